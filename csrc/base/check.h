@@ -1,0 +1,27 @@
+// Errors of the C++ core. Messages name the operation, the argument, what was expected and what came.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace polysemy {
+
+// Becomes ValueError in Python.
+struct ValueError : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+template <class... Parts>
+void require(bool ok, const Parts&... message) {
+  if (!ok) throw ValueError(text(message...));
+}
+
+}  // namespace polysemy

@@ -1,0 +1,28 @@
+// What this processor offers, and how many threads this process should use on it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace polysemy {
+
+struct CpuInfo {
+  std::string model;
+  std::vector<std::string> features;  // usable ones: the operating system saves their registers, too
+  int64_t l1d, l2, l3;                // bytes; 0 = unknown
+
+  bool has(const std::string& feature) const;
+};
+
+const CpuInfo& cpu_info();
+
+struct ThreadCount {
+  int threads;
+  std::string reason;
+};
+
+// min(affinity mask, cgroup CPU quota, physical cores), or OMP_NUM_THREADS when that is set.
+ThreadCount default_thread_count();
+
+}  // namespace polysemy

@@ -1,0 +1,63 @@
+// Threads. parallel.cpp is the only file that knows OpenMP.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace polysemy {
+
+// Threads of the calling process: set_num_threads, or the default of base/cpu.h. 0 resets.
+void set_num_threads(int threads);
+int get_num_threads();
+
+// Resolves a caller's num_threads: 0 = get_num_threads(), otherwise the number itself; throws if negative or absurd.
+int resolve_threads(int64_t num_threads);
+
+// What the runtime calls itself, e.g. "libgomp (OpenMP 201511)".
+const char* openmp_version();
+
+namespace detail {
+void run(int threads, void (*body)(void*, int, int), void* context);
+}
+
+// Calls f(thread, threads) on each thread of a team. The team may be smaller than asked for; f must not throw.
+template <class F>
+void parallel(int threads, F&& f) {
+  if (threads <= 1) return f(0, 1);
+  detail::run(
+      threads, [](void* context, int thread, int team) { (*static_cast<F*>(context))(thread, team); }, &f);
+}
+
+// Splits [0, count) evenly: the part of one thread, half open.
+struct Range {
+  int64_t first, last;
+};
+inline Range share(int64_t count, int thread, int threads) {
+  return {count * thread / threads, count * (thread + 1) / threads};
+}
+
+// Threads take the next index until none is left. For tasks of different length.
+class Queue {
+ public:
+  explicit Queue(int64_t count) : count_(count) {}
+  bool next(int64_t& index) {
+    index = next_.fetch_add(1, std::memory_order_relaxed);
+    return index < count_;
+  }
+
+ private:
+  std::atomic<int64_t> next_{0};
+  int64_t count_;
+};
+
+// Waits until all threads of the team have arrived: spins for a moment, then lets others run.
+class Barrier {
+ public:
+  void wait(int threads);
+
+ private:
+  std::atomic<int> arrived_{0};
+  std::atomic<int> generation_{0};
+};
+
+}  // namespace polysemy

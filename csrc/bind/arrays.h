@@ -1,0 +1,80 @@
+// Strict views of NumPy arrays. Nothing is converted or copied here: what is not exactly right is refused by name.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <initializer_list>
+#include <type_traits>
+
+#include "base/check.h"
+
+namespace polysemy {
+
+namespace py = pybind11;
+
+constexpr int64_t kAnySize = -1;
+
+template <class T>
+struct View {
+  T* data = nullptr;
+  int64_t size = 0;
+  int64_t shape[3] = {0, 0, 0};
+};
+
+inline std::string shape_text(const py::array& a) {
+  std::string s = "(";
+  for (py::ssize_t i = 0; i < a.ndim(); ++i) s += (i ? ", " : "") + std::to_string(a.shape(i));
+  return s + (a.ndim() == 1 ? ",)" : ")");
+}
+
+inline std::string shape_text(std::initializer_list<int64_t> shape) {
+  std::string s = "(";
+  for (const int64_t n : shape)
+    s += (s.size() > 1 ? ", " : "") + (n == kAnySize ? std::string("any") : std::to_string(n));
+  return s + (shape.size() == 1 ? ",)" : ")");
+}
+
+// T const: an input; T mutable: an output, which must be writeable.
+template <class T>
+View<T> view(const py::handle& object, const char* operation, const char* name, std::initializer_list<int64_t> shape) {
+  using Value = std::remove_const_t<T>;
+  const std::string who = std::string(operation) + ": " + name;
+  if (!py::isinstance<py::array>(object)) {
+    throw py::type_error(who + " must be a NumPy array, got " + std::string(py::str(py::type::of(object))));
+  }
+  const auto a = py::reinterpret_borrow<py::array>(object);
+  if (!py::isinstance<py::array_t<Value>>(a)) {
+    throw py::type_error(who + " must have dtype " + std::string(py::str(py::dtype::of<Value>())) + ", got " +
+                         std::string(py::str(a.dtype())));
+  }
+  bool fits = a.ndim() == static_cast<py::ssize_t>(shape.size());
+  py::ssize_t axis = 0;
+  for (const int64_t n : shape) {
+    if (fits && n != kAnySize && a.shape(axis) != n) fits = false;
+    ++axis;
+  }
+  if (!fits) throw ValueError(who + " must have shape " + shape_text(shape) + ", got " + shape_text(a));
+  constexpr int aligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if (!(a.flags() & py::array::c_style) || !(a.flags() & aligned)) {
+    throw ValueError(who + " must be C-contiguous and aligned");
+  }
+  View<T> v;
+  if constexpr (std::is_const_v<T>) {
+    v.data = static_cast<T*>(a.data());
+  } else {
+    if (!a.writeable()) throw ValueError(who + " must be writeable");
+    v.data = static_cast<T*>(const_cast<void*>(a.data()));
+  }
+  v.size = a.size();
+  for (py::ssize_t i = 0; i < a.ndim() && i < 3; ++i) v.shape[i] = a.shape(i);
+  return v;
+}
+
+template <class T>
+View<T> optional_view(const py::handle& object, const char* operation, const char* name,
+                      std::initializer_list<int64_t> shape) {
+  return object.is_none() ? View<T>{} : view<T>(object, operation, name, shape);
+}
+
+}  // namespace polysemy

@@ -1,0 +1,204 @@
+// Row operations and matrix products on arrays.
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "bind/arrays.h"
+#include "bind/module.h"
+#include "ops/gemm.h"
+#include "ops/rows.h"
+
+namespace polysemy {
+namespace {
+
+using Isa = std::optional<std::string>;
+
+struct BoundWeight {
+  PackedWeight packed;
+
+  explicit BoundWeight(const py::object& weight) {
+    const auto w = view<const float>(weight, "PackedWeight", "weight", {kAnySize, kAnySize});
+    const py::gil_scoped_release release;
+    packed = PackedWeight(w.shape[0], w.shape[1]);
+    packed.fill(default_kernels(), w.data, w.shape[1], 0, w.shape[0]);
+  }
+};
+
+void bound_linear(const py::object& x, const BoundWeight& weight, const py::object& bias, const py::object& residual,
+                  int activation, const py::object& out, int64_t num_threads, const Isa& isa) {
+  const int64_t n = weight.packed.n(), k = weight.packed.k();
+  const auto a = view<const float>(x, "linear", "x", {kAnySize, k});
+  const int64_t m = a.shape[0];
+  const auto b = optional_view<const float>(bias, "linear", "bias", {n});
+  const auto r = optional_view<const float>(residual, "linear", "residual", {m, n});
+  const auto c = view<float>(out, "linear", "out", {m, n});
+  Linear op{&weight.packed, a.data, k, m, c.data, n, b.data, r.data, n, activation_of(activation, "linear")};
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  linear_parallel(table, op, threads);
+}
+
+void bound_norm(const py::object& x, const py::object& weight, const py::object& bias, const py::object& residual,
+                float eps, const py::object& out, bool rms, int64_t num_threads, const Isa& isa) {
+  const auto a = view<const float>(x, "layer_norm", "x", {kAnySize, kAnySize});
+  const int64_t m = a.shape[0], n = a.shape[1];
+  NormTask task{};
+  task.x = a.data;
+  task.weight = optional_view<const float>(weight, "layer_norm", "weight", {n}).data;
+  task.bias = optional_view<const float>(bias, "layer_norm", "bias", {n}).data;
+  task.residual = optional_view<const float>(residual, "layer_norm", "residual", {m, n}).data;
+  task.out = view<float>(out, "layer_norm", "out", {m, n}).data;
+  task.x_stride = task.residual_stride = task.out_stride = task.columns = n;
+  task.rows = m;
+  task.eps = eps;
+  task.rms = rms;
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  norm_parallel(table, task, threads);
+}
+
+void bound_activation(const py::object& x, int kind, const py::object& out, int64_t num_threads, const Isa& isa) {
+  const auto a = view<const float>(x, "activation", "x", {kAnySize});
+  const auto c = view<float>(out, "activation", "out", {a.size});
+  const ElementsTask task{a.data, c.data, a.size, activation_of(kind, "activation")};
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  elements_parallel(table, task, threads);
+}
+
+using RowsOperation = void (*)(const KernelTable&, const RowsTask&, int);
+
+template <RowsOperation operation>
+void bound_rows(const char* name, const py::object& x, const py::object& out, int64_t num_threads, const Isa& isa) {
+  const auto a = view<const float>(x, name, "x", {kAnySize, kAnySize});
+  const auto c = view<float>(out, name, "out", {a.shape[0], a.shape[1]});
+  const RowsTask task{a.data, c.data, a.shape[1], a.shape[1], a.shape[0], a.shape[1]};
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  operation(table, task, threads);
+}
+
+void check_ids(const View<const int32_t>& ids, const char* name, int64_t size) {
+  for (int64_t i = 0; ids.data && i < ids.size; ++i) {
+    require(ids.data[i] >= 0 && ids.data[i] < size, "embed: ", name, "[", i, "] must be 0 to ", size - 1, ", got ",
+            ids.data[i]);
+  }
+}
+
+void bound_embed(const py::object& ids, const py::object& positions, const py::object& types,
+                 const py::object& token_table, const py::object& position_table, const py::object& type_table,
+                 const py::object& norm_weight, const py::object& norm_bias, float eps, const py::object& out,
+                 int64_t num_threads, const Isa& isa) {
+  const auto tokens = view<const float>(token_table, "embed", "token_table", {kAnySize, kAnySize});
+  const int64_t columns = tokens.shape[1];
+  const auto position_rows = optional_view<const float>(position_table, "embed", "position_table", {kAnySize, columns});
+  const auto type_rows = optional_view<const float>(type_table, "embed", "type_table", {kAnySize, columns});
+  const auto id = view<const int32_t>(ids, "embed", "ids", {kAnySize});
+  const auto position = optional_view<const int32_t>(positions, "embed", "positions", {id.size});
+  const auto type = optional_view<const int32_t>(types, "embed", "types", {id.size});
+  require(!position.data == !position_rows.data, "embed: positions and position_table must be given together");
+  require(!type.data || type_rows.data, "embed: types need a type_table");
+  EmbedTask task{};
+  task.ids = id.data;
+  task.positions = position.data;
+  task.types = type.data;
+  task.token_table = tokens.data;
+  task.position_table = position_rows.data;
+  task.type_table = type_rows.data;
+  task.weight = optional_view<const float>(norm_weight, "embed", "norm_weight", {columns}).data;
+  task.bias = optional_view<const float>(norm_bias, "embed", "norm_bias", {columns}).data;
+  task.out = view<float>(out, "embed", "out", {id.size, columns}).data;
+  task.rows = id.size;
+  task.columns = task.out_stride = columns;
+  task.eps = eps;
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  check_ids(id, "ids", tokens.shape[0]);
+  check_ids(position, "positions", position_rows.shape[0]);
+  check_ids(type, "types", type_rows.shape[0]);
+  embed_parallel(table, task, threads);
+}
+
+void check_offsets(const View<const int64_t>& offsets, int64_t rows) {
+  require(offsets.size >= 1 && offsets.data[0] == 0 && offsets.data[offsets.size - 1] == rows,
+          "pool: offsets must start at 0 and end at ", rows, " (the rows of x)");
+  require(std::is_sorted(offsets.data, offsets.data + offsets.size), "pool: offsets must not decrease");
+}
+
+void bound_pool(const py::object& x, const py::object& offsets, int mode, const py::object& out, int64_t num_threads,
+                const Isa& isa) {
+  const auto a = view<const float>(x, "pool", "x", {kAnySize, kAnySize});
+  const auto starts = view<const int64_t>(offsets, "pool", "offsets", {kAnySize});
+  check_offsets(starts, a.shape[0]);
+  const auto c = view<float>(out, "pool", "out", {starts.size - 1, a.shape[1]});
+  require(mode >= 0, "pool: mode must be 0 to 5, got ", mode);
+  const PoolTask task{a.data, c.data, a.shape[1], 0, a.shape[1], pooling_of(mode, "pool")};
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  pool_parallel(table, task, starts.data, starts.size - 1, threads);
+}
+
+void bound_rotary(const py::object& x, const py::object& cosine, const py::object& sine, const py::object& out,
+                  int64_t num_threads, const Isa& isa) {
+  const auto a = view<const float>(x, "rotary", "x", {kAnySize, kAnySize, kAnySize});
+  const int64_t rows = a.shape[0], dim = a.shape[2];
+  require(dim % 2 == 0, "rotary: the last dimension of x must be even, got ", dim);
+  RotaryTask task{};
+  task.x = a.data;
+  task.cosine = view<const float>(cosine, "rotary", "cosine", {rows, dim / 2}).data;
+  task.sine = view<const float>(sine, "rotary", "sine", {rows, dim / 2}).data;
+  task.out = view<float>(out, "rotary", "out", {rows, a.shape[1], dim}).data;
+  task.rows = rows;
+  task.heads = a.shape[1];
+  task.dim = dim;
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  rotary_parallel(table, task, threads);
+}
+
+}  // namespace
+
+void bind_ops(py::module_& m) {
+  const auto threads = [] { return py::arg("num_threads") = 0; };
+  const auto isa = [] { return py::arg("isa") = py::none(); };
+  py::class_<BoundWeight>(m, "PackedWeight", "A (n, k) float32 weight in the order that the kernels read it.")
+      .def(py::init<const py::object&>(), py::arg("weight"))
+      .def_property_readonly("shape", [](const BoundWeight& w) { return py::make_tuple(w.packed.n(), w.packed.k()); })
+      .def_property_readonly("nbytes", [](const BoundWeight& w) { return w.packed.bytes(); });
+  m.def("linear", &bound_linear, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
+        py::arg("activation"), py::arg("out"), py::kw_only(), threads(), isa());
+  m.def("layer_norm", &bound_norm, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
+        py::arg("eps"), py::arg("out"), py::kw_only(), py::arg("rms") = false, threads(), isa());
+  m.def("activation", &bound_activation, py::arg("x"), py::arg("kind"), py::arg("out"), py::kw_only(), threads(),
+        isa());
+  m.def(
+      "softmax",
+      [](const py::object& x, const py::object& out, int64_t num_threads, const Isa& level_name) {
+        bound_rows<softmax_parallel>("softmax", x, out, num_threads, level_name);
+      },
+      py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());
+  m.def(
+      "l2_normalize",
+      [](const py::object& x, const py::object& out, int64_t num_threads, const Isa& level_name) {
+        bound_rows<l2_normalize_parallel>("l2_normalize", x, out, num_threads, level_name);
+      },
+      py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());
+  m.def("embed", &bound_embed, py::arg("ids"), py::arg("positions"), py::arg("types"), py::arg("token_table"),
+        py::arg("position_table"), py::arg("type_table"), py::arg("norm_weight"), py::arg("norm_bias"), py::arg("eps"),
+        py::arg("out"), py::kw_only(), threads(), isa());
+  m.def("pool", &bound_pool, py::arg("x"), py::arg("offsets"), py::arg("mode"), py::arg("out"), py::kw_only(),
+        threads(), isa());
+  m.def("rotary", &bound_rotary, py::arg("x"), py::arg("cosine"), py::arg("sine"), py::arg("out"), py::kw_only(),
+        threads(), isa());
+}
+
+}  // namespace polysemy

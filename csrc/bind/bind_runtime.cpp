@@ -1,0 +1,117 @@
+// CPU, threads, build: what the runtime page and the benchmarks ask.
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <numeric>
+
+#include "base/buffer.h"
+#include "base/cpu.h"
+#include "base/parallel.h"
+#include "bind/module.h"
+
+namespace polysemy {
+namespace {
+
+namespace py = pybind11;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Rounds of register arithmetic per timing: some tens of milliseconds.
+constexpr int64_t kPeakRounds = 4'000'000;
+
+double measure_fma_peak(int64_t num_threads, const std::optional<std::string>& isa) {
+  const KernelTable& table = level(isa);
+  const int threads = resolve_threads(num_threads);
+  std::vector<double> work(static_cast<size_t>(threads), 0.0);
+  const auto start = Clock::now();
+  parallel(threads, [&](int thread, int) { work[static_cast<size_t>(thread)] = table.fma_peak(kPeakRounds); });
+  const double elapsed = seconds_since(start);
+  return std::accumulate(work.begin(), work.end(), 0.0) / elapsed * 1e-9;
+}
+
+double measure_read_bandwidth(int64_t bytes, int64_t num_threads) {
+  require(bytes >= 4096 && bytes <= (int64_t{1} << 34), "measure_read_bandwidth: bytes must be 4096 to 2^34, got ",
+          bytes);
+  const int threads = resolve_threads(num_threads);
+  const int64_t count = bytes / 4 / 32 * 32;
+  const Buffer data(count * threads);
+  const int64_t passes = std::max<int64_t>(2, (int64_t{1} << 28) / bytes);
+  double elapsed = 0;
+  std::vector<double> sums(static_cast<size_t>(threads), 0.0);
+  Barrier barrier;
+  parallel(threads, [&](int thread, int team) {
+    float* mine = data.data() + thread * count;
+    std::fill_n(mine, count, 1.0f);
+    barrier.wait(team);
+    const auto start = Clock::now();
+    float total[32] = {};
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      for (int64_t i = 0; i < count; i += 32) {
+        for (int j = 0; j < 32; ++j) total[j] += mine[i + j];
+      }
+    }
+    sums[static_cast<size_t>(thread)] = std::accumulate(total, total + 32, 0.0);
+    barrier.wait(team);
+    if (thread == 0) elapsed = seconds_since(start);
+  });
+  require(std::accumulate(sums.begin(), sums.end(), 0.0) > 0, "measure_read_bandwidth: nothing was read");
+  return static_cast<double>(count * 4 * threads * passes) / elapsed * 1e-9;
+}
+
+py::dict cpu_dict() {
+  const CpuInfo& info = cpu_info();
+  py::dict d;
+  d["model"] = info.model;
+  d["features"] = info.features;
+  d["l1d"] = info.l1d;
+  d["l2"] = info.l2;
+  d["l3"] = info.l3;
+  return d;
+}
+
+py::dict build_dict() {
+  py::dict d;
+  d["version"] = POLYSEMY_VERSION;
+  d["compiler"] =
+#if defined(__clang__)
+      std::string("clang ") + __clang_version__;
+#else
+      std::string("gcc ") + __VERSION__;
+#endif
+  d["build_type"] = POLYSEMY_BUILD_TYPE;
+  d["openmp"] = openmp_version();
+  return d;
+}
+
+}  // namespace
+
+void bind_runtime(py::module_& m) {
+  m.def("built_isas", [] {
+    std::vector<std::string> names;
+    for (const Level& l : built_levels()) names.push_back(l.name);
+    return names;
+  });
+  m.def("isas", &usable_levels);
+  m.def("fused_isas", [] {
+    std::vector<std::string> names;
+    for (const std::string& name : usable_levels()) {
+      if (kernels(name).fused) names.push_back(name);
+    }
+    return names;
+  });
+  m.def("default_isa", [] { return default_kernels().name; });
+  m.def("cpu_info", &cpu_dict);
+  m.def("build_info", &build_dict);
+  m.def("default_num_threads", [] { return default_thread_count().threads; });
+  m.def("num_threads_reason", [] { return default_thread_count().reason; });
+  m.def("set_num_threads", &set_num_threads, py::arg("n"));
+  m.def("get_num_threads", &get_num_threads);
+  m.def("measure_fma_peak", &measure_fma_peak, py::arg("num_threads") = 0, py::arg("isa") = py::none(),
+        py::call_guard<py::gil_scoped_release>());
+  m.def("measure_read_bandwidth", &measure_read_bandwidth, py::arg("bytes"), py::arg("num_threads") = 0,
+        py::call_guard<py::gil_scoped_release>());
+}
+
+}  // namespace polysemy

@@ -1,0 +1,88 @@
+#include "encoder/schedule.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace polysemy {
+namespace {
+
+// Activations of a slab should stay in the core's L2: about 192 rows of 384 floats (and as many of a block of the
+// feed-forward layer), fewer rows when they are longer.
+constexpr int64_t kSlabFloats = 192 * 384;
+constexpr int64_t kFewestRows = 48;
+
+// Sharing one slab costs barriers and uneven heads; own slabs win until they are this much out of balance.
+constexpr double kTeamOverhead = 1.10;
+
+int64_t slab_tokens(const EncoderSpec& spec) { return std::max(kFewestRows, kSlabFloats / spec.hidden); }
+
+// Multiply-adds of one sequence. Attention counts double: its softmax takes about as long as its products.
+double cost(const EncoderSpec& spec, int64_t length) {
+  const double width = static_cast<double>(spec.heads * spec.head_dim), n = static_cast<double>(length);
+  const double linear =
+      4.0 * static_cast<double>(spec.hidden) * width + 2.0 * static_cast<double>(spec.hidden * spec.ffn);
+  return n * (linear + 4.0 * n * width);
+}
+
+struct Bin {
+  Slab slab;
+  double cost = 0;
+};
+
+// Longest first, each into the emptiest bin: nearly equal loads.
+std::vector<Bin> fill_bins(const EncoderSpec& spec, const int64_t* offsets, int64_t sequences, int64_t bins) {
+  std::vector<int64_t> order(static_cast<size_t>(sequences));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const auto length = [&](int64_t i) { return offsets[i + 1] - offsets[i]; };
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
+  std::vector<Bin> filled(static_cast<size_t>(bins));
+  const auto fuller = [](const Bin& a, const Bin& b) { return a.cost > b.cost; };
+  for (int64_t i : order) {  // filled is a heap with the emptiest bin in front
+    std::pop_heap(filled.begin(), filled.end(), fuller);
+    Bin& bin = filled.back();
+    bin.slab.sequences.push_back(i);
+    bin.slab.tokens += length(i);
+    bin.cost += cost(spec, length(i));
+    std::push_heap(filled.begin(), filled.end(), fuller);
+  }
+  std::erase_if(filled, [](const Bin& bin) { return bin.slab.sequences.empty(); });
+  return filled;
+}
+
+// How long the slowest thread works when threads take bins, largest first.
+double slowest(std::vector<Bin>& bins, int threads) {
+  std::stable_sort(bins.begin(), bins.end(), [](const Bin& a, const Bin& b) { return a.cost > b.cost; });
+  std::vector<double> load(static_cast<size_t>(threads), 0.0);
+  for (const Bin& bin : bins) *std::min_element(load.begin(), load.end()) += bin.cost;
+  return *std::max_element(load.begin(), load.end());
+}
+
+}  // namespace
+
+Plan plan_schedule(const EncoderSpec& spec, const int64_t* offsets, int64_t sequences, int threads, Schedule wanted) {
+  const int64_t tokens = offsets[sequences], target = slab_tokens(spec);
+  const auto bins_for = [&](int64_t workers) {
+    const int64_t per_worker = target * workers;
+    return workers * std::max<int64_t>(1, (tokens + per_worker - 1) / per_worker);
+  };
+  std::vector<Bin> bins =
+      fill_bins(spec, offsets, sequences, std::min(bins_for(threads), std::max<int64_t>(1, sequences)));
+  double all = 0;
+  for (const Bin& bin : bins) all += bin.cost;
+  const bool balanced = slowest(bins, threads) <= all / threads * kTeamOverhead;
+  Plan plan;
+  plan.team = threads > 1 && (wanted == Schedule::kLatency || (wanted == Schedule::kAuto && !balanced));
+  if (plan.team) {  // slabs of the whole team: the threads divide their rows
+    const int64_t most = target * threads;
+    bins = fill_bins(spec, offsets, sequences,
+                     std::min(std::max<int64_t>(1, (tokens + most - 1) / most), std::max<int64_t>(1, sequences)));
+  }
+  plan.most_tokens = 0;
+  for (Bin& bin : bins) {
+    plan.most_tokens = std::max(plan.most_tokens, bin.slab.tokens);
+    plan.slabs.push_back(std::move(bin.slab));
+  }
+  return plan;
+}
+
+}  // namespace polysemy

@@ -1,0 +1,27 @@
+// Which thread computes which sequences. Results don't depend on it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "encoder/spec.h"
+
+namespace polysemy {
+
+enum class Schedule { kAuto, kThroughput, kLatency };
+
+// Sequences that go through all layers together.
+struct Slab {
+  std::vector<int64_t> sequences;
+  int64_t tokens = 0;
+};
+
+struct Plan {
+  std::vector<Slab> slabs;
+  bool team;  // all threads work on one slab after the other; otherwise each thread takes slabs of its own
+  int64_t most_tokens;
+};
+
+Plan plan_schedule(const EncoderSpec& spec, const int64_t* offsets, int64_t sequences, int threads, Schedule wanted);
+
+}  // namespace polysemy

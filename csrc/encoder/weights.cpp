@@ -1,0 +1,106 @@
+#include "encoder/weights.h"
+
+#include <algorithm>
+
+namespace polysemy {
+namespace {
+
+Buffer copy(const float* from, int64_t count) {
+  Buffer to(count);
+  std::copy_n(from, count, to.data());
+  return to;
+}
+
+// A weight whose output features come from several matrices, one below the other.
+struct Source {
+  const float* weight;
+  int64_t rows;
+};
+
+// Allocates every weight and notes where it comes from; filling them is work that threads share.
+class Packer {
+ public:
+  Packer(const EncoderSpec& spec, const FindTensor& find) : spec_(spec), find_(find) {}
+
+  LinearWeights linear(const std::string& name, int64_t n, int64_t k) {
+    LinearWeights w{PackedWeight(n, k), copy(find_(name + ".bias", n, 0), n)};
+    sources_.push_back({{find_(name + ".weight", n, k), n}});
+    return w;
+  }
+
+  LinearWeights qkv(const std::string& attention) {
+    const int64_t n = spec_.heads * spec_.head_dim, k = spec_.hidden;
+    LinearWeights w{PackedWeight(3 * n, k), Buffer(3 * n)};
+    std::vector<Source> parts;
+    float* bias = w.bias.data();
+    for (const char* part : {".query", ".key", ".value"}) {
+      bias = std::copy_n(find_(attention + part + ".bias", n, 0), n, bias);
+      parts.push_back({find_(attention + part + ".weight", n, k), n});
+    }
+    sources_.push_back(parts);
+    return w;
+  }
+
+  NormWeights norm(const std::string& name) {
+    return {copy(find_(name + ".weight", spec_.hidden, 0), spec_.hidden),
+            copy(find_(name + ".bias", spec_.hidden, 0), spec_.hidden)};
+  }
+
+  std::vector<std::vector<Source>> take_sources() { return std::move(sources_); }
+
+ private:
+  const EncoderSpec& spec_;
+  const FindTensor& find_;
+  std::vector<std::vector<Source>> sources_;
+};
+
+void fill(const KernelTable& kernels, PackedWeight& weight, const std::vector<Source>& parts) {
+  const bool aligned = std::all_of(parts.begin(), parts.end(), [](const Source& s) { return s.rows % kLanes == 0; });
+  if (aligned || parts.size() == 1) {
+    int64_t first = 0;
+    for (const Source& s : parts) {
+      weight.fill(kernels, s.weight, weight.k(), first, s.rows);
+      first += s.rows;
+    }
+    return;
+  }
+  Buffer joined(weight.n() * weight.k());  // parts that share a panel are laid together first
+  float* to = joined.data();
+  for (const Source& s : parts) to = std::copy_n(s.weight, s.rows * weight.k(), to);
+  weight.fill(kernels, joined.data(), weight.k(), 0, weight.n());
+}
+
+}  // namespace
+
+EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads) {
+  Packer packer(spec, find);
+  EncoderWeights w;
+  w.token_table = find("embeddings.token", spec.vocab, spec.hidden);
+  w.position_table = find("embeddings.position", spec.position_offset + spec.max_positions, spec.hidden);
+  w.type_table = spec.token_types ? find("embeddings.type", spec.token_types, spec.hidden) : nullptr;
+  w.embedding_norm = packer.norm("embeddings.norm");
+  w.layers.reserve(static_cast<size_t>(spec.layers));
+  for (int64_t i = 0; i < spec.layers; ++i) {
+    const std::string layer = "layers." + std::to_string(i);
+    LayerWeights l;
+    l.qkv = packer.qkv(layer + ".attention");
+    l.attention_output = packer.linear(layer + ".attention.output", spec.hidden, spec.heads * spec.head_dim);
+    l.attention_norm = packer.norm(layer + ".attention.norm");
+    l.ffn_up = packer.linear(layer + ".ffn.up", spec.ffn, spec.hidden);
+    l.ffn_down = packer.linear(layer + ".ffn.down", spec.hidden, spec.ffn);
+    l.ffn_norm = packer.norm(layer + ".ffn.norm");
+    w.layers.push_back(std::move(l));
+  }
+  std::vector<PackedWeight*> targets;
+  for (LayerWeights& l : w.layers) {
+    for (LinearWeights* x : {&l.qkv, &l.attention_output, &l.ffn_up, &l.ffn_down}) targets.push_back(&x->weight);
+  }
+  const std::vector<std::vector<Source>> sources = packer.take_sources();
+  Queue queue(static_cast<int64_t>(targets.size()));
+  parallel(threads, [&](int, int) {
+    for (int64_t i; queue.next(i);) fill(kernels, *targets[static_cast<size_t>(i)], sources[static_cast<size_t>(i)]);
+  });
+  return w;
+}
+
+}  // namespace polysemy

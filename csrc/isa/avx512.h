@@ -1,0 +1,116 @@
+// AVX-512 (F, BW, DQ, VL): a Vec is one zmm register. The contract is in scalar.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "isa/inline.h"
+#include "isa/transpose_avx.h"
+
+namespace polysemy {
+namespace {
+
+struct Vec {
+  __m512 v;
+};
+struct IVec {
+  __m512i v;
+};
+struct Mask {
+  __mmask16 v;
+};
+
+// 12 rows x 2 panels: 24 accumulators, 2 weight vectors and broadcasts from memory, of 32 registers.
+constexpr int kTileRows = 12;
+constexpr int kTilePanels = 2;
+constexpr int kFewRows = 6;
+constexpr int few_rows_panels(int rows) { return rows == 1 ? 8 : 4; }
+
+INLINE Vec set1(float x) { return {_mm512_set1_ps(x)}; }
+INLINE Vec zero() { return {_mm512_setzero_ps()}; }
+INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a.v); }
+
+INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+
+INLINE IVec iset1(int32_t x) { return {_mm512_set1_epi32(x)}; }
+INLINE IVec operator+(IVec a, IVec b) { return {_mm512_add_epi32(a.v, b.v)}; }
+INLINE IVec operator-(IVec a, IVec b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+INLINE IVec operator&(IVec a, IVec b) { return {_mm512_and_si512(a.v, b.v)}; }
+INLINE IVec operator|(IVec a, IVec b) { return {_mm512_or_si512(a.v, b.v)}; }
+INLINE IVec operator^(IVec a, IVec b) { return {_mm512_xor_si512(a.v, b.v)}; }
+template <int bits>
+INLINE IVec shift_left(IVec a) {
+  return {_mm512_slli_epi32(a.v, bits)};
+}
+template <int bits>
+INLINE IVec shift_right(IVec a) {
+  return {_mm512_srai_epi32(a.v, bits)};
+}
+INLINE IVec bits(Vec a) { return {_mm512_castps_si512(a.v)}; }
+INLINE Vec from_bits(IVec a) { return {_mm512_castsi512_ps(a.v)}; }
+INLINE Vec to_float(IVec a) { return {_mm512_cvtepi32_ps(a.v)}; }
+
+INLINE Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+INLINE Mask equal(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+INLINE Mask first_lanes(int64_t n) {
+  return {static_cast<__mmask16>(n >= 16 ? 0xFFFFu : n <= 0 ? 0u : (1u << n) - 1u)};
+}
+INLINE Mask nonzero_bytes(const uint8_t* p) {
+  const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm_test_epi8_mask(b, b)};
+}
+INLINE Mask operator&(Mask a, Mask b) { return {static_cast<__mmask16>(a.v & b.v)}; }
+INLINE bool any(Mask m) { return m.v != 0; }
+INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.v, no.v, yes.v)}; }
+
+INLINE Vec load_n(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(first_lanes(n).v, p)}; }
+INLINE void store_n(float* p, Vec a, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n).v, a.v); }
+
+INLINE float reduce_add(Vec a) {
+  const __m256 s8 = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
+  const __m128 s2 = _mm_add_ps(s4, _mm_movehl_ps(s4, s4));
+  return _mm_cvtss_f32(_mm_add_ss(s2, _mm_shuffle_ps(s2, s2, 1)));
+}
+INLINE float reduce_max(Vec a) {
+  const __m256 s8 = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 s4 = _mm_max_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
+  const __m128 s2 = _mm_max_ps(s4, _mm_movehl_ps(s4, s4));
+  return _mm_cvtss_f32(_mm_max_ss(s2, _mm_shuffle_ps(s2, s2, 1)));
+}
+
+struct DVec {
+  __m512d lo, hi;
+};
+INLINE DVec dzero() { return {_mm512_setzero_pd(), _mm512_setzero_pd()}; }
+INLINE DVec widen(Vec a) {
+  return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))};
+}
+INLINE DVec operator+(DVec a, DVec b) { return {_mm512_add_pd(a.lo, b.lo), _mm512_add_pd(a.hi, b.hi)}; }
+INLINE DVec operator*(DVec a, DVec b) { return {_mm512_mul_pd(a.lo, b.lo), _mm512_mul_pd(a.hi, b.hi)}; }
+INLINE Vec narrow(DVec a, double scale) {
+  const __m512d s = _mm512_set1_pd(scale);
+  const __m256 lo = _mm512_cvtpd_ps(_mm512_mul_pd(a.lo, s)), hi = _mm512_cvtpd_ps(_mm512_mul_pd(a.hi, s));
+  return {_mm512_insertf32x8(_mm512_castps256_ps512(lo), hi, 1)};
+}
+INLINE double reduce_add(DVec a) {
+  const __m512d s8 = _mm512_add_pd(a.lo, a.hi);
+  const __m256d s4 = _mm256_add_pd(_mm512_castpd512_pd256(s8), _mm512_extractf64x4_pd(s8, 1));
+  const __m128d s2 = _mm_add_pd(_mm256_castpd256_pd128(s4), _mm256_extractf128_pd(s4, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(s2, _mm_unpackhi_pd(s2, s2)));
+}
+
+INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace
+}  // namespace polysemy

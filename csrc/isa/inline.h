@@ -1,0 +1,9 @@
+// Forced inlining: a call that survives would be a symbol of one instruction set that another target could be linked
+// to.
+#pragma once
+
+#define INLINE [[gnu::always_inline]] inline
+
+// The same for a lambda, between its parameters and its body. Without it GCC may keep a register tile in memory so that
+// the body can be a function.
+#define INLINE_LAMBDA __attribute__((always_inline))

@@ -1,0 +1,208 @@
+// The contract of an instruction set, in its simplest form: read this file first.
+//
+// A Vec is always 16 float lanes, whatever the width of the registers behind it. Sums over lanes follow one fixed
+// tree (i + 8, i + 4, i + 2, i + 1). So kernels written on Vec add in the same order on every instruction set, and
+// wherever fma() is fused they give the same bits.
+//
+// This level is written with the vector extension that GCC and Clang share; it compiles for any processor.
+// Its fma() rounds twice, so it agrees with the fused levels within tolerance only.
+#pragma once
+
+#include <cstdint>
+
+#include "isa/inline.h"
+
+namespace polysemy {
+namespace {
+
+using Quad = float __attribute__((vector_size(16)));
+using IQuad = int32_t __attribute__((vector_size(16)));
+using DPair = double __attribute__((vector_size(16)));
+
+struct Vec {  // 16 x float
+  Quad q[4];
+};
+struct IVec {  // 16 x int32
+  IQuad q[4];
+};
+struct Mask {  // 16 x bool
+  IQuad q[4];
+};
+struct DVec {  // 16 x double
+  DPair p[8];
+};
+
+// The register tile of a matrix product, in rows and in panels of 16 columns, and how many panels are
+// taken together when there are at most kFewRows rows (so that enough independent sums are in flight).
+constexpr int kTileRows = 3;
+constexpr int kTilePanels = 1;
+constexpr int kFewRows = 1;
+constexpr int few_rows_panels(int) { return 1; }
+
+template <class R, class F>
+INLINE R each_quad(F f) {
+  return R{{f(0), f(1), f(2), f(3)}};
+}
+
+INLINE Vec set1(float x) { return {{Quad{x, x, x, x}, Quad{x, x, x, x}, Quad{x, x, x, x}, Quad{x, x, x, x}}}; }
+INLINE Vec zero() { return set1(0.0f); }
+INLINE Quad load_quad(const float* p) {
+  Quad q;
+  __builtin_memcpy(&q, p, sizeof q);
+  return q;
+}
+INLINE Vec load(const float* p) { return {{load_quad(p), load_quad(p + 4), load_quad(p + 8), load_quad(p + 12)}}; }
+INLINE void store(float* p, Vec a) { __builtin_memcpy(p, &a, sizeof a); }
+
+INLINE Vec operator+(Vec a, Vec b) {
+  return each_quad<Vec>([&](int i) { return a.q[i] + b.q[i]; });
+}
+INLINE Vec operator-(Vec a, Vec b) {
+  return each_quad<Vec>([&](int i) { return a.q[i] - b.q[i]; });
+}
+INLINE Vec operator*(Vec a, Vec b) {
+  return each_quad<Vec>([&](int i) { return a.q[i] * b.q[i]; });
+}
+INLINE Vec operator/(Vec a, Vec b) {
+  return each_quad<Vec>([&](int i) { return a.q[i] / b.q[i]; });
+}
+INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }   //  a b + c
+INLINE Vec fnma(Vec a, Vec b, Vec c) { return c - a * b; }  // -a b + c
+
+// A comparison with NaN is false, so both return b when either is NaN.
+INLINE Vec min(Vec a, Vec b) {
+  return each_quad<Vec>([&](int i) { return a.q[i] < b.q[i] ? a.q[i] : b.q[i]; });
+}
+INLINE Vec max(Vec a, Vec b) {
+  return each_quad<Vec>([&](int i) { return a.q[i] > b.q[i] ? a.q[i] : b.q[i]; });
+}
+INLINE Vec sqrt(Vec a) {
+  return each_quad<Vec>([&](int i) {
+    Quad r;
+    for (int j = 0; j < 4; ++j) r[j] = __builtin_sqrtf(a.q[i][j]);
+    return r;
+  });
+}
+
+INLINE IVec iset1(int32_t x) { return {{IQuad{x, x, x, x}, IQuad{x, x, x, x}, IQuad{x, x, x, x}, IQuad{x, x, x, x}}}; }
+INLINE IVec operator+(IVec a, IVec b) {
+  return each_quad<IVec>([&](int i) { return a.q[i] + b.q[i]; });
+}
+INLINE IVec operator-(IVec a, IVec b) {
+  return each_quad<IVec>([&](int i) { return a.q[i] - b.q[i]; });
+}
+INLINE IVec operator&(IVec a, IVec b) {
+  return each_quad<IVec>([&](int i) { return a.q[i] & b.q[i]; });
+}
+INLINE IVec operator|(IVec a, IVec b) {
+  return each_quad<IVec>([&](int i) { return a.q[i] | b.q[i]; });
+}
+INLINE IVec operator^(IVec a, IVec b) {
+  return each_quad<IVec>([&](int i) { return a.q[i] ^ b.q[i]; });
+}
+template <int bits>
+INLINE IVec shift_left(IVec a) {
+  return each_quad<IVec>([&](int i) { return a.q[i] << bits; });
+}
+template <int bits>
+INLINE IVec shift_right(IVec a) {  // arithmetic: the sign is kept
+  return each_quad<IVec>([&](int i) { return a.q[i] >> bits; });
+}
+INLINE IVec bits(Vec a) {
+  return each_quad<IVec>([&](int i) { return (IQuad)a.q[i]; });
+}
+INLINE Vec from_bits(IVec a) {
+  return each_quad<Vec>([&](int i) { return (Quad)a.q[i]; });
+}
+INLINE Vec to_float(IVec a) {
+  return each_quad<Vec>([&](int i) { return __builtin_convertvector(a.q[i], Quad); });
+}
+
+INLINE Mask less(Vec a, Vec b) {
+  return each_quad<Mask>([&](int i) { return (IQuad)(a.q[i] < b.q[i]); });
+}
+INLINE Mask equal(Vec a, Vec b) {
+  return each_quad<Mask>([&](int i) { return (IQuad)(a.q[i] == b.q[i]); });
+}
+INLINE Mask first_lanes(int64_t n) {  // lane i is set when i < n
+  const int32_t c = n > 16 ? 16 : n < 0 ? 0 : static_cast<int32_t>(n);
+  return each_quad<Mask>([&](int i) {
+    const int32_t first = 4 * i;
+    return (IQuad)(IQuad{first, first + 1, first + 2, first + 3} < IQuad{c, c, c, c});
+  });
+}
+INLINE Mask nonzero_bytes(const uint8_t* p) {  // reads 16 bytes
+  return each_quad<Mask>([&](int i) {
+    return IQuad{p[4 * i] ? -1 : 0, p[4 * i + 1] ? -1 : 0, p[4 * i + 2] ? -1 : 0, p[4 * i + 3] ? -1 : 0};
+  });
+}
+INLINE Mask operator&(Mask a, Mask b) {
+  return each_quad<Mask>([&](int i) { return a.q[i] & b.q[i]; });
+}
+INLINE bool any(Mask m) {
+  const IQuad o = m.q[0] | m.q[1] | m.q[2] | m.q[3];
+  return (o[0] | o[1] | o[2] | o[3]) != 0;
+}
+INLINE Vec select(Mask m, Vec yes, Vec no) {
+  return each_quad<Vec>([&](int i) { return (Quad)((m.q[i] & (IQuad)yes.q[i]) | (~m.q[i] & (IQuad)no.q[i])); });
+}
+
+// Counted: lanes from n on are neither read nor written; they load as zero.
+INLINE Vec load_n(const float* p, int64_t n) {
+  if (n >= 16) return load(p);
+  Vec a = zero();
+  __builtin_memcpy(&a, p, n > 0 ? static_cast<unsigned long>(n) * sizeof(float) : 0);
+  return a;
+}
+INLINE void store_n(float* p, Vec a, int64_t n) {
+  if (n >= 16) return store(p, a);
+  __builtin_memcpy(p, &a, n > 0 ? static_cast<unsigned long>(n) * sizeof(float) : 0);
+}
+
+INLINE float reduce_add(Vec a) {
+  const Quad s4 = (a.q[0] + a.q[2]) + (a.q[1] + a.q[3]);
+  return (s4[0] + s4[2]) + (s4[1] + s4[3]);
+}
+INLINE float reduce_max(Vec a) {
+  const auto larger = [](float x, float y) { return x > y ? x : y; };
+  const Vec b = max(Vec{{a.q[0], a.q[1], a.q[0], a.q[1]}}, Vec{{a.q[2], a.q[3], a.q[2], a.q[3]}});
+  const Quad s4 = b.q[0] > b.q[1] ? b.q[0] : b.q[1];
+  return larger(larger(s4[0], s4[2]), larger(s4[1], s4[3]));
+}
+
+INLINE DVec dzero() { return {}; }
+INLINE DVec widen(Vec a) {
+  DVec d;
+  for (int i = 0; i < 8; ++i) {
+    d.p[i] = DPair{static_cast<double>(a.q[i / 2][i % 2 * 2]), static_cast<double>(a.q[i / 2][i % 2 * 2 + 1])};
+  }
+  return d;
+}
+INLINE DVec operator+(DVec a, DVec b) {
+  for (int i = 0; i < 8; ++i) a.p[i] += b.p[i];
+  return a;
+}
+INLINE DVec operator*(DVec a, DVec b) {
+  for (int i = 0; i < 8; ++i) a.p[i] *= b.p[i];
+  return a;
+}
+INLINE Vec narrow(DVec a, double scale) {  // a * scale, rounded to float
+  Vec r;
+  for (int i = 0; i < 16; ++i) r.q[i / 4][i % 4] = static_cast<float>(a.p[i / 2][i % 2] * scale);
+  return r;
+}
+INLINE double reduce_add(DVec a) {
+  const DPair s2 = ((a.p[0] + a.p[4]) + (a.p[2] + a.p[6])) + ((a.p[1] + a.p[5]) + (a.p[3] + a.p[7]));
+  return s2[0] + s2[1];
+}
+
+// dst[c * 16 + r] = src[r * stride + c] for r, c < 8
+INLINE void transpose8(const float* src, int64_t stride, float* dst) {
+  for (int r = 0; r < 8; ++r)
+    for (int c = 0; c < 8; ++c) dst[c * 16 + r] = src[r * stride + c];
+}
+
+INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+
+}  // namespace
+}  // namespace polysemy

@@ -1,0 +1,138 @@
+// Scores of a block of queries against a block of keys, modified: the part of attention before the softmax.
+#pragma once
+
+#include "kernels/tile.inl.h"
+#include "kernels/transpose.inl.h"
+
+namespace polysemy {
+namespace {
+
+constexpr float kInfinity = __builtin_inff();
+
+// Rows of scores lie this far apart: a multiple of 512 would put all rows in the same few sets of the L1 cache.
+constexpr int64_t kScoreStride = kBlockKeys + kLanes;
+
+alignas(64) constexpr float kLaneNumber[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+// The keys [first, last) of one block, first a multiple of kBlockKeys, that some query of a block may see.
+struct KeyRange {
+  int64_t block, first, last;
+};
+
+// Keys of the block that queries [query, query + rows) can see, cut to whole panels at the front.
+INLINE KeyRange visible_keys(const AttentionTask& t, int64_t query, int64_t rows, int64_t block) {
+  int64_t first = block, last = block + kBlockKeys < t.keys ? block + kBlockKeys : t.keys;
+  if (t.modifiers.windowed) {
+    const int64_t low = query - t.modifiers.left, high = query + rows + t.modifiers.right;
+    if (first < low) first = low / kLanes * kLanes;
+    if (last > high) last = high;
+  }
+  return {block, first, last > first ? last : first};
+}
+
+INLINE Vec gather_lanes(const float* p, int64_t stride, int64_t n) {
+  if (stride == 1) return load_n(p, n);
+  if (stride == 0) return set1(*p);
+  float lane[kLanes] = {};
+  for (int64_t i = 0; i < n && i < kLanes; ++i) lane[i] = p[i * stride];
+  return load(lane);
+}
+
+INLINE Mask gather_mask(const uint8_t* p, int64_t stride, int64_t n) {
+  if (stride == 1 && n >= kLanes) return nonzero_bytes(p);
+  uint8_t lane[kLanes] = {};
+  for (int64_t i = 0; i < n && i < kLanes; ++i) lane[i] = p[i * stride];
+  return nonzero_bytes(lane);
+}
+
+INLINE void modify_row(const AttentionTask& t, int64_t query, KeyRange keys, float* row) {
+  const ScoreModifiers& m = t.modifiers;
+  const Vec masked = set1(-kInfinity);
+  for (int64_t j = keys.first; j < keys.last; j += kLanes) {
+    const int64_t n = keys.last - j;
+    Vec s = load(row + (j - keys.block));
+    if (m.add) s = s + gather_lanes(m.add + query * m.mask_row + j * m.mask_column, m.mask_column, n);
+    if (m.alibi) {
+      const Vec distance = set1(static_cast<float>(query - j)) - load(kLaneNumber);
+      s = fnma(set1(m.alibi_slope), max(distance, zero() - distance), s);
+    }
+    if (m.keep) {
+      s = select(gather_mask(m.keep + query * m.mask_row + j * m.mask_column, m.mask_column, n), s, masked);
+    }
+    if (m.windowed) {
+      s = select(first_lanes(query + m.right + 1 - j), s, masked);
+      s = select(first_lanes(query - m.left - j), masked, s);
+    }
+    store(row + (j - keys.block), s);
+  }
+}
+
+template <int panels>
+INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t column,
+                         float* scores) {
+  each_row_tile(rows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
+    with_constant<kTileRows>(height, [&](auto tile_rows) INLINE_LAMBDA {
+      Tile<tile_rows, panels> tile =
+          multiply<tile_rows, panels>(query + row * dim, dim, packed_keys + column * dim, dim * kLanes, dim);
+      float* to = scores + row * kScoreStride + column;
+      unroll<tile_rows>([&](auto r) INLINE_LAMBDA {
+        unroll<panels>([&](auto p) INLINE_LAMBDA { store(to + r * kScoreStride + p * kLanes, tile.sum[r][p]); });
+      });
+    });
+  });
+}
+
+// scores[r][j - keys.block] for the rows of one query block. query: scaled, dense. Lanes past the last key are -inf.
+INLINE void block_scores(const AttentionTask& t, const float* query, int64_t first_query, int64_t rows, KeyRange keys,
+                         const float* packed_keys, float* scores) {
+  const int64_t end = round_up(keys.last - keys.block, kLanes);
+  int64_t column = keys.first - keys.block;
+  for (; column + kTilePanels * kLanes <= end; column += kTilePanels * kLanes) {
+    score_panels<kTilePanels>(query, t.dim, rows, packed_keys, column, scores);
+  }
+  if constexpr (kTilePanels > 1) {
+    for (; column < end; column += kLanes) score_panels<1>(query, t.dim, rows, packed_keys, column, scores);
+  }
+  const ScoreModifiers& m = t.modifiers;
+  const bool modified = m.add || m.keep || m.alibi || m.windowed;
+  const int64_t used = (keys.last - keys.block) % kLanes;
+  for (int64_t r = 0; r < rows; ++r) {
+    float* row = scores + r * kScoreStride;
+    if (modified) modify_row(t, first_query + r, keys, row);
+    if (used) {
+      float* tail = row + end - kLanes;
+      store(tail, select(first_lanes(used), load(tail), set1(-kInfinity)));
+    }
+  }
+}
+
+INLINE void pack_keys(const AttentionTask& t, int64_t block, float* packed) {
+  const int64_t count = t.keys - block < kBlockKeys ? t.keys - block : kBlockKeys;
+  for (int64_t j = 0; j < count; j += kLanes) {
+    const int64_t rows = count - j < kLanes ? count - j : kLanes;
+    transpose_panel(t.key + (block + j) * t.key_stride, t.key_stride, rows, t.dim, packed + j * t.dim);
+  }
+}
+
+INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
+  const int64_t count = t.keys - block < kBlockKeys ? t.keys - block : kBlockKeys;
+  for (int64_t column = 0; column < t.value_dim; column += kLanes) {
+    const float* from = t.value + block * t.value_stride + column;
+    for (int64_t j = 0; j < count; ++j) {
+      store(packed + column * kBlockKeys + j * kLanes, load_n(from + j * t.value_stride, t.value_dim - column));
+    }
+  }
+}
+
+INLINE void scale_queries(const AttentionTask& t, int64_t first, int64_t rows, float* scaled) {
+  const Vec scale = set1(t.scale);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* from = t.query + (first + r) * t.query_stride;
+    for (int64_t d = 0; d < t.dim; d += kLanes) {
+      store_n(scaled + r * t.dim + d, load_n(from + d, t.dim - d) * scale, t.dim - d);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace polysemy

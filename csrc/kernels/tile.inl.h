@@ -1,0 +1,68 @@
+// The register tile that every matrix product is made of: rows x panels of 16 columns, summed over k in order.
+//
+// Each output is one chain acc = fma(a[k], b[k], acc), k ascending from zero. So the bits of an output depend on
+// neither the tile it falls in nor the vector width, and any tile may serve any edge.
+#pragma once
+
+#include <utility>  // integer_sequence, a type only
+
+#include "isa/inline.h"
+#include "kernels/table.h"
+
+namespace polysemy {
+namespace {
+
+// Runs f(0) ... f(n - 1) with constants, so that accumulators indexed by them live in registers: left to its own
+// loop unrolling, GCC keeps such an array in memory and loads and stores it at every multiplication.
+template <int n, class F>
+INLINE void unroll(F f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) INLINE_LAMBDA { (f(std::integral_constant<int, i>{}), ...); }
+  (std::make_integer_sequence<int, n>{});
+}
+
+template <int rows, int panels>
+struct Tile {
+  Vec sum[rows][panels];
+};
+
+// a: rows of length k, a_stride apart. b: panel p starts at b + p * panel_stride, its k-th row 16 floats further each.
+template <int rows, int panels>
+INLINE Tile<rows, panels> multiply(const float* a, int64_t a_stride, const float* b, int64_t panel_stride, int64_t k) {
+  Tile<rows, panels> t;
+  unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = zero(); }); });
+  for (int64_t i = 0; i < k; ++i) {
+    Vec w[panels];
+    unroll<panels>([&](auto p) INLINE_LAMBDA { w[p] = load(b + p * panel_stride + i * kLanes); });
+    unroll<rows>([&](auto r) INLINE_LAMBDA {
+      const Vec x = set1(a[r * a_stride + i]);
+      unroll<panels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = fma(x, w[p], t.sum[r][p]); });
+    });
+  }
+  return t;
+}
+
+// Calls f(constant n) for the run-time value n in 1..most.
+template <int most, class F>
+INLINE void with_constant(int64_t n, F f) {
+  if constexpr (most == 1) {
+    f(std::integral_constant<int, 1>{});
+  } else {
+    if (n == most) return f(std::integral_constant<int, most>{});
+    with_constant<most - 1>(n, f);
+  }
+}
+
+// Splits rows into tiles of nearly equal height: 8 rows become 4 + 4, not 6 + 2, whose second tile would leave the
+// multipliers waiting. Calls f(first row, height).
+template <class F>
+INLINE void each_row_tile(int64_t rows, F f) {
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  for (int64_t t = 0, row = 0; t < tiles; ++t) {
+    const int64_t height = (rows - row + tiles - t - 1) / (tiles - t);
+    f(row, height);
+    row += height;
+  }
+}
+
+}  // namespace
+}  // namespace polysemy

@@ -1,0 +1,47 @@
+// Attention over a list of problems (one per sequence), all heads.
+#pragma once
+
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace polysemy {
+
+struct HeadRow {  // strides in elements
+  int64_t head, row;
+};
+
+// Where one sequence starts (its head 0, row 0) and how long it is.
+struct Problem {
+  const float *query, *key, *value;
+  float* out;
+  int64_t queries, keys;
+  const uint8_t* keep;  // masks: or null
+  const float* add;
+  float* weights;  // [heads, queries, keys] or null
+  float* lse;      // [heads, queries] or null
+};
+
+struct Attention {
+  std::vector<Problem> problems;
+  int64_t heads, kv_heads, dim, value_dim;
+  HeadRow query, key, value, out;
+  float scale;
+  ScoreModifiers modifiers;   // pointers and slope are set per problem and head
+  int64_t mask_head;          // stride of a mask between heads
+  const float* alibi_slopes;  // [heads] or null
+};
+
+// Queries per task at most. A task packs the keys and values that it meets, so it should have many queries.
+inline constexpr int64_t kTaskQueries = 768;
+
+// Floats of scratch that a task over some queries needs: its block buffers and its row statistics.
+int64_t attention_task_scratch(int64_t queries, int64_t dim, int64_t value_dim);
+
+// The task of one head and a range of queries. weights: this head's rows from first_query on, or null.
+AttentionTask attention_task(const Attention& op, const Problem& problem, int64_t head, int64_t first_query,
+                             int64_t last_query, float* scratch);
+
+void attention_parallel(const KernelTable& kernels, const Attention& op, int threads);
+
+}  // namespace polysemy

@@ -1,0 +1,93 @@
+#include "ops/gemm.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace polysemy {
+namespace {
+
+// Rows (mc) and columns (nc) whose inputs and outputs stay in a 512 KB L2: 192 x 384 inputs are 288 KB, 192 x 128
+// outputs 96 KB. Wider outputs would travel to L3 and back once per k-block.
+constexpr int64_t kBlockRows = 192;
+constexpr int64_t kBlockPanels = 8;
+
+// Below this many rows per thread it pays to read every weight only once, so threads take columns.
+constexpr int64_t kRowsPerThread = 48;
+
+}  // namespace
+
+PackedWeight::PackedWeight(int64_t n, int64_t k) : n_(n), k_(k) {
+  require(n >= 0 && k >= 0 && (k == 0 || round_up(n, kLanes) <= INT64_MAX / 8 / k), "PackedWeight: weight of shape (",
+          n, ", ", k, ") is too large");
+  data_ = Buffer(round_up(n, kLanes) * k);
+}
+
+void PackedWeight::fill(const KernelTable& kernels, const float* weight, int64_t stride, int64_t first, int64_t count) {
+  PackTask task{};
+  task.weight = weight - first * stride;
+  task.weight_stride = stride;
+  task.packed = data_.data();
+  task.padded = round_up(n_, kLanes);
+  task.columns = first + count;
+  task.k = k_;
+  task.first_panel = first / kLanes;
+  task.last_panel = round_up(first + count, kLanes) / kLanes;
+  kernels.pack(task);
+}
+
+void linear_block(const KernelTable& kernels, const Linear& op, int64_t block, Range panels) {
+  GemmTask task{};
+  task.a = op.a;
+  task.a_stride = op.a_stride;
+  task.panels = op.weight->block(block);
+  task.c = op.c;
+  task.c_stride = op.c_stride;
+  task.rows = op.rows;
+  task.columns = op.weight->n();
+  task.k = std::min(kBlockK, op.weight->k() - block * kBlockK);
+  task.first_panel = panels.first;
+  task.last_panel = panels.last;
+  task.first_block = block == 0;
+  task.last_block = block + 1 >= op.weight->blocks();
+  task.bias = op.bias;
+  task.residual = op.residual;
+  task.residual_stride = op.residual_stride;
+  task.activation = op.activation;
+  kernels.gemm(task);
+}
+
+void linear(const KernelTable& kernels, const Linear& op, Range panels) {
+  const int64_t blocks = std::max<int64_t>(1, op.weight->blocks());  // k = 0 is one empty block: zeros and epilogue
+  for (int64_t row = 0; row < op.rows; row += kBlockRows) {
+    Linear part = op;
+    part.rows = std::min(kBlockRows, op.rows - row);
+    part.c = op.c + row * op.c_stride;
+    if (op.residual) part.residual = op.residual + row * op.residual_stride;
+    const int64_t step = blocks == 1 ? panels.last - panels.first : kBlockPanels;
+    for (int64_t panel = panels.first; panel < panels.last; panel += step) {
+      for (int64_t block = 0; block < blocks; ++block) {
+        part.a = op.a + row * op.a_stride + block * kBlockK;
+        linear_block(kernels, part, block, {panel, std::min(panel + step, panels.last)});
+      }
+    }
+  }
+}
+
+void linear_parallel(const KernelTable& kernels, const Linear& op, int threads) {
+  const int64_t panels = op.weight->panels();
+  const bool by_rows = op.rows >= kRowsPerThread * threads;
+  const int64_t parts = by_rows ? op.rows / kRowsPerThread : panels;
+  parallel(static_cast<int>(std::min<int64_t>(threads, std::max<int64_t>(1, parts))), [&](int thread, int team) {
+    if (!by_rows) return linear(kernels, op, share(panels, thread, team));
+    const Range rows = share(op.rows, thread, team);
+    Linear part = op;
+    part.rows = rows.last - rows.first;
+    part.a = op.a + rows.first * op.a_stride;
+    part.c = op.c + rows.first * op.c_stride;
+    if (op.residual) part.residual = op.residual + rows.first * op.residual_stride;
+    linear(kernels, part, {0, panels});
+  });
+}
+
+}  // namespace polysemy

@@ -1,0 +1,106 @@
+#include "ops/rows.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+
+namespace polysemy {
+namespace {
+
+// A thread should have at least this many values to work on: less takes no longer than waking it up.
+constexpr int64_t kValuesPerThread = 16384;
+
+// Calls f(first, count) with each thread's part of the rows.
+template <class F>
+void each_part(int64_t rows, int64_t columns, int threads, F f) {
+  const int64_t useful = std::max<int64_t>(1, rows * columns / kValuesPerThread);
+  parallel(static_cast<int>(std::min<int64_t>({threads, useful, std::max<int64_t>(1, rows)})),
+           [&](int thread, int team) {
+             const Range part = share(rows, thread, team);
+             f(part.first, part.last - part.first);
+           });
+}
+
+template <class T>
+T* at(T* p, int64_t offset) {
+  return p ? p + offset : nullptr;
+}
+
+RowsTask part_of(RowsTask task, int64_t first, int64_t count) {
+  task.x += first * task.x_stride;
+  task.out += first * task.out_stride;
+  task.rows = count;
+  return task;
+}
+
+}  // namespace
+
+void norm_parallel(const KernelTable& kernels, const NormTask& task, int threads) {
+  each_part(task.rows, task.columns, threads, [&](int64_t first, int64_t count) {
+    NormTask part = task;
+    part.x += first * task.x_stride;
+    part.out += first * task.out_stride;
+    part.residual = at(task.residual, first * task.residual_stride);
+    part.rows = count;
+    kernels.norm(part);
+  });
+}
+
+void softmax_parallel(const KernelTable& kernels, const RowsTask& task, int threads) {
+  each_part(task.rows, task.columns, threads,
+            [&](int64_t first, int64_t count) { kernels.softmax(part_of(task, first, count)); });
+}
+
+void l2_normalize_parallel(const KernelTable& kernels, const RowsTask& task, int threads) {
+  each_part(task.rows, task.columns, threads,
+            [&](int64_t first, int64_t count) { kernels.l2_normalize(part_of(task, first, count)); });
+}
+
+void elements_parallel(const KernelTable& kernels, const ElementsTask& task, int threads) {
+  each_part(task.count, 1, threads, [&](int64_t first, int64_t count) {
+    kernels.elements({task.x + first, task.out + first, count, task.kind});
+  });
+}
+
+void embed_parallel(const KernelTable& kernels, const EmbedTask& task, int threads) {
+  each_part(task.rows, task.columns, threads, [&](int64_t first, int64_t count) {
+    EmbedTask part = task;
+    part.ids += first;
+    part.types = at(task.types, first);
+    part.positions = at(task.positions, first);
+    part.out += first * task.out_stride;
+    part.rows = count;
+    kernels.embed(part);
+  });
+}
+
+void rotary_parallel(const KernelTable& kernels, const RotaryTask& task, int threads) {
+  const int64_t width = task.heads * task.dim;
+  each_part(task.rows, width, threads, [&](int64_t first, int64_t count) {
+    RotaryTask part = task;
+    part.x += first * width;
+    part.out += first * width;
+    part.cosine += first * (task.dim / 2);
+    part.sine += first * (task.dim / 2);
+    part.rows = count;
+    kernels.rotary(part);
+  });
+}
+
+void pool_parallel(const KernelTable& kernels, const PoolTask& task, const int64_t* offsets, int64_t sequences,
+                   int threads) {
+  const int64_t rows = sequences ? offsets[sequences] : 0;
+  const int64_t useful = std::max<int64_t>(1, rows * task.columns / kValuesPerThread);
+  Queue queue(sequences);
+  parallel(static_cast<int>(std::min<int64_t>({threads, useful, std::max<int64_t>(1, sequences)})), [&](int, int) {
+    for (int64_t i; queue.next(i);) {
+      PoolTask part = task;
+      part.x = task.x + offsets[i] * task.x_stride;
+      part.out = task.out + i * task.columns;
+      part.rows = offsets[i + 1] - offsets[i];
+      kernels.pool(part);
+    }
+  });
+}
+
+}  // namespace polysemy
