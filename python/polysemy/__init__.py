@@ -1,0 +1,94 @@
+"""Contextual embeddings on a CPU: one word, many vectors.
+
+>>> import polysemy
+>>> encoder = polysemy.Encoder.from_pretrained()
+>>> encoder.encode(["I deposited money in the bank", "We sat on the bank of the river"]).shape
+(2, 384)
+
+Names are resolved on first use: importing the package loads neither NumPy nor the compiled core.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # as type checkers understand it, without the import of typing
+if TYPE_CHECKING:
+    from . import ops as ops
+    from . import reference as reference
+    from ._core import __version__ as __version__
+    from .encoder import Encoder as Encoder
+    from .errors import CheckpointError as CheckpointError
+    from .errors import ModelNotFoundError as ModelNotFoundError
+    from .errors import PolysemyError as PolysemyError
+    from .errors import PoolingError as PoolingError
+    from .errors import TokenizerError as TokenizerError
+    from .errors import TruncationWarning as TruncationWarning
+    from .errors import UnsupportedModelError as UnsupportedModelError
+    from .model.spec import Activation as Activation
+    from .model.spec import EncoderSpec as EncoderSpec
+    from .model.spec import Pooling as Pooling
+    from .output import EncoderOutput as EncoderOutput
+    from .runtime import get_num_threads as get_num_threads
+    from .runtime import isas as isas
+    from .runtime import set_num_threads as set_num_threads
+    from .runtime import threads as threads
+
+# Public name -> module that defines it. A name mapped to a module of the same name is the module itself.
+_HOMES = {
+    "Activation": "model.spec",
+    "CheckpointError": "errors",
+    "Encoder": "encoder",
+    "EncoderOutput": "output",
+    "EncoderSpec": "model.spec",
+    "ModelNotFoundError": "errors",
+    "PolysemyError": "errors",
+    "Pooling": "model.spec",
+    "PoolingError": "errors",
+    "TokenizerError": "errors",
+    "TruncationWarning": "errors",
+    "UnsupportedModelError": "errors",
+    "__version__": "_core",
+    "get_num_threads": "runtime",
+    "isas": "runtime",
+    "ops": "ops",
+    "reference": "reference",
+    "set_num_threads": "runtime",
+    "threads": "runtime",
+}
+
+__all__ = [
+    "Activation",
+    "CheckpointError",
+    "Encoder",
+    "EncoderOutput",
+    "EncoderSpec",
+    "ModelNotFoundError",
+    "PolysemyError",
+    "Pooling",
+    "PoolingError",
+    "TokenizerError",
+    "TruncationWarning",
+    "UnsupportedModelError",
+    "__version__",
+    "get_num_threads",
+    "isas",
+    "ops",
+    "reference",
+    "set_num_threads",
+    "threads",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{home}", __name__)
+    value: object = module if home == name else getattr(module, name)
+    globals()[name] = value  # the next access finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,28 @@
+"""RoBERTa and its multilingual and French relatives: BERT's graph, positions that start after the padding id.
+
+Liu et al., "RoBERTa: A Robustly Optimized BERT Pretraining Approach", 2019; Conneau et al., "Unsupervised
+Cross-lingual Representation Learning at Scale", 2020; Martin et al., "CamemBERT", 2020.
+"""
+
+from __future__ import annotations
+
+from ..model.spec import EncoderSpec
+from .bert import bert_names, bert_spec
+from .config import Config
+from .family import Family
+
+__all__ = ["FAMILY"]
+
+
+def _spec(config: Config) -> EncoderSpec:
+    # Positions count from pad_token_id + 1, so the table has that many rows more than there are positions.
+    return bert_spec(config, position_offset=config.integer("pad_token_id", 1) + 1)
+
+
+FAMILY = Family(
+    model_types=("roberta", "xlm-roberta", "camembert"),
+    spec=_spec,
+    names=bert_names,
+    prefixes=("roberta.",),
+    ignored=("pooler.", "lm_head.", "classifier.", "qa_outputs."),
+)

@@ -1,0 +1,1 @@
+"""Files: checkpoints, their JSON configuration, and where they are found."""

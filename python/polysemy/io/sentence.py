@@ -1,0 +1,237 @@
+"""Folders in the layout of sentence-transformers, in the form before and since its version 5.4.
+
+``modules.json`` lists the modules of a model: a Transformer, a Pooling, and possibly Dense and Normalize.
+Their types are matched on the last part of the dotted name, the only part that both forms share. A folder
+without ``modules.json`` is a plain transformer: how its tokens are to be pooled is unknown, and not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import CheckpointError, UnsupportedModelError
+from ..model.pooling import DenseLayer, SentenceHead, pooling_modes
+from ..model.spec import Activation, Pooling
+from .checkpoint import Checkpoint
+from .jsonfile import read_json, read_json_object
+
+__all__ = ["SentenceFolder", "read_sentence_folder"]
+
+# The old form has one flag per mode; several may be set, and are concatenated in this order.
+_OLD_FLAGS = {
+    "pooling_mode_cls_token": Pooling.CLS,
+    "pooling_mode_max_tokens": Pooling.MAX,
+    "pooling_mode_mean_tokens": Pooling.MEAN,
+    "pooling_mode_mean_sqrt_len_tokens": Pooling.MEAN_SQRT_LEN,
+    "pooling_mode_weightedmean_tokens": Pooling.WEIGHTED_MEAN,
+    "pooling_mode_lasttoken": Pooling.LAST_TOKEN,
+}
+_DENSE_ACTIVATIONS = {
+    "Identity": Activation.NONE,
+    "Tanh": Activation.TANH,
+    "ReLU": Activation.RELU,
+    "GELU": Activation.GELU_ERF,
+    "SiLU": Activation.SILU,
+}
+_SETTINGS_FILE = re.compile(r"sentence_[a-z-]+_config\.json")
+# What the processing settings of the new form may hold without changing how text becomes tokens here.
+_NEUTRAL_PROCESSING = {"padding", "truncation", "return_tensors", "max_length"}
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceFolder:
+    """What a model folder says beside the transformer itself."""
+
+    transformer: Path
+    head: SentenceHead | None = None
+    max_seq_length: int | None = None
+    lowercase: bool = False
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+    similarity: str | None = None
+
+
+def read_sentence_folder(folder: Path) -> SentenceFolder:
+    """Read ``modules.json`` and what it refers to.
+
+    Raises ``CheckpointError`` for malformed files and ``UnsupportedModelError`` for modules that are not
+    computed here.
+    """
+    if not (folder / "modules.json").is_file():
+        return SentenceFolder(transformer=folder)
+    modules = _modules(folder)
+    kinds = [kind for kind, _ in modules]
+    if kinds[0] != "Transformer" or kinds.count("Transformer") > 1:
+        raise UnsupportedModelError(
+            f"{folder / 'modules.json'}: the first module, and no other, must be a Transformer, got {kinds}"
+        )
+    transformer = modules[0][1]
+    max_seq_length, lowercase = _transformer_settings(transformer)
+    prompts, default_prompt, similarity = _prompts(folder / "config_sentence_transformers.json")
+    return SentenceFolder(
+        transformer=transformer,
+        head=_head(modules[1:], folder / "modules.json"),
+        max_seq_length=max_seq_length,
+        lowercase=lowercase,
+        prompts=prompts,
+        default_prompt=default_prompt,
+        similarity=similarity,
+    )
+
+
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    """The kind and the folder of every module, in order."""
+    source = folder / "modules.json"
+    entries = read_json(source)
+    if not isinstance(entries, list) or not entries:
+        raise CheckpointError(f"{source} must hold a non-empty list of modules")
+    modules: list[tuple[str, Path]] = []
+    for entry in entries:
+        match entry:
+            case {"type": str(kind), "path": str(path)}:
+                pass
+            case _:
+                raise CheckpointError(
+                    f"{source}: a module must have the strings 'type' and 'path', got {entry!r}"
+                )
+        if path and not re.fullmatch(r"\w[\w.-]*", path):
+            raise CheckpointError(f"{source}: a module's path must be a folder beside it, got {path!r}")
+        modules.append((kind.rpartition(".")[2], folder / path))
+    return modules
+
+
+def _head(modules: list[tuple[str, Path]], source: Path) -> SentenceHead | None:
+    if not modules:
+        return None  # a Transformer alone, as multi-vector models have it
+    if modules[0][0] != "Pooling":
+        raise UnsupportedModelError(
+            f"{source}: after the Transformer a Pooling must come, got {modules[0][0]}"
+        )
+    modes, include_prompt = _pooling(modules[0][1] / "config.json")
+    steps: list[DenseLayer | None] = []
+    for kind, path in modules[1:]:
+        if kind == "Dense":
+            steps.append(_dense(path))
+        elif kind == "Normalize":
+            _check_feature_names(path / "config.json", required=False)
+            steps.append(None)
+        elif kind != "Dropout":  # which does nothing outside of training
+            raise UnsupportedModelError(f"{source}: a module of type {kind} is not supported")
+    normalize = bool(steps) and steps[-1] is None
+    return SentenceHead(modes, tuple(steps[:-1] if normalize else steps), normalize, include_prompt)
+
+
+def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:
+    config = read_json_object(source)
+    include_prompt = config.get("include_prompt", True)
+    if not isinstance(include_prompt, bool):
+        raise CheckpointError(f"{source}: include_prompt must be true or false, got {include_prompt!r}")
+    if "pooling_mode" in config:
+        try:
+            return pooling_modes(config["pooling_mode"]), include_prompt
+        except ValueError as error:
+            raise UnsupportedModelError(f"{source}: {error}") from None
+    unknown = [
+        name
+        for name, on in config.items()
+        if name.startswith("pooling_mode_") and on and name not in _OLD_FLAGS
+    ]
+    if unknown:
+        raise UnsupportedModelError(f"{source}: {', '.join(unknown)} is not supported")
+    modes = tuple(mode for name, mode in _OLD_FLAGS.items() if config.get(name))
+    if not modes:
+        raise CheckpointError(f"{source} names no pooling mode, and a wrong one would go unnoticed")
+    return modes, include_prompt
+
+
+def _check_feature_names(source: Path, *, required: bool) -> dict[str, object]:
+    """A module's configuration, when it works on the sentence embedding and on nothing else."""
+    if not required and not source.is_file():
+        return {}
+    config = read_json_object(source)
+    for name in ("module_input_name", "module_output_name"):
+        if config.get(name) not in (None, "sentence_embedding"):
+            raise UnsupportedModelError(f"{source}: {name}={config[name]!r} is not supported")
+    return config
+
+
+def _dense(folder: Path) -> DenseLayer:
+    source = folder / "config.json"
+    config = _check_feature_names(source, required=True)
+    if config.get("use_residual"):
+        raise UnsupportedModelError(f"{source}: use_residual=true is not supported")
+    name = config.get("activation_function")
+    activation = _DENSE_ACTIVATIONS.get(name.rpartition(".")[2]) if isinstance(name, str) else None
+    if activation is None or not str(name).startswith("torch.nn."):
+        allowed = ", ".join(f"torch.nn...{known}" for known in _DENSE_ACTIVATIONS)
+        raise UnsupportedModelError(f"{source}: activation_function must be one of {allowed}, got {name!r}")
+    weights = Checkpoint(folder)
+    shapes = weights.shapes
+    size = (config.get("out_features"), config.get("in_features"))
+    bias = bool(config.get("bias", True))
+    expected = {"linear.weight": size} | ({"linear.bias": size[:1]} if bias else {})
+    if shapes != expected:
+        raise CheckpointError(f"{folder}: the tensors must be {expected}, got {shapes}")
+    return DenseLayer(
+        weights.read("linear.weight"), weights.read("linear.bias") if bias else None, activation
+    )
+
+
+def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
+    """Longest text in tokens, if set, and whether text is lowered first."""
+    files = sorted(
+        path for path in folder.glob("sentence_*_config.json") if _SETTINGS_FILE.fullmatch(path.name)
+    )
+    if not files:
+        return None, False
+    source = files[0]
+    config = read_json_object(source)
+    _refuse_other_tasks(config, source)
+    length = config.get("max_seq_length")
+    if length is None:
+        length = _processing_length(config, source)
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
+        raise CheckpointError(f"{source}: max_seq_length must be a positive integer or null, got {length!r}")
+    lowercase = config.get("do_lower_case", False)
+    if not isinstance(lowercase, bool):
+        raise CheckpointError(f"{source}: do_lower_case must be true or false, got {lowercase!r}")
+    return length, lowercase
+
+
+def _refuse_other_tasks(config: dict[str, object], source: Path) -> None:
+    wanted = {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings"}
+    for name, value in wanted.items():
+        if config.get(name) not in (None, value):
+            raise UnsupportedModelError(
+                f"{source}: {name}={config[name]!r} is not supported, expected {value!r}"
+            )
+
+
+def _processing_length(config: dict[str, object], source: Path) -> object:
+    processing = config.get("processing_kwargs") or {}
+    text = processing.get("text") or {} if isinstance(processing, dict) else None
+    if not isinstance(text, dict):
+        raise CheckpointError(f"{source}: processing_kwargs must be an object of objects, got {processing!r}")
+    unknown = set(text) - _NEUTRAL_PROCESSING
+    if unknown:
+        raise UnsupportedModelError(f"{source}: processing_kwargs.text has unsupported {sorted(unknown)}")
+    length: object = text.get("max_length")
+    return length
+
+
+def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None]:
+    if not source.is_file():
+        return {}, None, None
+    config = read_json_object(source)
+    prompts = config.get("prompts") or {}
+    if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
+        raise CheckpointError(f"{source}: prompts must be an object of strings, got {prompts!r}")
+    default = config.get("default_prompt_name")
+    if default is not None and (not isinstance(default, str) or default not in prompts):
+        raise CheckpointError(
+            f"{source}: default_prompt_name={default!r} is not in prompts {sorted(prompts)}"
+        )
+    similarity = config.get("similarity_fn_name")
+    return prompts, default, similarity if isinstance(similarity, str) else None

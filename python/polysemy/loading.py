@@ -1,0 +1,87 @@
+"""From a model argument to everything that an `Encoder` is made of."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CheckpointError, PolysemyError
+from .families import find_family
+from .families.config import Config
+from .families.family import Family, match_names
+from .io.checkpoint import WEIGHTS_FILE, Checkpoint
+from .io.digest import BackgroundDigest
+from .io.hub import Source, resolve
+from .io.jsonfile import read_json_object
+from .io.sentence import SentenceFolder, read_sentence_folder
+from .model.params import check_shapes
+from .model.spec import EncoderSpec
+from .text.tokenizer import TextTokenizer
+
+__all__ = ["LoadedModel", "load_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """The parts of a checkpoint. ``digest`` is the running check of a weights file of known hash."""
+
+    source: Source
+    model_type: str
+    spec: EncoderSpec
+    weights: dict[str, NDArray[np.float32]]
+    tokenizer: TextTokenizer
+    sentence: SentenceFolder
+    digest: BackgroundDigest | None
+
+
+def load_model(model: str | os.PathLike[str] | None) -> LoadedModel:
+    """Find, read and check a model.
+
+    A known hash is still being computed when this returns: the caller must call ``digest.verify()``.
+    """
+    source = resolve(model)
+    digest = None
+    if source.sha256 is not None and (source.folder / WEIGHTS_FILE).is_file():
+        digest = BackgroundDigest(source.folder / WEIGHTS_FILE, source.sha256)
+    sentence = read_sentence_folder(source.folder)
+    path = sentence.transformer / "config.json"
+    config = Config(read_json_object(path), str(path))
+    family = find_family(config)
+    spec = read_spec(family, config)
+    weights = read_weights(family, spec, sentence.transformer)
+    tokenizer = TextTokenizer.from_folder(
+        sentence.transformer,
+        max_seq_length=sentence.max_seq_length,
+        max_positions=spec.max_positions,
+        lowercase=sentence.lowercase,
+    )
+    return LoadedModel(source, config.text("model_type"), spec, weights, tokenizer, sentence, digest)
+
+
+def read_spec(family: Family, config: Config) -> EncoderSpec:
+    """The spec of a configuration. Sizes that no model can have raise ``CheckpointError``."""
+    try:
+        return family.spec(config)
+    except PolysemyError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f"{config.source}: {error}") from None
+
+
+def read_weights(family: Family, spec: EncoderSpec, folder: Path) -> dict[str, NDArray[np.float32]]:
+    """Every parameter by its canonical name, float32; views of the mapped file where it stores float32."""
+    checkpoint = Checkpoint(folder)
+    shapes = checkpoint.shapes
+    match = match_names(family, spec, shapes)
+    check_shapes(
+        spec,
+        {key: shapes[name] for key, name in match.stored_as.items()},
+        surplus=match.surplus,
+        stored_as=family.names(spec),
+        source=f"checkpoint {folder}",
+    )
+    return {key: checkpoint.read(name) for key, name in match.stored_as.items()}

@@ -1,0 +1,96 @@
+"""Canonical parameters of an encoder: their names and shapes, computed from its spec.
+
+Matrices of linear layers are ``(out, in)``: ``y = x @ weight.T + bias``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from ..errors import CheckpointError
+from .spec import EncoderSpec
+
+__all__ = ["check_shapes", "count_parameters", "expected_shapes"]
+
+Shape = tuple[int, ...]
+
+# How many names of one kind an error message spells out; a wrong file can have thousands.
+_SHOWN = 20
+
+
+def expected_shapes(spec: EncoderSpec) -> dict[str, Shape]:
+    """Canonical name -> shape of every parameter that an encoder with this spec has."""
+    hidden, ffn = spec.hidden, spec.ffn
+    shapes: dict[str, Shape] = {
+        "embeddings.token": (spec.vocab, hidden),
+        "embeddings.position": (spec.position_offset + spec.max_positions, hidden),
+    }
+    if spec.token_types:
+        shapes["embeddings.type"] = (spec.token_types, hidden)
+
+    def norm(name: str) -> None:
+        shapes[f"{name}.weight"] = (hidden,)
+        shapes[f"{name}.bias"] = (hidden,)
+
+    def linear(name: str, out: int, inner: int) -> None:
+        shapes[f"{name}.weight"] = (out, inner)
+        shapes[f"{name}.bias"] = (out,)
+
+    norm("embeddings.norm")
+    for i in range(spec.layers):
+        for part in ("query", "key", "value", "output"):
+            linear(f"layers.{i}.attention.{part}", hidden, hidden)
+        norm(f"layers.{i}.attention.norm")
+        linear(f"layers.{i}.ffn.up", ffn, hidden)
+        linear(f"layers.{i}.ffn.down", hidden, ffn)
+        norm(f"layers.{i}.ffn.norm")
+    return shapes
+
+
+def count_parameters(spec: EncoderSpec) -> int:
+    """Number of scalars in all parameters."""
+    return sum(math.prod(shape) for shape in expected_shapes(spec).values())
+
+
+def check_shapes(
+    spec: EncoderSpec,
+    found: Mapping[str, Shape],
+    *,
+    surplus: Iterable[str] = (),
+    stored_as: Mapping[str, str] | None = None,
+    source: str = "weights",
+) -> None:
+    """Compare the shapes that were found with those that the spec asks for.
+
+    ``found`` maps canonical names to shapes; ``surplus`` are further names that no parameter answers to;
+    ``stored_as`` gives the name that a checkpoint uses for a canonical one, for the message. Every
+    missing, surplus and misshaped tensor is reported in one ``CheckpointError``.
+    """
+    expected = expected_shapes(spec)
+    spelled = stored_as or {}
+
+    def shown(name: str) -> str:
+        other = spelled.get(name)
+        return f"{name} ({other})" if other else name
+
+    missing = [shown(name) for name in expected if name not in found]
+    extra = [*surplus, *(name for name in found if name not in expected)]
+    misshaped = [
+        f"{shown(name)}: expected {expected[name]}, got {tuple(shape)}"
+        for name, shape in found.items()
+        if name in expected and tuple(shape) != expected[name]
+    ]
+    problems = [
+        _listed(kind, items)
+        for kind, items in (("missing", missing), ("surplus", extra), ("misshaped", misshaped))
+        if items
+    ]
+    if problems:
+        raise CheckpointError(f"{source}: the tensors do not fit the configuration: " + "; ".join(problems))
+
+
+def _listed(kind: str, items: list[str]) -> str:
+    rest = len(items) - _SHOWN
+    tail = f", and {rest} more" if rest > 0 else ""
+    return f"{len(items)} {kind}: " + ", ".join(items[:_SHOWN]) + tail

@@ -1,0 +1,138 @@
+"""From hidden states to a sentence embedding: pooling, dense layers, normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .spec import Activation, Pooling
+
+if TYPE_CHECKING:
+    from .._core import PackedWeight
+
+__all__ = ["POOLING_NAMES", "DenseLayer", "SentenceHead", "pooling_modes"]
+
+Floats = NDArray[np.float32]
+
+# The names of sentence-transformers, with both spellings of each.
+POOLING_NAMES = {
+    "mean": Pooling.MEAN,
+    "cls": Pooling.CLS,
+    "max": Pooling.MAX,
+    "mean_sqrt_len_tokens": Pooling.MEAN_SQRT_LEN,
+    "mean_sqrt_len": Pooling.MEAN_SQRT_LEN,
+    "weightedmean": Pooling.WEIGHTED_MEAN,
+    "lasttoken": Pooling.LAST_TOKEN,
+}
+
+
+def pooling_modes(value: object) -> tuple[Pooling, ...]:
+    """One mode or several (their vectors are concatenated), by name or as `Pooling`. ValueError otherwise."""
+    items = list(value) if isinstance(value, (list, tuple)) else [value]
+    modes: list[Pooling] = []
+    for item in items:
+        mode = (
+            item if isinstance(item, Pooling) else POOLING_NAMES.get(item) if isinstance(item, str) else None
+        )
+        if mode is None:
+            raise ValueError(f"pooling must be one of {', '.join(POOLING_NAMES)}, got {item!r}")
+        modes.append(mode)
+    if not modes:
+        raise ValueError(f"pooling must name at least one of {', '.join(POOLING_NAMES)}, got none")
+    return tuple(modes)
+
+
+class DenseLayer:
+    """``activation(x @ weight.T + bias)`` on sentence vectors. ``weight`` is (out, in)."""
+
+    __slots__ = ("_bias", "_packed", "activation", "shape")
+
+    def __init__(self, weight: Floats, bias: Floats | None, activation: Activation) -> None:
+        from .._core import PackedWeight
+
+        self.shape: tuple[int, int] = (weight.shape[0], weight.shape[1])
+        self.activation = activation
+        self._packed: PackedWeight = PackedWeight(np.ascontiguousarray(weight))
+        self._bias = None if bias is None else np.ascontiguousarray(bias)
+
+    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
+        """(n, in) -> (n, out)."""
+        from .._core import linear
+
+        out = np.empty((x.shape[0], self.shape[0]), dtype=np.float32)
+        linear(x, self._packed, self._bias, None, int(self.activation), out, num_threads=num_threads)
+        return out
+
+
+def normalized(x: Floats, num_threads: int = 0) -> Floats:
+    """Rows scaled to length 1 (L2); a row of zeros stays zeros."""
+    from .._core import l2_normalize
+
+    x = np.ascontiguousarray(x)
+    out = np.empty_like(x)
+    l2_normalize(x, out, num_threads=num_threads)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceHead:
+    """What turns the last hidden states into one vector per text.
+
+    The order is: pool with each mode and concatenate, then ``steps`` (a dense layer, or None for a
+    normalisation in between), then normalise if ``normalize``.
+    """
+
+    modes: tuple[Pooling, ...]
+    steps: tuple[DenseLayer | None, ...] = ()
+    normalize: bool = False
+    include_prompt: bool = True
+    """False: the tokens of a prompt take part in attention but not in pooling."""
+
+    def dim(self, hidden: int) -> int:
+        """Length of a sentence embedding of a model with this hidden size."""
+        widths = [layer.shape[0] for layer in self.steps if layer is not None]
+        return widths[-1] if widths else hidden * len(self.modes)
+
+    def fused(self) -> Pooling | None:
+        """The single mode that the core's forward pass can apply itself, or None when there are several."""
+        return self.modes[0] if len(self.modes) == 1 else None
+
+    def pool(self, hidden: Floats, offsets: NDArray[np.int64], num_threads: int = 0) -> Floats:
+        """(tokens, hidden) -> (n, hidden * modes): every mode, side by side."""
+        from .._core import pool
+
+        parts: list[Floats] = []
+        for mode in self.modes:
+            part = np.empty((len(offsets) - 1, hidden.shape[1]), dtype=np.float32)
+            pool(hidden, offsets, int(mode), part, num_threads=num_threads)
+            parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+    def finish(
+        self,
+        pooled: Floats,
+        *,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        num_threads: int = 0,
+    ) -> Floats:
+        """Everything after pooling. ``normalize`` None means as the model says.
+
+        A vector that is cut to ``truncate_dim`` is normalised after the cut, so that it has length 1.
+        """
+        for layer in self.steps:
+            pooled = normalized(pooled, num_threads) if layer is None else layer(pooled, num_threads)
+        if truncate_dim is not None:
+            pooled = np.ascontiguousarray(pooled[:, :truncate_dim])
+        if self.normalize if normalize is None else normalize:
+            pooled = normalized(pooled, num_threads)
+        return pooled
+
+
+def describe(modes: Sequence[Pooling]) -> str:
+    """The modes in words, for a repr."""
+    return "+".join(mode.name.lower() for mode in modes)

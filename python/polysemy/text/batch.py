@@ -1,0 +1,181 @@
+"""Every accepted form of a batch, turned into rows plus offsets.
+
+Below this module there is no padding and no mask: a batch is the ids of all sequences one after the other,
+and the offsets at which they begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
+
+__all__ = [
+    "RaggedBatch",
+    "from_encodings",
+    "from_id_sequences",
+    "from_padded",
+    "is_padded",
+    "split_by_tokens",
+]
+
+_CPU = 1  # kDLCPU in dlpack.h
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedBatch:
+    """Sequence i is ``ids[offsets[i] : offsets[i + 1]]``."""
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def part(self, first: int, last: int) -> RaggedBatch:
+        """Sequences ``first .. last - 1``."""
+        start, stop = int(self.offsets[first]), int(self.offsets[last])
+        return RaggedBatch(self.ids[start:stop], self.offsets[first : last + 1] - start)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each sequence."""
+        return np.diff(self.offsets)
+
+
+def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
+    counts = np.fromiter(lengths, dtype=np.int64)
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def from_encodings(encodings: Sequence[Encoding], vocab: int) -> RaggedBatch:
+    """The batch of tokenized texts. Raises ``ValueError`` when the tokenizer gives ids beyond the model's."""
+    offsets = _offsets(map(len, encodings))
+    ids = np.fromiter(
+        chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.int32, count=int(offsets[-1])
+    )
+    if len(ids) and int(ids.max()) >= vocab:
+        raise ValueError(
+            f"the tokenizer gave id {int(ids.max())}, but the model has only {vocab} tokens; the two do not "
+            "belong together"
+        )
+    return RaggedBatch(ids, offsets)
+
+
+def split_by_tokens(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges of sequences with at most ``most`` tokens each, or of one longer sequence."""
+    first, count = 0, len(offsets) - 1
+    while first < count:
+        last = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
+        last = max(last, first + 1)
+        yield first, last
+        first = last
+
+
+def is_padded(inputs: object) -> TypeGuard[tuple[object, object]]:
+    """Is this the ``(input_ids, attention_mask)`` form, a tuple of two 2-D arrays?"""
+    if not isinstance(inputs, tuple) or len(inputs) != 2:
+        return False
+    return all(len(getattr(part, "shape", ())) == 2 for part in inputs)
+
+
+def from_padded(inputs: tuple[object, object], *, vocab: int, max_positions: int) -> RaggedBatch:
+    """The batch of ``(input_ids, attention_mask)``, both of shape (n, length) and an integer or bool dtype.
+
+    A mask holds 1 for tokens and 0 for padding, on the left or on the right. Positions count from the first
+    token, wherever it stands in its row. A mask with a hole is refused: whether the tokens behind it
+    should keep their positions differs between libraries. Ids below padding are not looked at.
+    """
+    ids = _integers(inputs[0], "input_ids")
+    mask = _integers(inputs[1], "attention_mask", allow_bool=True)
+    if ids.shape != mask.shape:
+        raise ValueError(
+            f"forward: attention_mask must have the shape of input_ids, {ids.shape}, got {mask.shape}"
+        )
+    taken = mask != 0
+    if not np.array_equal(mask, taken):
+        raise ValueError("forward: attention_mask must hold only 0 and 1")
+    # Row by row, the tokens are one run exactly if the mask steps up at most once.
+    steps = np.diff(taken.astype(np.int8), axis=1, prepend=0)
+    broken = np.flatnonzero((steps == 1).sum(axis=1) > 1)
+    if len(broken):
+        raise ValueError(
+            f"forward: attention_mask[{broken[0]}] has a hole between tokens, which is not supported"
+        )
+    lengths = taken.sum(axis=1)
+    return _checked(ids[taken], _offsets(lengths.tolist()), vocab, max_positions)
+
+
+def from_id_sequences(inputs: Sequence[object], *, vocab: int, max_positions: int) -> RaggedBatch:
+    """The batch of a list of id sequences, each a list of int or a 1-D integer array."""
+    rows = [_sequence(sequence, i) for i, sequence in enumerate(inputs)]
+    ids = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+    return _checked(ids, _offsets(map(len, rows)), vocab, max_positions)
+
+
+def _sequence(value: object, i: int) -> NDArray[np.integer]:
+    name = f"inputs[{i}]"
+    if isinstance(value, (str, bytes)):
+        raise TypeError(
+            f"forward: {name} must be a sequence of token ids like those before it, got {value!r}"
+        )
+    if isinstance(value, (int, np.integer)):
+        raise TypeError(f"forward: {name} must be a sequence of token ids, got one {type(value).__name__}")
+    array = _integers(value, name)
+    if array.ndim != 1:
+        raise ValueError(
+            f"forward: {name} must be 1-D, got shape {array.shape}; a padded batch is given as a tuple "
+            "(input_ids, attention_mask)"
+        )
+    return array
+
+
+def _integers(value: object, name: str, *, allow_bool: bool = False) -> NDArray[np.integer]:
+    """An integer array of any width, from anything that NumPy can read from this process's memory."""
+    device = getattr(value, "__dlpack_device__", None)
+    if device is not None and (place := tuple(device()))[0] != _CPU:
+        raise TypeError(
+            f"forward: {name} must be in the memory of the CPU, got a tensor on DLPack device {place}"
+        )
+    try:
+        array: NDArray[np.generic] = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"forward: {name} can't be read as an array: {error}") from None
+    if array.size == 0 and isinstance(value, (list, tuple)):
+        return np.empty(array.shape, dtype=np.int64)  # an empty list has no dtype of its own
+    if array.dtype.kind in "iu":
+        return array  # type: ignore[return-value]
+    if allow_bool and array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    raise TypeError(f"forward: {name} must have an integer dtype, got {array.dtype}")
+
+
+def _checked(
+    ids: NDArray[np.integer], offsets: NDArray[np.int64], vocab: int, max_positions: int
+) -> RaggedBatch:
+    """Ranges are checked in the caller's dtype, before a conversion to int32 could wrap around."""
+    wrong = np.flatnonzero((ids < 0) | (ids >= vocab))
+    if len(wrong):
+        place = int(wrong[0])
+        row = int(np.searchsorted(offsets, place, side="right")) - 1
+        raise ValueError(
+            f"forward: token ids must be in 0..{vocab - 1}, got {int(ids[place])} at position "
+            f"{place - int(offsets[row])} of sequence {row}"
+        )
+    lengths = np.diff(offsets)
+    if len(lengths) and int(lengths.max()) > max_positions:
+        row = int(lengths.argmax())
+        raise ValueError(
+            f"forward: a sequence can have at most {max_positions} tokens, "
+            f"got {int(lengths[row])} in sequence {row}"
+        )
+    return RaggedBatch(ids.astype(np.int32, copy=False), offsets)

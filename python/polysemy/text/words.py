@@ -1,0 +1,58 @@
+"""Where a word stands in a text, and which tokens it became."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["find_word", "tokens_in"]
+
+Span = tuple[int, int]
+
+
+def find_word(
+    text: str, word: str, spans: Sequence[Span], word_ids: Sequence[int | None], *, ignore_case: bool
+) -> list[Span]:
+    """The (start, end) characters of every whole-word occurrence, in order, without overlaps.
+
+    An occurrence is whole when neither of its ends is inside of a word, where a word ends between a letter or
+    digit and any other character, and also where the tokenizer ends one (it takes each Chinese character
+    for itself, for example). ``spans`` and ``word_ids`` are those of the tokens of the text.
+    """
+    borders = _word_borders(spans, word_ids)
+
+    def whole(place: int) -> bool:
+        if place in borders or place in (0, len(text)):
+            return True
+        return not (_is_word(text[place - 1]) and _is_word(text[place]))
+
+    pattern = re.compile(re.escape(word), re.IGNORECASE if ignore_case else 0)
+    found: list[Span] = []
+    start = 0
+    while match := pattern.search(text, start):
+        if whole(match.start()) and whole(match.end()):
+            found.append(match.span())
+            start = match.end()
+        else:
+            start = match.start() + 1
+    return found
+
+
+def tokens_in(span: Span, spans: Sequence[Span]) -> list[int]:
+    """The indices of the tokens that share a character with the span. Special tokens have an empty span."""
+    start, end = span
+    return [i for i, (a, b) in enumerate(spans) if a < end and b > start and a < b]
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _word_borders(spans: Sequence[Span], word_ids: Sequence[int | None]) -> set[int]:
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for (start, end), word in zip(spans, word_ids, strict=True):
+        if word is not None and start < end:
+            first.setdefault(word, start)
+            last[word] = end
+    return {*first.values(), *last.values()}

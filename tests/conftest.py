@@ -1,0 +1,25 @@
+"""What tests of all folders share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# The helpers lie beside the tests, whatever the import mode pytest runs in.
+sys.path.insert(0, str(HERE))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> None:
+    """Everything that a test needs is on the machine; a name that is not must not be looked up elsewhere."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[str]:
+    """A few hundred real texts of very different length, in many scripts."""
+    return (HERE / "data" / "texts.txt").read_text("utf-8").split("\n")[:-1]

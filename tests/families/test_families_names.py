@@ -1,0 +1,68 @@
+"""Which stored tensor is which parameter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from polysemy.errors import CheckpointError
+from polysemy.families import FAMILIES
+from polysemy.families.bert import FAMILY
+from polysemy.families.family import match_names
+from polysemy.loading import load_model
+from polysemy.model.params import expected_shapes
+from tiny_models import SPEC, random_weights, stored, write_transformer
+
+HEADS = ["cls.predictions.bias", "classifier.weight", "qa_outputs.bias"]
+
+
+def legacy(name: str) -> str:
+    if "LayerNorm" in name:
+        return name.replace(".weight", ".gamma").replace(".bias", ".beta")
+    return name
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model_types[0])
+def test_every_parameter_has_one_name(family: object) -> None:
+    names = family.names(SPEC)  # type: ignore[attr-defined]
+    assert len(set(names.values())) == len(names)
+    assert set(expected_shapes(SPEC)) - set(names) <= {"embeddings.type"}
+
+
+@pytest.mark.parametrize("form", ["plain", "prefixed", "legacy", "with heads"])
+def test_all_spellings_load_the_same(tmp_path: Path, form: str) -> None:
+    tensors = stored()
+    if form == "prefixed":
+        tensors = {f"bert.{name}": array for name, array in tensors.items()}
+    if form == "legacy":
+        tensors = {f"bert.{legacy(name)}": array for name, array in tensors.items()}
+    if form == "with heads":
+        tensors |= {name: np.zeros((3, 5), np.float32) for name in HEADS}
+        tensors["pooler.dense.weight"] = np.zeros((24, 24), np.float32)
+        tensors["embeddings.position_ids"] = np.arange(20)[None]
+    weights = load_model(write_transformer(tmp_path / "m", tensors=tensors)).weights
+    expected = random_weights()
+    assert weights.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(weights[name], array)
+
+
+def test_two_names_of_one_parameter() -> None:
+    with pytest.raises(CheckpointError, match=r"are the same parameter, embeddings\.token"):
+        match_names(
+            FAMILY, SPEC, ["embeddings.word_embeddings.weight", "bert.embeddings.word_embeddings.weight"]
+        )
+
+
+def test_all_problems_in_one_error(tmp_path: Path) -> None:
+    tensors = stored()
+    del tensors["encoder.layer.1.output.dense.bias"]
+    tensors["encoder.layer.0.intermediate.dense.weight"] = np.zeros((24, 40), np.float32)
+    tensors["adapter.weight"] = np.zeros(3, np.float32)
+    with pytest.raises(CheckpointError) as caught:
+        load_model(write_transformer(tmp_path / "m", tensors=tensors))
+    message = str(caught.value)
+    assert "1 missing: layers.1.ffn.down.bias (encoder.layer.1.output.dense.bias)" in message
+    assert "1 surplus: adapter.weight" in message
+    assert "(encoder.layer.0.intermediate.dense.weight): expected (40, 24), got (24, 40)" in message

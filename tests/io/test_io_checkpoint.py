@@ -1,0 +1,117 @@
+"""Folders of weights: single, sharded, and those that are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from polysemy.errors import CheckpointError, UnsupportedModelError
+from polysemy.io.checkpoint import Checkpoint
+from polysemy.loading import load_model
+from safetensors.numpy import save_file
+from tiny_models import random_weights, stored, write_json, write_transformer
+
+ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+
+
+def shard(folder: Path) -> dict[str, str]:
+    """Replace the weights of a folder by two shards; gives the map of its index."""
+    (folder / "model.safetensors").unlink()
+    tensors = stored()
+    names = sorted(tensors)
+    where = {name: ONE if i % 2 else TWO for i, name in enumerate(names)}
+    for file in (ONE, TWO):
+        save_file({name: tensors[name] for name in names if where[name] == file}, folder / file)
+    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": where})
+    return where
+
+
+def test_shards_load_as_one_file_does(tmp_path: Path) -> None:
+    folder = write_transformer(tmp_path / "m")
+    shard(folder)
+    weights = load_model(folder).weights
+    for name, array in random_weights().items():
+        np.testing.assert_array_equal(weights[name], array)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../other.safetensors",
+        "/etc/x.safetensors",
+        "sub/x.safetensors",
+        "..\\x.safetensors",
+        "C:x.safetensors",
+        "",
+        "..",
+        "x.bin",
+        "x\0.safetensors",
+        5,
+        None,
+    ],
+)
+def test_shards_stay_in_the_folder(tmp_path: Path, name: object) -> None:
+    folder = write_transformer(tmp_path / "m")
+    save_file(stored(), tmp_path / "other.safetensors")
+    where = shard(folder)
+    first = next(iter(where))
+    write_json(folder / "model.safetensors.index.json", {"weight_map": {**where, first: name}})
+    with pytest.raises(CheckpointError, match="must be the plain name"):
+        Checkpoint(folder)
+
+
+def test_missing_shard(tmp_path: Path) -> None:
+    folder = write_transformer(tmp_path / "m")
+    shard(folder)
+    (folder / TWO).unlink()
+    with pytest.raises(CheckpointError, match=f"{TWO} is missing"):
+        Checkpoint(folder)
+
+
+def test_index_and_shards_disagree(tmp_path: Path) -> None:
+    folder = write_transformer(tmp_path / "m")
+    where = shard(folder)
+    first = next(iter(where))
+    index = folder / "model.safetensors.index.json"
+    write_json(index, {"weight_map": {**where, "ghost": ONE}})
+    with pytest.raises(CheckpointError, match=f"tensor 'ghost' is not in {ONE}"):
+        Checkpoint(folder)
+    write_json(index, {"weight_map": {k: v for k, v in where.items() if k != first}})
+    with pytest.raises(CheckpointError, match="does not list"):
+        Checkpoint(folder)
+
+
+@pytest.mark.parametrize("content", [{}, {"weight_map": {}}, {"weight_map": []}, [], 3])
+def test_malformed_index(tmp_path: Path, content: object) -> None:
+    folder = write_transformer(tmp_path / "m")
+    (folder / "model.safetensors").unlink()
+    write_json(folder / "model.safetensors.index.json", content)
+    with pytest.raises(CheckpointError, match=r"index\.json"):
+        Checkpoint(folder)
+
+
+def test_pickles_are_not_opened(tmp_path: Path) -> None:
+    folder = write_transformer(tmp_path / "m")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="has no weights"):
+        Checkpoint(folder)
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nabort\n(tR.")
+    with pytest.raises(UnsupportedModelError, match=r"pytorch_model\.bin, a pickle"):
+        Checkpoint(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b"nul"])
+def test_unreadable_config(tmp_path: Path, content: bytes) -> None:
+    folder = write_transformer(tmp_path / "m")
+    (folder / "config.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        load_model(folder)
+
+
+def test_half_precision_is_widened(tmp_path: Path) -> None:
+    tensors = {name: array.astype(np.float16) for name, array in stored().items()}
+    weights = load_model(write_transformer(tmp_path / "m", tensors=tensors)).weights
+    for name, array in random_weights().items():
+        np.testing.assert_array_equal(weights[name], array.astype(np.float16).astype(np.float32))
+        assert weights[name].dtype == np.float32

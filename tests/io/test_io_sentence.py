@@ -1,0 +1,225 @@
+"""sentence-transformers folders, in both forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from polysemy import Activation, Pooling
+from polysemy.errors import CheckpointError, UnsupportedModelError
+from polysemy.io.sentence import read_sentence_folder
+from safetensors.numpy import save_file
+from tiny_models import MODULES, write_json, write_sentence_model, write_transformer
+
+FLAGS = {
+    "cls_token": Pooling.CLS,
+    "max_tokens": Pooling.MAX,
+    "mean_tokens": Pooling.MEAN,
+    "mean_sqrt_len_tokens": Pooling.MEAN_SQRT_LEN,
+    "weightedmean_tokens": Pooling.WEIGHTED_MEAN,
+    "lasttoken": Pooling.LAST_TOKEN,
+}
+NEW_MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"},
+    {
+        "idx": 1,
+        "name": "1",
+        "path": "1_Pooling",
+        "type": "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
+    },
+    {
+        "idx": 2,
+        "name": "2",
+        "path": "2_Normalize",
+        "type": "sentence_transformers.base.modules.normalize.Normalize",
+    },
+]
+DENSE = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+
+
+def test_plain_folder_has_no_pooling(tmp_path: Path) -> None:
+    folder = write_transformer(tmp_path / "m")
+    read = read_sentence_folder(folder)
+    assert read.head is None and read.transformer == folder
+
+
+@pytest.mark.parametrize("modules", [MODULES, NEW_MODULES])
+def test_both_forms_of_module_types(tmp_path: Path, modules: list[dict[str, object]]) -> None:
+    head = read_sentence_folder(write_sentence_model(tmp_path / "m", modules=modules)).head
+    assert head is not None and head.modes == (Pooling.MEAN,) and head.normalize and not head.steps
+    head = read_sentence_folder(write_sentence_model(tmp_path / "n", modules=modules[:2])).head
+    assert head is not None and not head.normalize
+
+
+@pytest.mark.parametrize(("flag", "mode"), FLAGS.items())
+def test_old_pooling(tmp_path: Path, flag: str, mode: Pooling) -> None:
+    pooling = {f"pooling_mode_{name}": name == flag for name in FLAGS}
+    head = read_sentence_folder(write_sentence_model(tmp_path / "m", pooling=pooling)).head
+    assert head is not None and head.modes == (mode,)
+
+
+def test_old_pooling_with_several_modes(tmp_path: Path) -> None:
+    pooling = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}
+    head = read_sentence_folder(write_sentence_model(tmp_path / "m", pooling=pooling)).head
+    assert head is not None and head.modes == (Pooling.CLS, Pooling.MEAN)
+
+
+@pytest.mark.parametrize(
+    ("value", "modes"),
+    [
+        ("mean", (Pooling.MEAN,)),
+        ("lasttoken", (Pooling.LAST_TOKEN,)),
+        ("mean_sqrt_len_tokens", (Pooling.MEAN_SQRT_LEN,)),
+        (["max", "weightedmean"], (Pooling.MAX, Pooling.WEIGHTED_MEAN)),
+    ],
+)
+def test_new_pooling(tmp_path: Path, value: object, modes: tuple[Pooling, ...]) -> None:
+    pooling = {"embedding_dimension": 24, "pooling_mode": value, "include_prompt": False}
+    head = read_sentence_folder(write_sentence_model(tmp_path / "m", pooling=pooling)).head
+    assert head is not None and head.modes == modes and not head.include_prompt
+
+
+@pytest.mark.parametrize(
+    ("pooling", "error", "message"),
+    [
+        ({}, CheckpointError, "names no pooling mode"),
+        ({"pooling_mode_mean_tokens": False}, CheckpointError, "names no pooling mode"),
+        ({"pooling_mode": "attention"}, UnsupportedModelError, "pooling must be one of"),
+        ({"pooling_mode": []}, UnsupportedModelError, "at least one"),
+        (
+            {"pooling_mode_new_tokens": True},
+            UnsupportedModelError,
+            "pooling_mode_new_tokens is not supported",
+        ),
+        ({"pooling_mode": "mean", "include_prompt": 1}, CheckpointError, "include_prompt"),
+    ],
+)
+def test_a_pooling_is_never_guessed(
+    tmp_path: Path, pooling: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        read_sentence_folder(write_sentence_model(tmp_path / "m", pooling=pooling))
+
+
+@pytest.mark.parametrize(
+    ("modules", "error"),
+    [
+        ([], CheckpointError),
+        ({"0": "x"}, CheckpointError),
+        ([3], CheckpointError),
+        ([{"type": "x.Transformer"}], CheckpointError),
+        ([{"type": "x.Transformer", "path": "../other"}], CheckpointError),
+        ([{"type": "x.Transformer", "path": "/etc"}], CheckpointError),
+        ([{"type": "x.Transformer", "path": ".."}], CheckpointError),
+        (MODULES[1:], UnsupportedModelError),
+        ([MODULES[0], MODULES[2]], UnsupportedModelError),
+        ([MODULES[0], MODULES[0], MODULES[1]], UnsupportedModelError),
+        ([*MODULES, {"type": "sentence_transformers.models.CNN", "path": "3_CNN"}], UnsupportedModelError),
+    ],
+)
+def test_other_modules(tmp_path: Path, modules: list[dict[str, object]], error: type[Exception]) -> None:
+    folder = write_sentence_model(tmp_path / "m")
+    write_json(folder / "modules.json", modules)
+    with pytest.raises(error, match=r"modules\.json"):
+        read_sentence_folder(folder)
+
+
+def dense(folder: Path, bias: bool = True, **changes: object) -> Path:
+    write_sentence_model(folder, modules=[*MODULES[:2], DENSE])
+    config = {"in_features": 24, "out_features": 5, "bias": bias} | {
+        "activation_function": "torch.nn.modules.activation.Tanh"
+    }
+    write_json(folder / "2_Dense" / "config.json", config | changes)
+    tensors = {"linear.weight": np.ones((5, 24), np.float32)}
+    if bias:
+        tensors["linear.bias"] = np.ones(5, np.float32)
+    save_file(tensors, folder / "2_Dense" / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_dense(tmp_path: Path, bias: bool) -> None:
+    head = read_sentence_folder(dense(tmp_path / "m", bias)).head
+    assert head is not None and head.dim(24) == 5 and not head.normalize
+    assert head.steps[0] is not None and head.steps[0].activation is Activation.TANH
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (
+            {"activation_function": "torch.nn.modules.activation.Mish"},
+            UnsupportedModelError,
+            "activation_function",
+        ),
+        ({"activation_function": "evil.Tanh"}, UnsupportedModelError, "activation_function"),
+        ({"activation_function": None}, UnsupportedModelError, "activation_function"),
+        ({"use_residual": True}, UnsupportedModelError, "use_residual"),
+        ({"module_input_name": "token_embeddings"}, UnsupportedModelError, "module_input_name"),
+        ({"in_features": 25}, CheckpointError, "the tensors must be"),
+        ({"out_features": "5"}, CheckpointError, "the tensors must be"),
+    ],
+)
+def test_other_dense(
+    tmp_path: Path, changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        read_sentence_folder(dense(tmp_path / "m", **changes))
+
+
+def test_settings(tmp_path: Path) -> None:
+    read = read_sentence_folder(
+        write_sentence_model(tmp_path / "m", settings={"max_seq_length": 7, "do_lower_case": True})
+    )
+    assert read.max_seq_length == 7 and read.lowercase
+    new = {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings"}
+    read = read_sentence_folder(write_sentence_model(tmp_path / "n", settings=new))
+    assert read.max_seq_length is None and not read.lowercase
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"max_seq_length": 0}, CheckpointError),
+        ({"max_seq_length": "12"}, CheckpointError),
+        ({"max_seq_length": True}, CheckpointError),
+        ({"do_lower_case": "no"}, CheckpointError),
+        ({"transformer_task": "fill-mask"}, UnsupportedModelError),
+        ({"module_output_name": "token_ids"}, UnsupportedModelError),
+        ({"processing_kwargs": {"text": {"add_special_tokens": False}}}, UnsupportedModelError),
+        ({"processing_kwargs": 3}, CheckpointError),
+    ],
+)
+def test_other_settings(tmp_path: Path, settings: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"sentence_bert_config\.json"):
+        read_sentence_folder(write_sentence_model(tmp_path / "m", settings=settings))
+
+
+def test_prompts(tmp_path: Path) -> None:
+    prompts = {"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "query"}
+    read = read_sentence_folder(
+        write_sentence_model(tmp_path / "m", prompts=prompts | {"similarity_fn_name": "cosine"})
+    )
+    assert read.prompts == prompts["prompts"]
+    assert (read.default_prompt, read.similarity) == ("query", "cosine")
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        {"prompts": ["a"]},
+        {"prompts": {"q": 3}},
+        {"prompts": {}, "default_prompt_name": "q"},
+        {"default_prompt_name": 3},
+    ],
+)
+def test_malformed_prompts(tmp_path: Path, prompts: dict[str, object]) -> None:
+    with pytest.raises(CheckpointError, match=r"config_sentence_transformers\.json"):
+        read_sentence_folder(write_sentence_model(tmp_path / "m", prompts=prompts))
+
+
+def test_transformer_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    modules = [{**MODULES[0], "path": "0_Transformer"}, *MODULES[1:]]
+    folder = write_sentence_model(tmp_path / "m", modules=modules)
+    assert read_sentence_folder(folder).transformer == folder / "0_Transformer"
