@@ -2,10 +2,10 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "base/check.h"
-#include "base/cpu.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -32,6 +32,12 @@ void survive_fork() {
 #endif
 }
 
+// What this process would use if nobody asked for anything else; found out once.
+const ThreadCount& standard() {
+  static const ThreadCount count = default_thread_count();
+  return count;
+}
+
 inline void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
   __builtin_ia32_pause();
@@ -48,17 +54,25 @@ inline void let_others_run() {
 
 }  // namespace
 
-void set_num_threads(int threads) {
+int set_num_threads(int threads) {
   require(threads >= 0 && threads <= kMostThreads, "set_num_threads: n must be 0 (default) to ", kMostThreads, ", got ",
           threads);
-  chosen_threads.store(threads, std::memory_order_relaxed);
+  return chosen_threads.exchange(threads, std::memory_order_relaxed);
+}
+
+ThreadCount thread_count() {
+  const int chosen = chosen_threads.load(std::memory_order_relaxed);
+  if (chosen > 0) return {chosen, "set_num_threads"};
+  // The variable of this thread that omp_set_num_threads writes. Nobody wrote it: all CPUs of the affinity mask, or
+  // OMP_NUM_THREADS, so it is never below the default.
+  const int limit = omp_get_max_threads();
+  if (limit < standard().threads) return {limit, "limit of the OpenMP runtime (omp_set_num_threads, threadpoolctl)"};
+  return standard();
 }
 
 int get_num_threads() {
   const int chosen = chosen_threads.load(std::memory_order_relaxed);
-  if (chosen > 0) return chosen;
-  static const int standard = default_thread_count().threads;
-  return standard;
+  return chosen > 0 ? chosen : std::min(standard().threads, omp_get_max_threads());
 }
 
 int resolve_threads(int64_t num_threads) {

@@ -4,11 +4,15 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/cpu.h"
+
 namespace polysemy {
 
-// Threads of the calling process: set_num_threads, or the default of base/cpu.h. 0 resets.
-void set_num_threads(int threads);
+// Threads of a call that does not say: set_num_threads of this process; without it the default of base/cpu.h, or what
+// omp_set_num_threads (which threadpoolctl calls) allows the calling thread, if that is less. Nothing is written there.
 int get_num_threads();
+ThreadCount thread_count();        // the same with its reason
+int set_num_threads(int threads);  // 0 resets; gives the setting before, 0 where there was none
 
 // Resolves a caller's num_threads: 0 = get_num_threads(), otherwise the number itself; throws if negative or absurd.
 int resolve_threads(int64_t num_threads);

@@ -15,4 +15,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   polysemy::bind_ops(m);
   polysemy::bind_attention(m);
   polysemy::bind_encoder(m);
+  polysemy::bind_capi(m);
 }

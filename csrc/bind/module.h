@@ -14,6 +14,7 @@ void bind_runtime(pybind11::module_& m);
 void bind_ops(pybind11::module_& m);
 void bind_attention(pybind11::module_& m);
 void bind_encoder(pybind11::module_& m);
+void bind_capi(pybind11::module_& m);
 
 // The isa argument of every function: None is the default level.
 inline const KernelTable& level(const std::optional<std::string>& isa) {

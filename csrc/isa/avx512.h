@@ -11,6 +11,8 @@
 namespace polysemy {
 namespace {
 
+constexpr bool kFused = true;
+
 struct Vec {
   __m512 v;
 };
@@ -40,6 +42,8 @@ INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
 INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+// 10: the smaller magnitude, with the sign cleared.
+INLINE Vec min_abs(Vec a, Vec b) { return {_mm512_range_ps(a.v, b.v, 10)}; }
 INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
 
 INLINE IVec iset1(int32_t x) { return {_mm512_set1_epi32(x)}; }
@@ -61,6 +65,7 @@ INLINE Vec from_bits(IVec a) { return {_mm512_castsi512_ps(a.v)}; }
 INLINE Vec to_float(IVec a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
 INLINE Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+INLINE Mask not_less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_NLT_UQ)}; }
 INLINE Mask equal(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 INLINE Mask first_lanes(int64_t n) {
   return {static_cast<__mmask16>(n >= 16 ? 0xFFFFu : n <= 0 ? 0u : (1u << n) - 1u)};
@@ -72,6 +77,7 @@ INLINE Mask nonzero_bytes(const uint8_t* p) {
 INLINE Mask operator&(Mask a, Mask b) { return {static_cast<__mmask16>(a.v & b.v)}; }
 INLINE bool any(Mask m) { return m.v != 0; }
 INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.v, no.v, yes.v)}; }
+INLINE Vec keep(Mask m, Vec a) { return {_mm512_maskz_mov_ps(m.v, a.v)}; }
 
 INLINE Vec load_n(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(first_lanes(n).v, p)}; }
 INLINE void store_n(float* p, Vec a, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n).v, a.v); }

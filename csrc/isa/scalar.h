@@ -19,6 +19,8 @@ using Quad = float __attribute__((vector_size(16)));
 using IQuad = int32_t __attribute__((vector_size(16)));
 using DPair = double __attribute__((vector_size(16)));
 
+constexpr bool kFused = false;  // whether fma() rounds once
+
 struct Vec {  // 16 x float
   Quad q[4];
 };
@@ -76,6 +78,13 @@ INLINE Vec min(Vec a, Vec b) {
 INLINE Vec max(Vec a, Vec b) {
   return each_quad<Vec>([&](int i) { return a.q[i] > b.q[i] ? a.q[i] : b.q[i]; });
 }
+// min(|a|, b) for b >= 0, and b when a is NaN.
+INLINE Vec min_abs(Vec a, Vec b) {
+  return each_quad<Vec>([&](int i) {
+    const Quad magnitude = (Quad)((IQuad)a.q[i] & 0x7FFFFFFF);
+    return magnitude < b.q[i] ? magnitude : b.q[i];
+  });
+}
 INLINE Vec sqrt(Vec a) {
   return each_quad<Vec>([&](int i) {
     Quad r;
@@ -121,6 +130,9 @@ INLINE Vec to_float(IVec a) {
 INLINE Mask less(Vec a, Vec b) {
   return each_quad<Mask>([&](int i) { return (IQuad)(a.q[i] < b.q[i]); });
 }
+INLINE Mask not_less(Vec a, Vec b) {  // true when either is NaN
+  return each_quad<Mask>([&](int i) { return ~(IQuad)(a.q[i] < b.q[i]); });
+}
 INLINE Mask equal(Vec a, Vec b) {
   return each_quad<Mask>([&](int i) { return (IQuad)(a.q[i] == b.q[i]); });
 }
@@ -145,6 +157,10 @@ INLINE bool any(Mask m) {
 }
 INLINE Vec select(Mask m, Vec yes, Vec no) {
   return each_quad<Vec>([&](int i) { return (Quad)((m.q[i] & (IQuad)yes.q[i]) | (~m.q[i] & (IQuad)no.q[i])); });
+}
+
+INLINE Vec keep(Mask m, Vec a) {  // zero in the other lanes
+  return each_quad<Vec>([&](int i) { return (Quad)(m.q[i] & (IQuad)a.q[i]); });
 }
 
 // Counted: lanes from n on are neither read nor written; they load as zero.

@@ -7,9 +7,13 @@ namespace polysemy {
 namespace {
 
 double fma_peak(int64_t rounds) noexcept {
+  // Every lane starts from a different value that the compiler can't know: equal chains would be computed once only.
+  float start[kTileRows * kTilePanels * kLanes];
+  for (int i = 0; i < kTileRows * kTilePanels * kLanes; ++i) start[i] = 1.0f + static_cast<float>(i);
+  __asm__ volatile("" : : "r"(start) : "memory");
   Tile<kTileRows, kTilePanels> t;
   unroll<kTileRows>([&](auto r) INLINE_LAMBDA {
-    unroll<kTilePanels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = set1(1.0f + r + p); });
+    unroll<kTilePanels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = load(start + (r * kTilePanels + p) * kLanes); });
   });
   const Vec a = set1(0.999f), b = set1(0.001f);
   for (int64_t i = 0; i < rounds; ++i) {

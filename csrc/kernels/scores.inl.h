@@ -67,24 +67,36 @@ INLINE void modify_row(const AttentionTask& t, int64_t query, KeyRange keys, flo
   }
 }
 
+// Products over the head dimension are summed in blocks of this length, as in kBlockK: with logits of 40 and more, one
+// chain over 128 to 512 dimensions would lose digits that the exponential then magnifies.
+constexpr int64_t kBlockDim = 64;
+
 template <int panels>
 INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t column,
                          float* scores) {
   each_row_tile(rows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
     with_constant<kTileRows>(height, [&](auto tile_rows) INLINE_LAMBDA {
-      Tile<tile_rows, panels> tile =
-          multiply<tile_rows, panels>(query + row * dim, dim, packed_keys + column * dim, dim * kLanes, dim);
       float* to = scores + row * kScoreStride + column;
-      unroll<tile_rows>([&](auto r) INLINE_LAMBDA {
-        unroll<panels>([&](auto p) INLINE_LAMBDA { store(to + r * kScoreStride + p * kLanes, tile.sum[r][p]); });
-      });
+      int64_t d = 0;
+      do {
+        const int64_t block = dim - d < kBlockDim ? dim - d : kBlockDim;
+        Tile<tile_rows, panels> tile = multiply<tile_rows, panels>(
+            query + row * dim + d, dim, packed_keys + column * dim + d * kLanes, dim * kLanes, block);
+        unroll<tile_rows>([&](auto r) INLINE_LAMBDA {
+          unroll<panels>([&](auto p) INLINE_LAMBDA {
+            float* s = to + r * kScoreStride + p * kLanes;
+            store(s, d == 0 ? tile.sum[r][p] : load(s) + tile.sum[r][p]);
+          });
+        });
+        d += kBlockDim;
+      } while (d < dim);
     });
   });
 }
 
 // scores[r][j - keys.block] for the rows of one query block. query: scaled, dense. Lanes past the last key are -inf.
-INLINE void block_scores(const AttentionTask& t, const float* query, int64_t first_query, int64_t rows, KeyRange keys,
-                         const float* packed_keys, float* scores) {
+[[gnu::noinline]] void block_scores(const AttentionTask& t, const float* query, int64_t first_query, int64_t rows,
+                                    KeyRange keys, const float* packed_keys, float* scores) {
   const int64_t end = round_up(keys.last - keys.block, kLanes);
   int64_t column = keys.first - keys.block;
   for (; column + kTilePanels * kLanes <= end; column += kTilePanels * kLanes) {

@@ -1,0 +1,19 @@
+// The C functions of this extension, for other extensions: see capi/table.h.
+#include "bind/module.h"
+#include "capi/table.h"
+
+namespace polysemy {
+namespace {
+
+#define POLYSEMY_ENTRY(name) &polysemy_##name,
+constexpr capi::Table table = {POLYSEMY_FUNCTIONS(POLYSEMY_ENTRY)};
+#undef POLYSEMY_ENTRY
+
+}  // namespace
+
+void bind_capi(pybind11::module_& m) {
+  // A capsule holds a pointer to what may be written; nobody writes to this one.
+  m.attr("_C_API") = pybind11::capsule(&table, capi::kCapsule);
+}
+
+}  // namespace polysemy

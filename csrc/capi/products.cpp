@@ -1,0 +1,155 @@
+// The C interface: matrix products.
+#include <algorithm>
+#include <memory>
+
+#include "capi/guard.h"
+#include "dispatch/registry.h"
+#include "ops/gemm.h"
+
+using namespace polysemy;
+using capi::Argument;
+using capi::matrix;
+
+struct polysemy_weight {
+  PackedWeight packed;
+};
+
+namespace {
+
+// A square of this side is read and written within L1, whichever way it is stored.
+constexpr int64_t kSquare = 32;
+
+// out[columns, rows] = x[rows, columns] in the other order.
+Buffer transposed(const float* x, int64_t stride, int64_t rows, int64_t columns, int threads) {
+  Buffer out(rows * columns);
+  const int64_t strips = (columns + kSquare - 1) / kSquare;
+  parallel(static_cast<int>(std::min<int64_t>(threads, strips)), [&](int thread, int team) {
+    const Range part = share(strips, thread, team);
+    const int64_t end = std::min(columns, part.last * kSquare);
+    for (int64_t row = 0; row < rows; row += kSquare) {
+      for (int64_t column = part.first * kSquare; column < end; ++column) {
+        for (int64_t r = row; r < std::min(rows, row + kSquare); ++r) {
+          out.data()[column * rows + r] = x[r * stride + column];
+        }
+      }
+    }
+  });
+  return out;
+}
+
+PackedWeight packed(const KernelTable& table, const float* weight, int64_t stride, int64_t n, int64_t k, int threads) {
+  PackedWeight result(n, k);
+  const int64_t panels = result.panels();
+  parallel(static_cast<int>(std::min<int64_t>(threads, panels)), [&](int thread, int team) {
+    const Range part = share(panels, thread, team);
+    const int64_t first = part.first * kLanes, last = std::min(n, part.last * kLanes);
+    if (first < last) result.fill(table, weight + first * stride, stride, first, last - first);
+  });
+  return result;
+}
+
+void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_stride,
+          const float* b, int64_t b_stride, float* c, int64_t c_stride, int num_threads) {
+  constexpr const char* function = "gemm_f32";
+  Argument{function, "m"}.at_least(m, 0);
+  Argument{function, "n"}.at_least(n, 0);
+  Argument{function, "k"}.at_least(k, 0);
+  Argument{function, "a"}.input(a, transpose_a ? matrix(k, a_stride, m) : matrix(m, a_stride, k));
+  Argument{function, "b"}.input(b, transpose_b ? matrix(n, b_stride, k) : matrix(k, b_stride, n));
+  Argument{function, "c"}.output(c, matrix(m, c_stride, n));
+  Argument{function, "c"}.differs(c, a, "a");
+  Argument{function, "c"}.differs(c, b, "b");
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = default_kernels();
+  if (m == 0 || n == 0) return;
+  if (k == 0) {  // an empty sum
+    for (int64_t row = 0; row < m; ++row) std::fill_n(c + row * c_stride, n, 0.0f);
+    return;
+  }
+  capi::elements(function, "a", {m, k});
+  capi::elements(function, "b", {n, k});
+  const Buffer copy_of_a = transpose_a ? transposed(a, a_stride, k, m, threads) : Buffer();
+  PackedWeight weight;
+  if (transpose_b) {
+    weight = packed(table, b, b_stride, n, k, threads);
+  } else {
+    const Buffer copy_of_b = transposed(b, b_stride, k, n, threads);
+    weight = packed(table, copy_of_b.data(), k, n, k, threads);
+  }
+  Linear op{&weight, transpose_a ? copy_of_a.data() : a, transpose_a ? k : a_stride, m, c, c_stride};
+  linear_parallel(table, op, threads);
+}
+
+void linear(int64_t rows, const float* x, int64_t x_stride, const polysemy_weight* weight, const float* bias,
+            const float* residual, int64_t residual_stride, int activation, float* out, int64_t out_stride,
+            int num_threads) {
+  constexpr const char* function = "linear_f32";
+  require(weight != nullptr, function, ": weight must not be null");
+  const int64_t n = weight->packed.n(), k = weight->packed.k();
+  Argument{function, "rows"}.at_least(rows, 0);
+  Argument{function, "x"}.input(x, matrix(rows, x_stride, k));
+  if (bias) Argument{function, "bias"}.input(bias, capi::vector(n));
+  if (residual) Argument{function, "residual"}.input(residual, matrix(rows, residual_stride, n));
+  capi::check_activation(function, activation);
+  Argument{function, "out"}.output(out, matrix(rows, out_stride, n));
+  Argument{function, "out"}.differs(out, x, "x");
+  Argument{function, "out"}.differs(out, residual, "residual");
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = default_kernels();
+  if (rows == 0 || n == 0) return;
+  Linear op{&weight->packed, x, x ? x_stride : 0, rows, out, out_stride};
+  op.bias = bias;
+  op.residual = residual;
+  op.residual_stride = residual_stride;
+  op.activation = static_cast<Activation>(activation);
+  linear_parallel(table, op, threads);
+}
+
+}  // namespace
+
+extern "C" {
+
+polysemy_status polysemy_gemm_f32(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const float* a,
+                                  int64_t a_stride, const float* b, int64_t b_stride, float* c, int64_t c_stride,
+                                  int num_threads) {
+  return capi::guarded([&] {
+    require(transpose_a == 0 || transpose_a == 1, "gemm_f32: transpose_a must be 0 or 1, got ", transpose_a);
+    require(transpose_b == 0 || transpose_b == 1, "gemm_f32: transpose_b must be 0 or 1, got ", transpose_b);
+    gemm(transpose_a != 0, transpose_b != 0, m, n, k, a, a_stride, b, b_stride, c, c_stride, num_threads);
+  });
+}
+
+polysemy_status polysemy_weight_create_f32(int64_t n, int64_t k, const float* weight, int64_t weight_stride,
+                                           polysemy_weight** packed_weight) {
+  return capi::guarded([&] {
+    constexpr const char* function = "weight_create_f32";
+    require(packed_weight != nullptr, function, ": packed must not be null");
+    *packed_weight = nullptr;
+    Argument{function, "n"}.at_least(n, 0);
+    Argument{function, "k"}.at_least(k, 0);
+    Argument{function, "weight"}.input(weight, matrix(n, weight_stride, k));
+    capi::elements(function, "weight", {n, k});
+    auto result = std::make_unique<polysemy_weight>();
+    result->packed = packed(default_kernels(), weight, weight ? weight_stride : 0, n, k, get_num_threads());
+    *packed_weight = result.release();
+  });
+}
+
+void polysemy_weight_destroy(polysemy_weight* packed_weight) { delete packed_weight; }
+
+int64_t polysemy_weight_rows(const polysemy_weight* packed_weight) {
+  return packed_weight ? packed_weight->packed.n() : 0;
+}
+
+int64_t polysemy_weight_columns(const polysemy_weight* packed_weight) {
+  return packed_weight ? packed_weight->packed.k() : 0;
+}
+
+polysemy_status polysemy_linear_f32(int64_t rows, const float* x, int64_t x_stride, const polysemy_weight* weight,
+                                    const float* bias, const float* residual, int64_t residual_stride, int activation,
+                                    float* out, int64_t out_stride, int num_threads) {
+  return capi::guarded([&] {
+    linear(rows, x, x_stride, weight, bias, residual, residual_stride, activation, out, out_stride, num_threads);
+  });
+}
+}

@@ -1,0 +1,126 @@
+"""Functions of one number, applied to every element, and the softmax of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polysemy import _core
+from polysemy.ops.arrays import as_array, as_float32, contiguous, integer, output, threads
+
+CODES = {"gelu": 1, "gelu_tanh": 2, "relu": 3, "silu": 4, "tanh": 5, "quick_gelu": 6}
+"""The core's number for each activation that ``linear(activation=...)`` takes."""
+
+
+def gelu(
+    x: Any,
+    approximate: str = "none",
+    *,
+    out: NDArray[np.float32] | None = None,
+    num_threads: int | None = None,
+) -> NDArray[np.float32]:
+    """Gaussian error linear unit, x * Phi(x), of every element (Hendrycks and Gimpel, arXiv:1606.08415).
+
+    Args:
+        x: array of any shape, float32 or float16.
+        approximate: "none" for the exact form with erf, "tanh" for the tanh form of the paper.
+        out: C-contiguous float32 array of the shape of ``x`` that takes the result; must not overlap ``x``.
+        num_threads: threads for this call, None for the default.
+
+    Returns:
+        float32 array of the shape of ``x``. gelu(-0) = -0, gelu(-inf) = -0.
+
+    Raises:
+        TypeError: ``x`` is no array, or its dtype is neither float32 nor float16.
+        ValueError: ``approximate`` or ``out`` does not fit.
+    """
+    if not isinstance(approximate, str) or approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate: expected 'none' or 'tanh', got {approximate!r}")
+    return _apply("gelu", "gelu" if approximate == "none" else "gelu_tanh", x, out, num_threads)
+
+
+def silu(
+    x: Any, *, out: NDArray[np.float32] | None = None, num_threads: int | None = None
+) -> NDArray[np.float32]:
+    """x / (1 + exp(-x)) of every element, also called swish. Arguments and errors as for :func:`gelu`."""
+    return _apply("silu", "silu", x, out, num_threads)
+
+
+def relu(
+    x: Any, *, out: NDArray[np.float32] | None = None, num_threads: int | None = None
+) -> NDArray[np.float32]:
+    """max(x, 0) of every element; NaN stays NaN. Arguments and errors as for :func:`gelu`."""
+    return _apply("relu", "relu", x, out, num_threads)
+
+
+def tanh(
+    x: Any, *, out: NDArray[np.float32] | None = None, num_threads: int | None = None
+) -> NDArray[np.float32]:
+    """Hyperbolic tangent of every element. Arguments and errors as for :func:`gelu`."""
+    return _apply("tanh", "tanh", x, out, num_threads)
+
+
+def quick_gelu(
+    x: Any, *, out: NDArray[np.float32] | None = None, num_threads: int | None = None
+) -> NDArray[np.float32]:
+    """x / (1 + exp(-1.702 x)) of every element. Arguments and errors as for :func:`gelu`."""
+    return _apply("quick_gelu", "quick_gelu", x, out, num_threads)
+
+
+def _apply(op: str, name: str, x: Any, out: Any, num_threads: int | None) -> NDArray[np.float32]:
+    source = as_array(op, "x", x)
+    values = as_float32(op, "x", source)
+    count = threads(op, num_threads)
+    result = output(op, out, values.shape, (source,))
+    if values.size:
+        flat = contiguous(values, (values.size,))
+        _core.activation(flat, CODES[name], result.reshape(-1), num_threads=count)
+    return result
+
+
+def softmax(
+    x: Any, axis: int = -1, *, out: NDArray[np.float32] | None = None, num_threads: int | None = None
+) -> NDArray[np.float32]:
+    """exp(x - max(x)) / sum(exp(x - max(x))) along one axis.
+
+    Args:
+        x: array with at least one dimension, float32 or float16.
+        axis: the axis whose elements add up to one.
+        out: C-contiguous float32 array of the shape of ``x`` that takes the result; must not overlap ``x``.
+        num_threads: threads for this call, None for the default.
+
+    Returns:
+        float32 array of the shape of ``x``. A row of nothing but -inf gives zeros; one +inf gives a one at
+        its place; two of them, or a NaN, give a row of NaN.
+
+    Raises:
+        TypeError: ``x`` is no array, or its dtype is neither float32 nor float16.
+        ValueError: there is no such axis, or ``out`` does not fit.
+    """
+    source = as_array("softmax", "x", x)
+    values = as_float32("softmax", "x", source)
+    where = axis_of("softmax", axis, values.ndim)
+    count = threads("softmax", num_threads)
+    result = output("softmax", out, values.shape, (source,))
+    if not values.size:
+        return result
+    rows = np.moveaxis(values, where, -1)
+    length = rows.shape[-1]
+    flat = contiguous(rows, (rows.size // length, length))
+    if where == values.ndim - 1:
+        _core.softmax(flat, result.reshape(flat.shape), num_threads=count)
+    else:
+        scratch = np.empty_like(flat)
+        _core.softmax(flat, scratch, num_threads=count)
+        np.moveaxis(result, where, -1)[...] = scratch.reshape(rows.shape)
+    return result
+
+
+def axis_of(op: str, axis: Any, ndim: int) -> int:
+    """``axis`` counted from the front; ValueError where the array has no such axis."""
+    index = integer(op, "axis", axis, least=-(2**31))
+    if not -ndim <= index < ndim:
+        raise ValueError(f"{op}: axis: expected an axis of an array with {ndim} dimensions, got {index}")
+    return index % ndim

@@ -1,0 +1,172 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polysemy import _core
+from polysemy.ops.activations import CODES
+from polysemy.ops.arrays import (
+    as_array,
+    as_float32,
+    contiguous,
+    expect_shape,
+    flag,
+    output,
+    threads,
+    vector,
+)
+from polysemy.ops.packed import PackedWeight, pack
+
+
+def linear(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    activation: str | None = None,
+    residual: Any = None,
+    out: NDArray[np.float32] | None = None,
+    num_threads: int | None = None,
+) -> NDArray[np.float32]:
+    """activation(x W^T + bias) + residual, in one pass.
+
+    Args:
+        x: array (..., in), float32 or float16.
+        weight: array (out, in), or a :class:`PackedWeight`, which spares the packing in every call.
+        bias: array (out,), or None.
+        activation: None, "gelu", "gelu_tanh", "relu", "silu", "tanh" or "quick_gelu".
+        residual: array of the shape of the result, added last; None for nothing.
+        out: C-contiguous float32 array (..., out) that takes the result; must overlap no input.
+        num_threads: threads for this call, None for the default.
+
+    Returns:
+        float32 array (..., out). Each element is the same whatever the other rows are.
+
+    Raises:
+        TypeError: an argument is no array, or its dtype is neither float32 nor float16.
+        ValueError: a shape, ``activation`` or ``out`` does not fit.
+    """
+    op = "linear"
+    sources = {
+        name: as_array(op, name, array)
+        for name, array in (("x", x), ("weight", weight), ("bias", bias), ("residual", residual))
+        if not isinstance(array, PackedWeight) and (array is not None or name in ("x", "weight"))
+    }
+    values = as_float32(op, "x", sources.get("x", x))
+    matrix = as_float32(op, "weight", sources["weight"]) if "weight" in sources else None
+    shape: tuple[int, ...] = weight.shape if matrix is None else matrix.shape
+    if len(shape) != 2:
+        raise ValueError(f"{op}: weight: expected shape (out, in), got {shape}")
+    if values.ndim < 1 or values.shape[-1] != shape[1]:
+        raise ValueError(f"{op}: x: expected shape (..., {shape[1]}), got {values.shape}")
+    if activation is not None and (not isinstance(activation, str) or activation not in CODES):
+        raise ValueError(f"{op}: activation: expected None or one of {sorted(CODES)}, got {activation!r}")
+    shift = vector(op, "bias", sources.get("bias", bias), (shape[0],))
+    target_shape = (*values.shape[:-1], shape[0])
+    added = as_float32(op, "residual", sources["residual"]) if "residual" in sources else None
+    if added is not None:
+        expect_shape(op, "residual", added, target_shape)
+    count = threads(op, num_threads)
+    result = output(op, out, target_shape, sources.values())
+    if not result.size:
+        return result
+    rows, columns = result.size // shape[0], max(shape[1], 1)
+    _core.linear(
+        contiguous(values, (rows, columns)) if shape[1] else np.zeros((rows, 1), dtype=np.float32),
+        weight.packed if matrix is None else pack(matrix),
+        shift,
+        None if added is None else contiguous(added, (rows, shape[0])),
+        0 if activation is None else CODES[activation],
+        result.reshape(rows, shape[0]),
+        num_threads=count,
+    )
+    return result
+
+
+def matmul(
+    a: Any,
+    b: Any,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    out: NDArray[np.float32] | None = None,
+    num_threads: int | None = None,
+) -> NDArray[np.float32]:
+    """The matrix product with the shapes of ``numpy.matmul``.
+
+    Args:
+        a: array (..., m, k), or (k,); float32 or float16. Leading axes of a and b broadcast.
+        b: array (..., k, n), or (k,); float32 or float16.
+        transpose_a: take a as (..., k, m).
+        transpose_b: take b as (..., n, k), which is the cheaper layout here.
+        out: C-contiguous float32 array of the result's shape; must overlap no input.
+        num_threads: threads for this call, None for the default.
+
+    Returns:
+        float32 array (..., m, n), without m for a 1-D a and without n for a 1-D b.
+
+    Raises:
+        TypeError: an argument is no array, or its dtype is neither float32 nor float16.
+        ValueError: the shapes or ``out`` do not fit, or a 1-D operand was to be transposed.
+    """
+    op = "matmul"
+    sources = (as_array(op, "a", a), as_array(op, "b", b))
+    left = _operand(op, "a", sources[0], flag(op, "transpose_a", transpose_a), row=True)
+    # The core multiplies by rows of b's transpose, so that is the form kept from here on: (..., n, k).
+    right = np.swapaxes(
+        _operand(op, "b", sources[1], flag(op, "transpose_b", transpose_b), row=False), -1, -2
+    )
+    (m, k), n = left.shape[-2:], right.shape[-2]
+    if right.shape[-1] != k:
+        raise ValueError(f"{op}: b: expected {k} rows as a has columns, got {right.shape[-1]}")
+    try:
+        batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    except ValueError:
+        raise ValueError(
+            f"{op}: b: expected leading axes that broadcast with {left.shape[:-2]}, got {right.shape[:-2]}"
+        ) from None
+    shape = (*batch, *((m,) if sources[0].ndim > 1 else ()), *((n,) if sources[1].ndim > 1 else ()))
+    count = threads(op, num_threads)
+    result = output(op, out, shape, sources)
+    if not result.size:
+        return result
+    if k == 0:
+        result[...] = 0.0
+        return result
+    if right.ndim == 2:
+        rows = left.size // k
+        _core.linear(
+            contiguous(left, (rows, k)),
+            pack(right),
+            None,
+            None,
+            0,
+            result.reshape(rows, n),
+            num_threads=count,
+        )
+        return result
+    lefts, rights = np.broadcast_to(left, (*batch, m, k)), np.broadcast_to(right, (*batch, n, k))
+    target = result.reshape(*batch, m, n)
+    for index in np.ndindex(batch):
+        packed = pack(rights[index])
+        rows_of_a = np.ascontiguousarray(lefts[index])
+        _core.linear(rows_of_a, packed, None, None, 0, target[index], num_threads=count)
+    return result
+
+
+def _operand(
+    op: str, argument: str, array: NDArray[Any], transpose: bool, *, row: bool
+) -> NDArray[np.float32]:
+    """An operand with at least two axes: a vector becomes one row (of a) or one column (of b)."""
+    values = as_float32(op, argument, array)
+    if values.ndim == 0:
+        raise ValueError(f"{op}: {argument}: expected at least one dimension, got a 0-d array")
+    if values.ndim == 1:
+        if transpose:
+            raise ValueError(f"{op}: transpose_{argument}: expected False for a 1-D array, got True")
+        return values[None, :] if row else values[:, None]
+    return np.swapaxes(values, -1, -2) if transpose else values
