@@ -1,0 +1,1 @@
+"""Benchmarks of polysemy: against other engines, kernel by kernel, and of the whole encoder."""

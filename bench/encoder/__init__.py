@@ -1,0 +1,1 @@
+"""The whole encoder under pytest-benchmark."""

@@ -1,0 +1,99 @@
+"""What a run measured, as plain data, and the statistics that the report draws from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from bench.engines.catalogue import OURS
+
+
+@dataclass(slots=True)
+class Variant:
+    """One engine on one work, cut into batches in one way."""
+
+    engine: str
+    size: int  # sequences per batch, sorted by length; 0: everything in one batch, in arrival order
+    rounds: list[list[float]] = field(default_factory=list)  # seconds of the runs of each round
+    hidden_difference: float | None = None  # largest absolute difference from our last hidden state
+    vector_difference: float | None = None  # the same for mean-pooled, normalised vectors
+    error: str | None = None
+
+    @property
+    def seconds(self) -> list[float]:
+        return [t for one in self.rounds for t in one]
+
+    def quartiles(self) -> dict[str, float]:
+        low, first, middle, third = np.percentile(self.seconds, [0, 25, 50, 75])
+        return {"min": float(low), "q1": float(first), "median": float(middle), "q3": float(third)}
+
+
+@dataclass(slots=True)
+class WorkResult:
+    name: str
+    sequences: int
+    tokens: int
+    flops: float
+    tolerance: float = 0.0  # for hidden_difference
+    peak_gflops: list[float] = field(default_factory=list)  # one measurement per round
+    variants: list[Variant] = field(default_factory=list)
+
+    def ours(self) -> Variant:
+        return next(v for v in self.variants if v.engine == OURS)
+
+    def measured(self) -> list[Variant]:
+        return [v for v in self.variants if v.rounds]
+
+    def ratio(self, other: Variant) -> float:
+        """How many times our time the other one took: the median over rounds of the quotient of medians."""
+        return median(median(b) / median(a) for a, b in zip(self.ours().rounds, other.rounds, strict=False))
+
+    def share(self, variant: Variant) -> float:
+        """The work's own FLOP over time, as a share of the FMA peak measured in the same rounds."""
+        return self.flops / median(variant.seconds) / (median(self.peak_gflops) * 1e9)
+
+    def wrong(self) -> list[Variant]:
+        return [
+            v
+            for v in self.variants
+            if v.hidden_difference is not None and not v.hidden_difference <= self.tolerance
+        ]
+
+    def best(self, engine: str, sizes: tuple[int, ...]) -> Variant | None:
+        """The fastest of an engine's variants with one of these batch sizes."""
+        found = [v for v in self.measured() if v.engine == engine and v.size in sizes]
+        return min(found, key=self.ratio, default=None)
+
+
+@dataclass(slots=True)
+class Group:
+    """All works of one model at one thread count."""
+
+    model: str
+    shape: str
+    threads: int
+    bandwidth_gbytes: float | None = None
+    works: list[WorkResult] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Startup:
+    """Fresh processes that embed one sentence, medians."""
+
+    engine: str
+    runs: int
+    import_seconds: float
+    first_embedding_seconds: float
+    peak_rss_mb: float
+
+
+@dataclass(slots=True)
+class Run:
+    machine: dict[str, object]
+    engines: dict[str, str]  # name to version, or "not installed"
+    settings: dict[str, object]
+    startup: list[Startup] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
