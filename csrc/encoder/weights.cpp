@@ -1,6 +1,7 @@
 #include "encoder/weights.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace polysemy {
 namespace {
@@ -17,20 +18,20 @@ struct Source {
   int64_t rows;
 };
 
-// Allocates every weight and notes where it comes from; filling them is work that threads share.
+// Places every weight and notes where it comes from; filling them is work that threads share.
 class Packer {
  public:
-  Packer(const EncoderSpec& spec, const FindTensor& find) : spec_(spec), find_(find) {}
+  Packer(const EncoderSpec& spec, const FindTensor& find, float* memory) : spec_(spec), find_(find), memory_(memory) {}
 
   LinearWeights linear(const std::string& name, int64_t n, int64_t k) {
-    LinearWeights w{PackedWeight(n, k), copy(find_(name + ".bias", n, 0), n)};
+    LinearWeights w{place(n, k), copy(find_(name + ".bias", n, 0), n)};
     sources_.push_back({{find_(name + ".weight", n, k), n}});
     return w;
   }
 
   LinearWeights qkv(const std::string& attention) {
     const int64_t n = spec_.heads * spec_.head_dim, k = spec_.hidden;
-    LinearWeights w{PackedWeight(3 * n, k), Buffer(3 * n)};
+    LinearWeights w{place(3 * n, k), Buffer(3 * n)};
     std::vector<Source> parts;
     float* bias = w.bias.data();
     for (const char* part : {".query", ".key", ".value"}) {
@@ -49,8 +50,13 @@ class Packer {
   std::vector<std::vector<Source>> take_sources() { return std::move(sources_); }
 
  private:
+  PackedWeight place(int64_t n, int64_t k) {
+    return {n, k, std::exchange(memory_, memory_ + PackedWeight::packed_size(n, k))};
+  }
+
   const EncoderSpec& spec_;
   const FindTensor& find_;
+  float* memory_;
   std::vector<std::vector<Source>> sources_;
 };
 
@@ -73,8 +79,13 @@ void fill(const KernelTable& kernels, PackedWeight& weight, const std::vector<So
 }  // namespace
 
 EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads) {
-  Packer packer(spec, find);
+  const int64_t width = spec.heads * spec.head_dim;
+  const int64_t layer_size =
+      PackedWeight::packed_size(3 * width, spec.hidden) + PackedWeight::packed_size(spec.hidden, width) +
+      PackedWeight::packed_size(spec.ffn, spec.hidden) + PackedWeight::packed_size(spec.hidden, spec.ffn);
   EncoderWeights w;
+  w.packed = Buffer(spec.layers * layer_size);
+  Packer packer(spec, find, w.packed.data());
   w.token_table = find("embeddings.token", spec.vocab, spec.hidden);
   w.position_table = find("embeddings.position", spec.position_offset + spec.max_positions, spec.hidden);
   w.type_table = spec.token_types ? find("embeddings.type", spec.token_types, spec.hidden) : nullptr;

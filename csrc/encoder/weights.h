@@ -26,6 +26,7 @@ struct LayerWeights {
 };
 
 struct EncoderWeights {
+  Buffer packed;  // all packed weights in the order of their use, one region: huge pages from end to end
   const float *token_table, *position_table, *type_table;  // kept by whoever made the engine; type_table may be null
   NormWeights embedding_norm;
   std::vector<LayerWeights> layers;

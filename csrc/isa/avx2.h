@@ -26,6 +26,7 @@ struct Mask {
 // 6 rows x 1 panel: 12 accumulators, 2 weight vectors and 1 broadcast fill 15 of 16 registers.
 constexpr int kTileRows = 6;
 constexpr int kTilePanels = 1;
+constexpr int kQueryStep = 2;
 // Few rows leave too few independent chains to cover 4 cycles x 2 FMA pipes: take more panels instead.
 constexpr int kFewRows = 3;
 constexpr int few_rows_panels(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : 2; }
@@ -155,7 +156,7 @@ INLINE double reduce_add(DVec a) {
   return _mm_cvtsd_f64(_mm_add_sd(s2, _mm_unpackhi_pd(s2, s2)));
 }
 
-INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+INLINE void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace
 }  // namespace polysemy

@@ -26,6 +26,7 @@ struct Mask {
 // 12 rows x 2 panels: 24 accumulators, 2 weight vectors and broadcasts from memory, of 32 registers.
 constexpr int kTileRows = 12;
 constexpr int kTilePanels = 2;
+constexpr int kQueryStep = 4;
 constexpr int kFewRows = 6;
 constexpr int few_rows_panels(int rows) { return rows == 1 ? 8 : 4; }
 
@@ -116,7 +117,7 @@ INLINE double reduce_add(DVec a) {
   return _mm_cvtsd_f64(_mm_add_sd(s2, _mm_unpackhi_pd(s2, s2)));
 }
 
-INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+INLINE void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace
 }  // namespace polysemy

@@ -34,10 +34,12 @@ struct DVec {  // 16 x double
   DPair p[8];
 };
 
-// The register tile of a matrix product, in rows and in panels of 16 columns, and how many panels are
-// taken together when there are at most kFewRows rows (so that enough independent sums are in flight).
+// The register tile of a matrix product, in rows and in panels of 16 columns; the step in which attention chooses its
+// height; and how many panels are taken together when there are at most kFewRows rows (so that enough independent sums
+// are in flight).
 constexpr int kTileRows = 3;
 constexpr int kTilePanels = 1;
+constexpr int kQueryStep = 3;
 constexpr int kFewRows = 1;
 constexpr int few_rows_panels(int) { return 1; }
 
@@ -218,7 +220,8 @@ INLINE void transpose8(const float* src, int64_t stride, float* dst) {
     for (int c = 0; c < 8; ++c) dst[c * 16 + r] = src[r * stride + c];
 }
 
-INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+// A hint; any address will do.
+INLINE void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 }  // namespace
 }  // namespace polysemy

@@ -66,18 +66,17 @@ INLINE void add_values(const AttentionTask& t, const AttentionScratch& s, int64_
                        int64_t column, bool first, const float* factor) {
   const int64_t offset = keys.first - keys.block;
   const float* values = s.values + column * kBlockKeys + offset * kLanes;
-  each_row_tile(rows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
-    with_constant<kTileRows>(height, [&](auto tile_rows) INLINE_LAMBDA {
-      Tile<tile_rows, panels> tile = multiply<tile_rows, panels>(s.scores + row * kScoreStride + offset, kScoreStride,
-                                                                 values, kBlockKeys * kLanes, keys.last - keys.first);
-      unroll<tile_rows>([&](auto r) INLINE_LAMBDA {
-        unroll<panels>([&](auto p) INLINE_LAMBDA {
-          const int64_t d = column + p * kLanes;
-          float* out = t.out + (query + row + r) * t.out_stride + d;
-          Vec v = tile.sum[r][p];
-          if (!first) v = load_n(out, t.value_dim - d) * set1(factor[row + r]) + v;
-          store_n(out, v, t.value_dim - d);
-        });
+  each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
+    Tile<height, panels> tile = multiply<height, panels>(s.scores + row * kScoreStride + offset, kScoreStride, values,
+                                                         kBlockKeys * kLanes, keys.last - keys.first);
+    unroll<height>([&](auto r) INLINE_LAMBDA {
+      if (row + r >= rows) return;
+      unroll<panels>([&](auto p) INLINE_LAMBDA {
+        const int64_t d = column + p * kLanes;
+        float* out = t.out + (query + row + r) * t.out_stride + d;
+        Vec v = tile.sum[r][p];
+        if (!first) v = load_n(out, t.value_dim - d) * set1(factor[row + r]) + v;
+        store_n(out, v, t.value_dim - d);
       });
     });
   });

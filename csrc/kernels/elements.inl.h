@@ -15,32 +15,36 @@ INLINE void map_row(const float* x, float* out, int64_t count, F f) {
   if (i < count) store_n(out + i, f(load_n(x + i, count - i)), count - i);
 }
 
-[[gnu::noinline]] void activate_row(Activation kind, const float* x, float* out, int64_t count) {
+// Calls use(f) with f(Vec) the function of that kind, so that a loop inside it is compiled once per kind.
+template <class Use>
+INLINE void with_activation(Activation kind, Use use) {
   switch (kind) {
     case Activation::kNone:
-      return map_row(x, out, count, [](Vec v) { return v; });
+      return use([](Vec v) INLINE_LAMBDA { return v; });
     case Activation::kGeluErf:
-      return map_row(x, out, count, [](Vec v) { return gelu_erf(v); });
+      return use([](Vec v) INLINE_LAMBDA { return gelu_erf(v); });
     case Activation::kGeluTanh:
-      return map_row(x, out, count, [](Vec v) { return gelu_tanh(v); });
+      return use([](Vec v) INLINE_LAMBDA { return gelu_tanh(v); });
     case Activation::kRelu:
-      return map_row(x, out, count, [](Vec v) { return relu(v); });
+      return use([](Vec v) INLINE_LAMBDA { return relu(v); });
     case Activation::kSilu:
-      return map_row(x, out, count, [](Vec v) { return silu(v); });
+      return use([](Vec v) INLINE_LAMBDA { return silu(v); });
     case Activation::kTanh:
-      return map_row(x, out, count, [](Vec v) { return tanh(v); });
+      return use([](Vec v) INLINE_LAMBDA { return tanh(v); });
     case Activation::kQuickGelu:
-      return map_row(x, out, count, [](Vec v) { return quick_gelu(v); });
+      return use([](Vec v) INLINE_LAMBDA { return quick_gelu(v); });
     case Activation::kExp:
-      return map_row(x, out, count, [](Vec v) { return exp(v); });
+      return use([](Vec v) INLINE_LAMBDA { return exp(v); });
     case Activation::kErf:
-      return map_row(x, out, count, [](Vec v) { return erf(v); });
+      return use([](Vec v) INLINE_LAMBDA { return erf(v); });
     case Activation::kSigmoid:
-      return map_row(x, out, count, [](Vec v) { return sigmoid(v); });
+      return use([](Vec v) INLINE_LAMBDA { return sigmoid(v); });
   }
 }
 
-void elements(const ElementsTask& t) noexcept { activate_row(t.kind, t.x, t.out, t.count); }
+void elements(const ElementsTask& t) noexcept {
+  with_activation(t.kind, [&](auto f) INLINE_LAMBDA { map_row(t.x, t.out, t.count, f); });
+}
 
 }  // namespace
 }  // namespace polysemy

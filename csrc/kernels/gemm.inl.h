@@ -11,16 +11,38 @@
 namespace polysemy {
 namespace {
 
-// The part of an epilogue that is not cheap to keep in registers; the tile just written is in L1.
-[[gnu::noinline]] void finish_tile(const GemmTask& t, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  for (int64_t r = row; r < row + rows; ++r) {
-    float* c = t.c + r * t.c_stride;
-    activate_row(t.activation, c + column, c + column, columns);
-    if (!t.residual) continue;
-    const float* residual = t.residual + r * t.residual_stride;
-    for (int64_t j = column; j < column + columns; j += kLanes) {
-      const int64_t n = column + columns - j;
-      store_n(c + j, load_n(c + j, n) + load_n(residual + j, n), n);
+// A tile of sums at some place of C.
+struct Place {
+  int64_t row, rows, column, columns;
+};
+
+// Bias, activation, residual. The sums were just written, so they come from L1; kept apart from the tiles because each
+// of them would otherwise carry a copy of all activations.
+[[gnu::noinline]] void finish_tile(const GemmTask& t, Place at) {
+  with_activation(t.activation, [&](auto activation) INLINE_LAMBDA {
+    for (int64_t r = at.row; r < at.row + at.rows; ++r) {
+      float* c = t.c + r * t.c_stride;
+      const float* residual = t.residual ? t.residual + r * t.residual_stride : nullptr;
+      for (int64_t j = at.column; j < at.column + at.columns; j += kLanes) {
+        const int64_t n = at.column + at.columns - j;
+        Vec v = load_n(c + j, n);
+        if (t.bias) v = v + load_n(t.bias + j, n);
+        v = activation(v);
+        if (residual) v = v + load_n(residual + j, n);
+        store_n(c + j, v, n);
+      }
+    }
+  });
+}
+
+// The last panel of a width that is not a multiple of 16.
+[[gnu::noinline]] void store_counted(const GemmTask& t, Place at, const float* sums, int64_t panels) {
+  for (int64_t r = 0; r < at.rows; ++r) {
+    for (int64_t p = 0; p < panels; ++p) {
+      float* c = t.c + (at.row + r) * t.c_stride + at.column + p * kLanes;
+      const int64_t n = at.columns - p * kLanes;
+      const Vec v = load(sums + (r * panels + p) * kLanes);
+      store_n(c, t.first_block ? v : load_n(c, n) + v, n);
     }
   }
 }
@@ -28,33 +50,36 @@ namespace {
 template <int rows, int panels>
 INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel) {
   const int64_t panel_stride = t.k * kLanes;
-  Tile<rows, panels> tile =
-      multiply<rows, panels>(t.a + row * t.a_stride, t.a_stride, t.panels + panel * panel_stride, panel_stride, t.k);
-  const bool activated = t.last_block && t.activation != Activation::kNone;
-  const bool plain_residual = t.last_block && t.residual && !activated;
-  unroll<panels>([&](auto p) INLINE_LAMBDA {
-    const int64_t column = (panel + p) * kLanes;
-    const int64_t n = t.columns - column;
-    const Vec bias = t.last_block && t.bias ? load_n(t.bias + column, n) : zero();
+  // The first tile of a panel is the one that waits for the weights: meanwhile it fetches those of the next tile.
+  // The processor's own prefetcher stops at each page of 4 KB, a third of a panel.
+  const int64_t ahead = row == 0 ? panels * panel_stride : 0;
+  Tile<rows, panels> tile = multiply<rows, panels, true>(t.a + row * t.a_stride, t.a_stride,
+                                                         t.panels + panel * panel_stride, panel_stride, t.k, ahead);
+  const int64_t column = panel * kLanes, rest = t.columns - column;
+  const Place at{row, rows, column, rest < panels * kLanes ? rest : panels * kLanes};
+  if (at.columns < panels * kLanes) {
+    float sums[rows * panels * kLanes];
     unroll<rows>([&](auto r) INLINE_LAMBDA {
-      float* c = t.c + (row + r) * t.c_stride + column;
-      Vec v = tile.sum[r][p];
-      if (!t.first_block) v = load_n(c, n) + v;
-      if (t.last_block && t.bias) v = v + bias;
-      if (plain_residual) v = v + load_n(t.residual + (row + r) * t.residual_stride + column, n);
-      store_n(c, v, n);
+      unroll<panels>([&](auto p) INLINE_LAMBDA { store(sums + (r * panels + p) * kLanes, tile.sum[r][p]); });
     });
-  });
-  if (activated) {
-    const int64_t column = panel * kLanes;
-    const int64_t rest = t.columns - column;
-    finish_tile(t, row, rows, column, rest < panels * kLanes ? rest : panels * kLanes);
+    store_counted(t, at, sums, panels);
+  } else {
+    float* c = t.c + row * t.c_stride + column;
+    const bool first = t.first_block;
+    unroll<rows>([&](auto r) INLINE_LAMBDA {
+      unroll<panels>([&](auto p) INLINE_LAMBDA {
+        float* to = c + r * t.c_stride + p * kLanes;
+        store(to, first ? tile.sum[r][p] : load(to) + tile.sum[r][p]);
+      });
+    });
   }
+  const bool finished = !t.bias && !t.residual && t.activation == Activation::kNone;
+  if (t.last_block && !finished) finish_tile(t, at);
 }
 
 template <int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
-  each_row_tile(t.rows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
+  each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
     with_constant<kTileRows>(height, [&](auto rows) INLINE_LAMBDA { gemm_tile<rows, panels>(t, row, panel); });
   });
 }

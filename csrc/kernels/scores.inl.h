@@ -71,26 +71,36 @@ INLINE void modify_row(const AttentionTask& t, int64_t query, KeyRange keys, flo
 // chain over 128 to 512 dimensions would lose digits that the exponential then magnifies.
 constexpr int64_t kBlockDim = 64;
 
+// Rows of a query block are tiled in steps of kQueryStep, so that few tile heights have to be compiled. A block's rows
+// beyond its queries are zeros (scale_queries) and their results are not used. Calls f(first row, constant height).
+template <class F>
+INLINE void each_query_tile(int64_t rows, F f) {
+  constexpr int most = kTileRows / kQueryStep;
+  static_assert(kTileRows % kQueryStep == 0 && kBlockQueries % kQueryStep == 0);
+  each_row_tile((rows + kQueryStep - 1) / kQueryStep, most, [&](int64_t step, int64_t steps) INLINE_LAMBDA {
+    with_constant<most>(
+        steps, [&](auto n) INLINE_LAMBDA { f(step * kQueryStep, std::integral_constant<int, n * kQueryStep>{}); });
+  });
+}
+
 template <int panels>
 INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t column,
                          float* scores) {
-  each_row_tile(rows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
-    with_constant<kTileRows>(height, [&](auto tile_rows) INLINE_LAMBDA {
-      float* to = scores + row * kScoreStride + column;
-      int64_t d = 0;
-      do {
-        const int64_t block = dim - d < kBlockDim ? dim - d : kBlockDim;
-        Tile<tile_rows, panels> tile = multiply<tile_rows, panels>(
-            query + row * dim + d, dim, packed_keys + column * dim + d * kLanes, dim * kLanes, block);
-        unroll<tile_rows>([&](auto r) INLINE_LAMBDA {
-          unroll<panels>([&](auto p) INLINE_LAMBDA {
-            float* s = to + r * kScoreStride + p * kLanes;
-            store(s, d == 0 ? tile.sum[r][p] : load(s) + tile.sum[r][p]);
-          });
+  each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
+    float* to = scores + row * kScoreStride + column;
+    int64_t d = 0;
+    do {
+      const int64_t block = dim - d < kBlockDim ? dim - d : kBlockDim;
+      Tile<height, panels> tile = multiply<height, panels>(
+          query + row * dim + d, dim, packed_keys + column * dim + d * kLanes, dim * kLanes, block);
+      unroll<height>([&](auto r) INLINE_LAMBDA {
+        unroll<panels>([&](auto p) INLINE_LAMBDA {
+          float* s = to + r * kScoreStride + p * kLanes;
+          store(s, d == 0 ? tile.sum[r][p] : load(s) + tile.sum[r][p]);
         });
-        d += kBlockDim;
-      } while (d < dim);
-    });
+      });
+      d += kBlockDim;
+    } while (d < dim);
   });
 }
 
@@ -144,6 +154,7 @@ INLINE void scale_queries(const AttentionTask& t, int64_t first, int64_t rows, f
       store_n(scaled + r * t.dim + d, load_n(from + d, t.dim - d) * scale, t.dim - d);
     }
   }
+  for (int64_t i = rows * t.dim; i < round_up(rows, kQueryStep) * t.dim; ++i) scaled[i] = 0.0f;
 }
 
 }  // namespace

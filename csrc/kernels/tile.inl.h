@@ -26,13 +26,18 @@ struct Tile {
 };
 
 // a: rows of length k, a_stride apart. b: panel p starts at b + p * panel_stride, its k-th row 16 floats further each.
-template <int rows, int panels>
-INLINE Tile<rows, panels> multiply(const float* a, int64_t a_stride, const float* b, int64_t panel_stride, int64_t k) {
+// fetch: each line of b that is read also brings the one `ahead` floats later into L2.
+template <int rows, int panels, bool fetch = false>
+INLINE Tile<rows, panels> multiply(const float* a, int64_t a_stride, const float* b, int64_t panel_stride, int64_t k,
+                                   int64_t ahead = 0) {
   Tile<rows, panels> t;
   unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = zero(); }); });
   for (int64_t i = 0; i < k; ++i) {
     Vec w[panels];
-    unroll<panels>([&](auto p) INLINE_LAMBDA { w[p] = load(b + p * panel_stride + i * kLanes); });
+    unroll<panels>([&](auto p) INLINE_LAMBDA {
+      w[p] = load(b + p * panel_stride + i * kLanes);
+      if constexpr (fetch) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
+    });
     unroll<rows>([&](auto r) INLINE_LAMBDA {
       const Vec x = set1(a[r * a_stride + i]);
       unroll<panels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = fma(x, w[p], t.sum[r][p]); });
@@ -53,10 +58,10 @@ INLINE void with_constant(int64_t n, F f) {
 }
 
 // Splits rows into tiles of nearly equal height: 8 rows become 4 + 4, not 6 + 2, whose second tile would leave the
-// multipliers waiting. Calls f(first row, height).
+// multipliers waiting. Calls f(first row, height) with heights of at most `most`.
 template <class F>
-INLINE void each_row_tile(int64_t rows, F f) {
-  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+INLINE void each_row_tile(int64_t rows, int64_t most, F f) {
+  const int64_t tiles = (rows + most - 1) / most;
   for (int64_t t = 0, row = 0; t < tiles; ++t) {
     const int64_t height = (rows - row + tiles - t - 1) / (tiles - t);
     f(row, height);

@@ -20,14 +20,15 @@ constexpr int64_t kRowsPerThread = 48;
 PackedWeight::PackedWeight(int64_t n, int64_t k) : n_(n), k_(k) {
   require(n >= 0 && k >= 0 && (k == 0 || round_up(n, kLanes) <= INT64_MAX / 8 / k), "PackedWeight: weight of shape (",
           n, ", ", k, ") is too large");
-  data_ = Buffer(round_up(n, kLanes) * k);
+  own_ = Buffer(packed_size(n, k));
+  data_ = own_.data();
 }
 
 void PackedWeight::fill(const KernelTable& kernels, const float* weight, int64_t stride, int64_t first, int64_t count) {
   PackTask task{};
   task.weight = weight - first * stride;
   task.weight_stride = stride;
-  task.packed = data_.data();
+  task.packed = data_;
   task.padded = round_up(n_, kLanes);
   task.columns = first + count;
   task.k = k_;

@@ -11,7 +11,10 @@ namespace polysemy {
 class PackedWeight {
  public:
   PackedWeight() = default;
-  PackedWeight(int64_t n, int64_t k);
+  PackedWeight(int64_t n, int64_t k);  // in memory of its own
+  // In memory that outlives it: packed_size(n, k) floats.
+  PackedWeight(int64_t n, int64_t k, float* memory) : n_(n), k_(k), data_(memory) {}
+  static int64_t packed_size(int64_t n, int64_t k) { return round_up(n, kLanes) * k; }
   // Fills output features [first, first + count) from rows of a row-major matrix; first is a multiple of 16, and so is
   // count unless it ends the weight.
   void fill(const KernelTable& kernels, const float* weight, int64_t stride, int64_t first, int64_t count);
@@ -20,12 +23,13 @@ class PackedWeight {
   int64_t k() const { return k_; }
   int64_t panels() const { return round_up(n_, kLanes) / kLanes; }
   int64_t blocks() const { return (k_ + kBlockK - 1) / kBlockK; }
-  int64_t bytes() const { return data_.size() * static_cast<int64_t>(sizeof(float)); }
-  const float* block(int64_t b) const { return data_.data() + b * kBlockK * round_up(n_, kLanes); }
+  int64_t bytes() const { return packed_size(n_, k_) * static_cast<int64_t>(sizeof(float)); }
+  const float* block(int64_t b) const { return data_ + b * kBlockK * round_up(n_, kLanes); }
 
  private:
   int64_t n_ = 0, k_ = 0;
-  Buffer data_;
+  Buffer own_;
+  float* data_ = nullptr;
 };
 
 // C[rows, n] = activation(A[rows, k] W^T + bias) + residual

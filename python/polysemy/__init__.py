@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .model.spec import Activation as Activation
     from .model.spec import EncoderSpec as EncoderSpec
     from .model.spec import Pooling as Pooling
+    from .native import cmake_dir as cmake_dir
+    from .native import get_include as get_include
+    from .native import get_library as get_library
     from .output import EncoderOutput as EncoderOutput
     from .runtime import get_num_threads as get_num_threads
     from .runtime import isas as isas
@@ -49,6 +52,9 @@ _HOMES = {
     "TruncationWarning": "errors",
     "UnsupportedModelError": "errors",
     "__version__": "_core",
+    "cmake_dir": "native",
+    "get_include": "native",
+    "get_library": "native",
     "get_num_threads": "runtime",
     "isas": "runtime",
     "ops": "ops",
@@ -71,6 +77,9 @@ __all__ = [
     "TruncationWarning",
     "UnsupportedModelError",
     "__version__",
+    "cmake_dir",
+    "get_include",
+    "get_library",
     "get_num_threads",
     "isas",
     "ops",

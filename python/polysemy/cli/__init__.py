@@ -1,0 +1,71 @@
+"""The `polysemy` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from ..errors import PolysemyError, TruncationWarning
+from .parser import build_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["main"]
+
+# Exit statuses. argparse ends with 2 by itself; the others are what a shell reports for SIGINT and SIGPIPE.
+_FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
+    """Run the command and return its exit status: 0, or 1 after an error, which was reported."""
+    parser = build_parser(prog)
+    arguments = parser.parse_args(argv)
+    if arguments.run is None:
+        parser.print_help()
+        return 0
+    try:
+        with _warnings_in_words(prog):
+            status: int = arguments.run(arguments)
+            sys.stdout.flush()  # here, where a closed pipe can still be told from success
+            return status
+    except BrokenPipeError:
+        # The reader has all it wanted. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    except KeyboardInterrupt:
+        print(f"\n{prog}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except (PolysemyError, OSError, ValueError, MemoryError) as error:
+        print(f"{prog}: error: {_message(error)}", file=sys.stderr)
+        return _FAILED
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return str(error) or type(error).__name__
+
+
+@contextmanager
+def _warnings_in_words(prog: str) -> Iterator[None]:
+    """Warnings as one line each, without the place in the code, which means nothing to a user."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        print(f"{prog}: warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TruncationWarning)  # it must be seen, whatever filters are set
+        warnings.showwarning = show
+        yield

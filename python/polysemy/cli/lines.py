@@ -1,0 +1,65 @@
+"""Texts, one per line."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Iterator, Sized
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+__all__ = ["Texts", "open_texts"]
+
+# The byte order mark that some programs put in front of UTF-8.
+_MARK = b"\xef\xbb\xbf"
+
+
+class Texts(Sized, Protocol):
+    """A known number of texts that can be read once."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class _FileTexts:
+    """The lines of a regular file, read as they are needed; it may be larger than memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            self._count = sum(1 for _ in file)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        with self._path.open("rb") as file:
+            yield from _decoded(file, str(self._path))
+
+
+def open_texts(name: str) -> Texts:
+    """The texts of a file, or of standard input for "-".
+
+    A text ends at a line feed (a carriage return before it is dropped) or at the end of the input; other
+    characters that some programs take for line ends are part of the text. Raises ``OSError``, and on reading
+    ``ValueError`` for what is not UTF-8.
+    """
+    if name == "-":
+        return list(_decoded(sys.stdin.buffer, "standard input"))
+    path = Path(name)
+    if stat.S_ISREG(path.stat().st_mode):
+        return _FileTexts(path)
+    with path.open("rb") as file:  # a pipe can be read only once, so its lines can't be counted before
+        return list(_decoded(file, name))
+
+
+def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
+    for number, line in enumerate(file, start=1):
+        text = line.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            text = text.removeprefix(_MARK)
+        try:
+            yield text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{name}: line {number} is not UTF-8 ({error.reason} at byte {error.start})"
+            ) from None

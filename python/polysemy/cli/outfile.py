@@ -1,0 +1,75 @@
+"""Output files that appear only when they are complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+__all__ = ["check_writable", "ends_cleanly", "replacing"]
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work whether a file could be put there. Raises ``OSError``."""
+    target = path.resolve()  # what a link points to is replaced, not the link
+    if target.is_dir():
+        raise IsADirectoryError(21, "is a folder; the output must be a file", str(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(2, "the output's folder does not exist", str(path))
+    place = target if _is_special(target) else target.parent
+    if not os.access(place, os.W_OK):
+        raise PermissionError(13, "no permission to write there", str(path))
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new file to be written, which takes the place of ``path`` when the block ends without an exception.
+
+    It lies in the same folder, so that taking the place is one step. Otherwise it is removed. What is no
+    regular file (a device, a named pipe) can't be replaced and gets the content instead.
+    """
+    target = path.resolve()
+    special = _is_special(target)
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) if special else target.parent
+    part = folder / f".{target.name}.{secrets.token_hex(4)}.part"
+    try:
+        part.open("xb").close()  # made by open(), so that the umask gives its permissions
+        if target.exists() and not special:
+            shutil.copymode(target, part)
+        yield part
+        if special:
+            with part.open("rb") as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        else:
+            part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+@contextlib.contextmanager
+def ends_cleanly() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C does, so that unfinished files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), leave) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
