@@ -153,8 +153,8 @@ polysemy_status polysemy_sdpa_set_contiguous(polysemy_sdpa_args* args) {
     const Args a = known("sdpa_set_contiguous", args);
     check_sizes("sdpa_set_contiguous", a);
     const auto set = [](int64_t* strides, const char* name, int64_t heads, int64_t rows, int64_t columns) {
-      strides[0] = capi::elements("sdpa_set_contiguous", name, {heads, rows, columns});
-      strides[1] = rows * columns;
+      strides[0] = capi::elements("sdpa_set_contiguous", name, {rows, columns, heads});
+      strides[1] = capi::elements("sdpa_set_contiguous", name, {rows, columns});
       strides[2] = columns;
     };
     set(args->query_strides, "query", a.heads, a.q_len, a.dim);

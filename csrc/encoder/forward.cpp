@@ -163,9 +163,34 @@ class Pass {
     });
   }
 
-  // A product over this thread's part of the slab: its rows, or its columns of all rows.
+  // When columns are split and heads come out even, a thread computes the queries, keys and values of its own heads and
+  // attends with them at once: one barrier less.
+  bool own_heads(const Member& m) const {
+    return !m.by_rows && spec_.heads % m.team == 0 && spec_.head_dim % kLanes == 0;
+  }
+
+  void project_qkv(const Member& m, const LinearWeights& w) const {
+    const int64_t panels = w.weight.panels();
+    if (!own_heads(m)) {
+      multiply(m, w, m.memory.x, x_stride_, m.memory.qkv, qkv_stride_, nullptr, Activation::kNone,
+               share(panels, m.thread, m.team));
+      return m.meet();
+    }
+    const Range heads = share(panels / 3, m.thread, m.team);
+    for (int64_t part = 0; part < panels; part += panels / 3) {
+      multiply(m, w, m.memory.x, x_stride_, m.memory.qkv, qkv_stride_, nullptr, Activation::kNone,
+               {part + heads.first, part + heads.last});
+    }
+  }
+
   void multiply(const Member& m, const LinearWeights& w, const float* a, int64_t a_stride, float* c, int64_t c_stride,
                 const float* residual, Activation activation) const {
+    multiply(m, w, a, a_stride, c, c_stride, residual, activation, share(w.weight.panels(), m.thread, m.team));
+  }
+
+  // A product over this thread's part of the slab: its rows, or some columns of all rows.
+  void multiply(const Member& m, const LinearWeights& w, const float* a, int64_t a_stride, float* c, int64_t c_stride,
+                const float* residual, Activation activation, Range columns) const {
     const Range rows = m.by_rows ? m.rows : Range{0, m.slab.tokens};
     Linear op{};
     op.weight = &w.weight;
@@ -178,7 +203,7 @@ class Pass {
     op.residual = residual ? residual + rows.first * c_stride : nullptr;
     op.residual_stride = c_stride;
     op.activation = activation;
-    linear(kernels_, op, m.by_rows ? Range{0, w.weight.panels()} : share(w.weight.panels(), m.thread, m.team));
+    linear(kernels_, op, m.by_rows ? Range{0, w.weight.panels()} : columns);
   }
 
   void normalize(const Member& m, const NormWeights& w) const {
@@ -194,8 +219,10 @@ class Pass {
     kernels_.norm(t);
   }
 
-  // Tasks of all sequences, heads and blocks of queries, dealt out to the team.
+  // Tasks of all sequences, heads and blocks of queries, dealt out to the team; or all tasks of this thread's heads.
   void attend(const Member& m, int64_t layer) const {
+    const bool own = own_heads(m);
+    const Range heads = own ? share(spec_.heads, m.thread, m.team) : Range{0, spec_.heads};
     const int64_t share_of_queries = round_up((m.slab.tokens + m.team - 1) / m.team, kBlockQueries);
     int64_t task = 0, start = 0;
     for (int64_t sequence : m.slab.sequences) {
@@ -209,9 +236,9 @@ class Pass {
       p.queries = p.keys = n;
       float* weights = out_.attentions[static_cast<size_t>(layer)];
       p.weights = weights ? weights + attention_starts_[static_cast<size_t>(sequence)] : nullptr;
-      for (int64_t head = 0; head < spec_.heads; ++head) {
+      for (int64_t head = heads.first; head < heads.last; ++head) {
         for (int64_t q = 0; q < n; q += most, ++task) {
-          if (task % m.team != m.thread) continue;
+          if (!own && task % m.team != m.thread) continue;
           kernels_.attention(attention_task(attention_, p, head, q, std::min(q + most, n), m.scratch));
         }
       }
@@ -254,8 +281,7 @@ class Pass {
   void run_layer(const Member& m, int64_t layer) const {
     const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
     const Memory& mem = m.memory;
-    multiply(m, w.qkv, mem.x, x_stride_, mem.qkv, qkv_stride_, nullptr, Activation::kNone);
-    m.meet();
+    project_qkv(m, w.qkv);
     attend(m, layer);
     m.meet();
     multiply(m, w.attention_output, mem.context, context_stride_, mem.sum, x_stride_, mem.x, Activation::kNone);

@@ -6,7 +6,7 @@
  *
  *   cc attention.c -o attention -I "$include" "$library" -Wl,-rpath,"$(dirname "$library")" -lm
  *
- * with include and library as polysemy.native.get_include() and get_library() print them; or with CMake, see
+ * with include and library as polysemy.get_include() and polysemy.get_library() give them; or with CMake, see
  * CMakeLists.txt.
  */
 #include <math.h>

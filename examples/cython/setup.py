@@ -1,7 +1,7 @@
 """python setup.py build_ext --inplace"""
 
 from Cython.Build import cythonize
-from polysemy.native import get_include
+from polysemy import get_include
 from setuptools import Extension, setup
 
 setup(

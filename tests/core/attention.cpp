@@ -1,0 +1,121 @@
+// Attention of random shapes and modifiers against float64.
+#include "ops/attention.h"
+
+#include <vector>
+
+#include "trial.h"
+
+namespace {
+
+using namespace polysemy;
+using namespace trial;
+
+struct Shape {
+  int64_t heads, kv_heads, queries, keys, dim, value_dim;
+};
+
+// Probabilities of one query, in float64, all zero where nothing takes part; reach: the size of its largest score.
+std::vector<double> probabilities(const Attention& op, const Shape& s, const Problem& p, int64_t head, int64_t i,
+                                  double& reach) {
+  std::vector<double> scores(static_cast<size_t>(s.keys), -INFINITY);
+  const int64_t kv_head = head / (s.heads / s.kv_heads);
+  double most = -INFINITY, sum = 0;
+  for (int64_t j = 0; j < s.keys; ++j) {
+    const bool inside = !op.modifiers.windowed || (j >= i - op.modifiers.left && j <= i + op.modifiers.right);
+    if (!inside || (p.keep && !p.keep[i * s.keys + j])) continue;
+    double score = 0;
+    for (int64_t d = 0; d < s.dim; ++d) {
+      score += static_cast<double>(p.query[(head * s.queries + i) * s.dim + d]) *
+               static_cast<double>(p.key[(kv_head * s.keys + j) * s.dim + d]);
+    }
+    score *= static_cast<double>(op.scale);
+    if (p.add) score += static_cast<double>(p.add[i * s.keys + j]);
+    if (op.alibi_slopes) score -= static_cast<double>(op.alibi_slopes[head]) * static_cast<double>(std::abs(i - j));
+    scores[static_cast<size_t>(j)] = score;
+    most = std::max(most, score);
+    reach = std::max(reach, std::abs(score));
+  }
+  for (double& x : scores) sum += x = std::exp(x - (most == -INFINITY ? 0 : most));
+  for (double& x : scores) x /= sum > 0 ? sum : 1;
+  return scores;
+}
+
+void check(const Attention& op, const Shape& s, const Problem& p) {
+  for (int64_t head = 0; head < s.heads; ++head) {
+    for (int64_t i = 0; i < s.queries; ++i) {
+      double reach = 0;
+      const std::vector<double> exact = probabilities(op, s, p, head, i, reach);
+      // A score is rounded a few times at its size, which is then the relative error of its exponential; the sums of
+      // exponentials and of products do the rest.
+      const double bound = (32 + 8 * reach) * kUnit;
+      for (int64_t d = 0; d < s.value_dim; ++d) {
+        double sum = 0, size = 0;
+        for (int64_t j = 0; j < s.keys; ++j) {
+          const double v =
+              static_cast<double>(p.value[((head / (s.heads / s.kv_heads)) * s.keys + j) * s.value_dim + d]);
+          sum += exact[static_cast<size_t>(j)] * v;
+          size += exact[static_cast<size_t>(j)] * std::abs(v);
+        }
+        const double error = std::abs(static_cast<double>(p.out[(head * s.queries + i) * s.value_dim + d]) - sum);
+        expect(error <= bound * size, "attention of head " + std::to_string(head));
+      }
+      for (int64_t j = 0; p.weights && j < s.keys; ++j) {
+        const double weight = static_cast<double>(p.weights[(head * s.queries + i) * s.keys + j]);
+        expect(std::abs(weight - exact[static_cast<size_t>(j)]) <= bound, "weights");
+      }
+    }
+  }
+}
+
+void one_attention(const KernelTable& table, Random& random) {
+  Shape s{};
+  s.kv_heads = random.between(1, 2);
+  s.heads = s.kv_heads * random.between(1, 2);
+  s.queries = random.between(0, 50);
+  s.keys = random.below(20) == 0 ? random.between(500, 1100) : random.between(0, 50);
+  s.dim = random.between(1, 40);
+  s.value_dim = random.between(1, 40);
+  const Floats q(s.heads * s.queries * s.dim, random), k(s.kv_heads * s.keys * s.dim, random);
+  const Floats v(s.kv_heads * s.keys * s.value_dim, random), slopes(s.heads, random, 0.1f);
+  const Floats add(s.queries * s.keys, random);
+  Block<uint8_t> keep(s.queries * s.keys);
+  for (int64_t i = 0; i < keep.size(); ++i) keep[i] = random.below(3) > 0;
+  const Floats out(s.heads * s.queries * s.value_dim), lse(s.heads * s.queries);
+  const Floats weights(s.heads * s.queries * s.keys);
+
+  Attention op{};
+  op.heads = s.heads;
+  op.kv_heads = s.kv_heads;
+  op.dim = s.dim;
+  op.value_dim = s.value_dim;
+  op.query = {s.queries * s.dim, s.dim};
+  op.key = {s.keys * s.dim, s.dim};
+  op.value = {s.keys * s.value_dim, s.value_dim};
+  op.out = {s.queries * s.value_dim, s.value_dim};
+  op.scale = 1.0f / static_cast<float>(s.dim);
+  op.modifiers.mask_row = s.keys;
+  op.modifiers.mask_column = 1;
+  op.modifiers.windowed = random.below(2) == 0;
+  op.modifiers.left = random.below(2) ? kUnlimited : random.below(30);
+  op.modifiers.right = random.below(2) ? 0 : random.below(30);
+  op.alibi_slopes = random.below(2) ? slopes.get() : nullptr;
+  Problem p{};
+  p.query = q.get();
+  p.key = k.get();
+  p.value = v.get();
+  p.out = out.get();
+  p.queries = s.queries;
+  p.keys = s.keys;
+  const int64_t masked = random.below(3);
+  p.keep = masked == 1 ? keep.get() : nullptr;
+  p.add = masked == 2 ? add.get() : nullptr;
+  p.weights = random.below(2) ? weights.get() : nullptr;
+  p.lse = random.below(2) ? lse.get() : nullptr;
+  op.problems = {p};
+  attention_parallel(table, op, static_cast<int>(random.between(1, 4)));
+  check(op, s, p);
+}
+
+}  // namespace
+
+int main() { return trial::on_every_level(300, one_attention); }

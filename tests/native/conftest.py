@@ -1,0 +1,97 @@
+"""What the tests of compiled users share: this installation's C library, and a wheel installed elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# The helpers lie beside the tests, whatever the import mode pytest runs in.
+sys.path.insert(0, str(Path(__file__).parent))
+from c_library import Library
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def lib() -> Library:
+    """The C functions, as this installation has them."""
+    return Library()
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A wheel in a virtual environment that knows nothing of the source tree."""
+
+    wheel: Path
+    python: Path
+    include: Path
+    library: Path
+    cmake: Path
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """The output of a command that must succeed and must not write warnings."""
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=_environment(), check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def program(name: str) -> str:
+    """A build tool: beside this Python, or in PATH."""
+    found = shutil.which(name, path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]))
+    assert found, f"{name} is needed to build a program against the library"
+    return found
+
+
+def _environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV", "polysemy_DIR")}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that POLYSEMY_WHEEL names, or one built from these sources."""
+    if given := os.environ.get("POLYSEMY_WHEEL"):
+        return Path(given)
+    folder = tmp_path_factory.mktemp("wheel")
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+    ]
+    run(*pip, "--no-build-isolation", "--no-index", "--wheel-dir", folder, ROOT, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    folder = tmp_path_factory.mktemp("installation")
+    assert ROOT not in folder.parents
+    venv.create(folder / "env", with_pip=False, symlinks=os.name != "nt")
+    python = folder / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    # NumPy, Cython and setuptools come from the environment of the tests. A path in a .pth file is only a
+    # path: an editable installation over there does not become active, and the wheel stands before it.
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(run(python, "-c", ask, cwd=folder).strip())
+    (site / "tools.pth").write_text(sysconfig.get_path("purelib"))
+    ask = "import polysemy.native as n; print(n.get_include(), n.get_library(), n.cmake_dir(), sep='\\n')"
+    include, library, cmake = map(Path, run(python, "-c", ask, cwd=folder).splitlines())
+    for path in (include, library, cmake):
+        assert folder in path.parents
+    return Installation(wheel, python, include, library, cmake)

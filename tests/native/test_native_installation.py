@@ -1,0 +1,204 @@
+"""C, CMake and Cython users build against an installed wheel, outside of the source tree."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, Installation, program, run
+from polysemy import reference
+
+EXAMPLES = ROOT / "examples"
+STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
+
+
+def worked_example() -> str:
+    """What examples/c/attention.c must print: the two mixtures, computed here by NumPy."""
+    lines = []
+    for others, weights, values in [
+        (("money", "loan"), [0.51, 0.19, 0.30], [[1.0, 0.0], [0.5, 0.5], [0.8, 0.2]]),
+        (("river", "water"), [0.35, 0.15, 0.50], [[0.0, 1.0], [0.5, 0.5], [0.1, 0.9]]),
+    ]:
+        first, last = others
+        finance, riverside = np.array(weights) @ np.array(values)
+        lines.append(f"bank beside {first} and {last}")
+        for word, weight in zip([first, "bank", last], weights, strict=True):
+            lines.append(f"  attends to {word:5} {weight:.6f}")
+        lines.append(f"  finance {finance:.6f}, riverside {riverside:.6f}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(("compiler", "language"), [("cc", "c"), ("c++", "c++")], ids=["c99", "c++11"])
+def test_header_alone(installation: Installation, tmp_path: Path, compiler: str, language: str) -> None:
+    standard = {"c": "-std=c99", "c++": "-std=c++11"}[language]
+    source = tmp_path / "header.txt"
+    source.write_text(
+        "#include <polysemy.h>\n#include <polysemy.h>\nint main(void) { return POLYSEMY_OK; }\n"
+    )
+    command = [program(compiler), "-x", language, standard, *STRICT, "-fsyntax-only"]
+    run(*command, "-I", installation.include, source, cwd=tmp_path)
+
+
+def test_c_program(installation: Installation, tmp_path: Path) -> None:
+    rpath = f"-Wl,-rpath,{installation.library.parent}"
+    source = shutil.copy(EXAMPLES / "c" / "attention.c", tmp_path)
+    command: list[str | Path] = [program("cc"), "-std=c99", *STRICT, "-I", installation.include]
+    run(*command, source, installation.library, rpath, "-lm", "-o", "attention", cwd=tmp_path)
+    assert run(tmp_path / "attention", cwd=tmp_path) == worked_example()
+
+
+def test_cmake_consumer(installation: Installation, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES / "c", tmp_path / "source")
+    cmake = program("cmake")
+    configure = [
+        cmake,
+        "-S",
+        "source",
+        "-B",
+        "build",
+        "-G",
+        "Ninja",
+        "-D",
+        f"polysemy_DIR={installation.cmake}",
+    ]
+    run(*configure, f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", cwd=tmp_path)
+    run(cmake, "--build", "build", cwd=tmp_path)
+    assert run(tmp_path / "build" / "attention", cwd=tmp_path) == worked_example()
+
+
+def test_cmake_package_moves_with_its_folder(installation: Installation, tmp_path: Path) -> None:
+    """Nothing in it names the place where it was built or installed."""
+    elsewhere = tmp_path / "elsewhere" / "polysemy"
+    shutil.copytree(installation.cmake.parent, elsewhere, ignore=shutil.ignore_patterns("*.py"))
+    for file in (elsewhere / "cmake").iterdir():
+        text = file.read_text()
+        assert str(installation.cmake.parents[1]) not in text
+        assert str(ROOT) not in text
+    shutil.copytree(EXAMPLES / "c", tmp_path / "source")
+    cmake = program("cmake")
+    configure = [
+        cmake,
+        "-S",
+        "source",
+        "-B",
+        "build",
+        "-G",
+        "Ninja",
+        "-D",
+        f"polysemy_DIR={elsewhere / 'cmake'}",
+    ]
+    run(*configure, f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", cwd=tmp_path)
+    commands = run(cmake, "--build", "build", "--verbose", cwd=tmp_path)
+    assert str(elsewhere / "lib") in commands
+    assert run(tmp_path / "build" / "attention", cwd=tmp_path) == worked_example()
+
+
+CALL = """
+import sys, numpy as np
+arrays = np.load(sys.argv[1])
+from attention_layer import attention_layer
+import polysemy.ops
+np.save(sys.argv[2], attention_layer(arrays["x"], 4, *(arrays[n] for n in ("qkv", "out", "gamma", "beta"))))
+polysemy.set_num_threads(2)
+again = attention_layer(arrays["x"], 4, *(arrays[n] for n in ("qkv", "out", "gamma", "beta")))
+assert np.array_equal(again, np.load(sys.argv[2]))
+try:
+    attention_layer(arrays["x"], 5, *(arrays[n] for n in ("qkv", "out", "gamma", "beta")))
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_cython_extension(installation: Installation, tmp_path: Path) -> None:
+    folder = shutil.copytree(EXAMPLES / "cython", tmp_path / "cython")
+    run(installation.python, "setup.py", "--quiet", "build_ext", "--inplace", cwd=folder)
+    random = np.random.default_rng(0)
+    tokens, hidden, heads = 50, 64, 4
+    shapes = {"x": (tokens, hidden), "qkv": (3 * hidden, hidden), "out": (hidden, hidden)}
+    arrays = {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    arrays |= {name: random.standard_normal(hidden).astype(np.float32) for name in ("gamma", "beta")}
+    arrays["qkv"] *= hidden**-0.5
+    arrays["out"] *= hidden**-0.5
+    np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+    said = run(installation.python, "-c", CALL, "arrays.npz", "result.npy", cwd=folder)
+    assert said == "attention_layer: shapes and heads do not fit each other\n"
+
+    wide = {name: array.astype(np.float64) for name, array in arrays.items()}
+    parts = (wide["x"] @ wide["qkv"].T).reshape(tokens, 3, heads, hidden // heads).transpose(1, 2, 0, 3)
+    mixed = reference.scaled_dot_product_attention(*parts).transpose(1, 0, 2).reshape(tokens, hidden)
+    summed = wide["x"] + mixed @ wide["out"].T
+    expected = reference.layer_norm(summed, hidden, wide["gamma"], wide["beta"], eps=1e-12)
+    # Each of four steps errs by at most 8u of the magnitudes that it adds up, 64 terms of about 1; the norm
+    # divides by a deviation of about 1 and scales by gamma.
+    bound = 4 * 8 * 2.0**-24 * hidden * np.abs(wide["gamma"]).max()
+    result = np.load(folder / "result.npy")
+    assert result.dtype == np.float32
+    assert np.abs(result - expected).max() <= bound
+    assert np.abs(expected).mean() > 0.5
+
+
+def test_cython_uses_the_core_of_python(installation: Installation, tmp_path: Path) -> None:
+    """No second core, no second thread setting, nothing to link."""
+    source = tmp_path / "probe.pyx"
+    source.write_text(
+        "# cython: language_level=3\n"
+        "from polysemy.cython_ops cimport get_num_threads, isa, layer_norm_f32, last_error, set_num_threads\n"
+        "def threads(): return get_num_threads()\n"
+        "def level(): return isa().decode()\n"
+        "def choose(int n): return set_num_threads(n)\n"
+        "def fail():\n"
+        "    status = layer_norm_f32(-1, 6, NULL, 6, NULL, 0, NULL, NULL, 1e-5, NULL, 6, 1)\n"
+        "    return status, last_error().decode()\n"
+    )
+    setup = (EXAMPLES / "cython" / "setup.py").read_text().replace("attention_layer", "probe")
+    (tmp_path / "setup.py").write_text(setup)
+    run(installation.python, "setup.py", "--quiet", "build_ext", "--inplace", cwd=tmp_path)
+    code = (
+        "import polysemy, probe\n"
+        "polysemy.set_num_threads(3); assert probe.threads() == 3\n"
+        "assert probe.choose(2) == 0 and polysemy.get_num_threads() == 2\n"
+        "assert probe.level() == polysemy.runtime.default_isa()\n"
+        "print(*probe.fail())\n"
+    )
+    said = run(installation.python, "-c", code, cwd=tmp_path)
+    assert said == "1 layer_norm_f32: rows must be 0 or more, got -1\n"
+
+
+def test_exported_symbols(installation: Installation, tmp_path: Path) -> None:
+    """The library exports what the header declares, a module its start function, and nothing else."""
+
+    def exported(file: Path) -> set[str]:
+        lines = run(program("nm"), "-D", "--defined-only", file, cwd=tmp_path).splitlines()
+        return {line.split()[2].split("@")[0] for line in lines if line.split()[1] != "A"}
+
+    header = (installation.include / "polysemy.h").read_text()
+    declared = set(re.findall(r"POLYSEMY_API [^;]*?\b(polysemy_\w+)\(", header))
+    assert len(declared) >= 20
+    assert exported(installation.library) == declared
+    folder = installation.library.parents[1]
+    for name in ("_core", "cython_ops"):
+        (module,) = folder.glob(f"{name}.*.so")
+        assert exported(module) == {f"PyInit_{name}"}
+
+
+def test_library_needs_no_python(installation: Installation, tmp_path: Path) -> None:
+    needed = run(program("readelf"), "-d", installation.library, cwd=tmp_path)
+    libraries = re.findall(r"NEEDED.*\[(.*)\]", needed)
+    assert any(name.startswith("libgomp") for name in libraries)
+    assert not any("python" in name for name in libraries)
+
+
+def test_wheel(wheel: Path) -> None:
+    assert wheel.stat().st_size < 3_000_000
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {
+        "polysemy/include/polysemy.h",
+        "polysemy/cmake/polysemyConfig.cmake",
+        "polysemy/cmake/polysemyConfigVersion.cmake",
+        "polysemy/cython_ops.pxd",
+    } <= names

@@ -1,0 +1,286 @@
+"""The rules of the house: who may include or import whom, and what a source file looks like."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CSRC = ROOT / "csrc"
+PACKAGE = ROOT / "python" / "polysemy"
+CPP = sorted([*CSRC.rglob("*.h"), *CSRC.rglob("*.cpp")])
+PYTHON = sorted(PACKAGE.rglob("*.py"))
+TEXT_SUFFIXES = {
+    "",
+    ".h",
+    ".c",
+    ".cpp",
+    ".cmake",
+    ".in",
+    ".map",
+    ".py",
+    ".pyi",
+    ".pyx",
+    ".pxd",
+    ".md",
+    ".txt",
+    ".toml",
+}
+TEXT_SUFFIXES |= {".json", ".yml", ".yaml", ".cff", ".sh"}
+
+#: Folder of csrc -> folders that it may include, besides itself.
+MAY_INCLUDE = {
+    "base": set[str](),
+    "isa": set[str](),
+    "kernels": {"isa"},
+    "targets": {"isa", "kernels"},
+    "dispatch": {"base", "kernels"},
+    "ops": {"base", "kernels"},
+    "encoder": {"base", "kernels", "ops"},
+    "capi": {"base", "kernels", "dispatch", "ops"},
+    "bind": {"base", "kernels", "dispatch", "ops", "encoder", "capi"},
+}
+
+#: Modules of the package, lowest layer first: a module imports only from lower layers.
+LAYERS = (
+    {"_core", "errors", "arguments", "progress", "native"},
+    {"ops", "reference", "runtime"},
+    {"model"},
+    {"families", "io"},
+    {"text"},
+    {"card", "rows", "output", "loading"},
+    {"encoder", "report"},
+    {"cli"},
+    {"__init__", "__main__"},
+)
+
+#: Third-party package -> the only modules that import it. Everybody but `__init__` may import NumPy.
+ONLY_IN = {
+    "safetensors": {"io"},
+    "tokenizers": {"text"},
+    "tqdm": {"progress", "cli"},
+    "huggingface_hub": {"io"},
+    "matplotlib": {"cli"},
+}
+
+
+def includes(file: Path) -> list[str]:
+    return re.findall(r'^\s*#\s*include\s+["<]([^">]+)[">]', file.read_text("utf-8"), re.MULTILINE)
+
+
+def relative(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def own_files() -> list[Path]:
+    """Text files that belong to the project: what git tracks or would track; without git, all of the tree."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        found = [ROOT / name for name in done.stdout.split("\0") if name]
+    else:
+        found = [
+            file
+            for folder in ("csrc", "python", "tests", "bench", "docs")
+            for file in (ROOT / folder).rglob("*")
+        ]
+    return sorted(f for f in found if f.is_file() and f.suffix in TEXT_SUFFIXES)
+
+
+@pytest.mark.parametrize("file", CPP, ids=relative)
+def test_includes_go_downwards(file: Path) -> None:
+    layer = file.relative_to(CSRC).parts[0]
+    for included in includes(file):
+        folder = included.split("/")[0]
+        if folder in MAY_INCLUDE:
+            assert folder == layer or folder in MAY_INCLUDE[layer], included
+            assert (CSRC / included).is_file(), included
+        if folder == "kernels" and layer not in ("kernels", "targets"):
+            assert included == "kernels/table.h", "outside of the targets only the table of kernels is known"
+        if included.startswith("pybind11") or included == "Python.h":
+            assert layer == "bind", "csrc/bind is the only place that knows Python"
+        if included == "omp.h":
+            assert relative(file) == "csrc/base/parallel.cpp"
+
+
+def test_openmp_is_in_one_file() -> None:
+    assert [relative(f) for f in CPP if re.search(r"\bomp_\w+\(|#pragma omp", f.read_text("utf-8"))] == [
+        "csrc/base/parallel.cpp"
+    ]
+
+
+TARGET_SOURCES = [f for f in CPP if f.relative_to(CSRC).parts[0] in ("isa", "kernels", "targets")]
+
+
+@pytest.mark.parametrize("file", TARGET_SOURCES, ids=relative)
+def test_target_code_uses_no_library(file: Path) -> None:
+    """An inline function of the standard library would be one symbol, compiled for one of several CPUs."""
+    standard = [name for name in includes(file) if name.split("/")[0] not in MAY_INCLUDE]
+    assert set(standard) <= {"cstdint", "utility", "immintrin.h", "arm_neon.h"}
+    if "utility" in standard:
+        used = set(re.findall(r"std::(\w+)", file.read_text("utf-8")))
+        assert used <= {"integral_constant", "integer_sequence", "make_integer_sequence"}, "types only"
+
+
+def unnamed(source: str) -> Iterator[tuple[str, bool]]:
+    """Every top-level declaration of a source and whether it stands in an unnamed namespace."""
+    source = re.sub(r"//[^\n]*|/\*.*?\*/", "", source, flags=re.DOTALL)
+    source = re.sub(r"^\s*#(?:[^\n]*\\\n)*[^\n]*", "", source, flags=re.MULTILINE)
+    namespaces: list[str] = []
+    while source.strip():
+        opened = re.match(r"\s*namespace\s*([\w:]*)\s*\{", source)
+        if opened:
+            namespaces.append(opened[1])
+            source = source[opened.end() :]
+            continue
+        if source.lstrip()[0] == "}":
+            namespaces.pop()
+            source = source.lstrip()[1:]
+            continue
+        depth, end = 0, 0
+        for end, letter in enumerate(source):
+            depth += (letter == "{") - (letter == "}")
+            closed = letter == "}" and depth == 0 and not source[end + 1 :].lstrip().startswith(";")
+            if depth == 0 and (letter == ";" or closed):
+                break
+        yield source[: end + 1].strip(), "" in namespaces
+        source = source[end + 1 :]
+
+
+KERNEL_SOURCES = [f for f in TARGET_SOURCES if f.name not in ("table.h", "target.cpp")]
+
+
+@pytest.mark.parametrize("file", KERNEL_SOURCES, ids=relative)
+def test_target_code_is_in_unnamed_namespaces(file: Path) -> None:
+    outside = [declaration[:80] for declaration, inside in unnamed(file.read_text("utf-8")) if not inside]
+    assert not outside
+
+
+def test_the_reader_of_namespaces() -> None:
+    source = "namespace a { struct S { int x; }; namespace { void f() { g(); } } constexpr int n = 3; }"
+    assert [inside for _, inside in unnamed(source)] == [False, True, False]
+
+
+@pytest.mark.parametrize("file", [f for f in CPP if f.suffix == ".h"], ids=relative)
+def test_headers_are_guarded(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert "#pragma once" in text or re.search(r"#ifndef (\w+)\n#define \1\n", text)
+
+
+def module_of(file: Path) -> tuple[str, ...]:
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
+
+
+def imports(file: Path) -> set[str]:
+    """Full names of all modules that a file imports when it runs, at any place in it."""
+    tree = ast.parse(file.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    package = ["polysemy", *module_of(file)]
+    if file.name != "__init__.py" or file.parent == PACKAGE:
+        package.pop()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            found |= {f"{base}.{alias.name}" for alias in node.names} if base == "polysemy" else {base}
+    return found
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=relative)
+def test_imports_go_downwards(file: Path) -> None:
+    home = module_of(file)[0]
+    layer = next(i for i, modules in enumerate(LAYERS) if home in modules)
+    lower = {name for modules in LAYERS[:layer] for name in modules}
+    for name in imports(file):
+        package, _, rest = name.partition(".")
+        if package == "polysemy":
+            module = rest.split(".")[0]
+            assert module == home or module in lower, f"{home} imports {name}"
+        elif package == "numpy":
+            assert home != "__init__"
+        elif package not in sys.stdlib_module_names:
+            assert home in ONLY_IN.get(package, set()), f"{home} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in own_files() if f.suffix in (".h", ".cpp", ".c", ".py", ".pyx")], ids=relative
+)
+def test_files_are_short(file: Path) -> None:
+    assert len(file.read_text("utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=relative)
+def test_modules_say_what_they_are(file: Path) -> None:
+    tree = ast.parse(file.read_text("utf-8"))
+    assert ast.get_docstring(tree)
+    assert "from __future__ import annotations" in file.read_text("utf-8") or len(tree.body) == 1
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in PYTHON if module_of(f)[0] not in ("cli", "__main__")], ids=relative
+)
+def test_the_library_never_prints(file: Path) -> None:
+    calls = [n for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
+    assert not [n.lineno for n in calls if ast.unparse(n.func) in ("print", "sys.exit", "os._exit", "exit")]
+
+
+@pytest.mark.parametrize("file", CPP, ids=relative)
+def test_the_core_never_prints_or_aborts(file: Path) -> None:
+    assert not re.search(
+        r"\b(printf|fprintf|puts|abort|exit|std::c(out|err)|_exit)\b", file.read_text("utf-8")
+    )
+
+
+#: Flags that change what arithmetic means (some of them for the whole process), or tie a build to one CPU.
+BANNED_FLAGS = (
+    "-ffast-math",
+    "-Ofast",
+    "-funsafe-math-optimizations",
+    "-march=native",
+    "-mtune=native",
+    "-flto",
+)
+
+
+def test_no_banned_flags() -> None:
+    builds = [
+        f
+        for f in own_files()
+        if f.name == "CMakeLists.txt" or f.suffix in (".cmake", ".toml", ".json", ".yml")
+    ]
+    assert ROOT / "CMakeLists.txt" in builds
+    for file in builds:
+        code = "\n".join(line.split("#")[0] for line in file.read_text("utf-8").splitlines())
+        assert not [flag for flag in BANNED_FLAGS if flag in code], relative(file)
+
+
+def test_nothing_points_to_one_machine() -> None:
+    """No absolute path of somebody's home or working folder, no leftover of a merge, no invisible letters."""
+    pattern = re.compile(
+        r"(?<![\w.])/(home|root|Users|work|mnt)/\w|^(<<<<<<<|>>>>>>>) |[\u200b\u202a-\u202e\ufeff]", re.M
+    )
+    for file in own_files():
+        if file.relative_to(ROOT).as_posix() in ("tests/test_codebase.py", "tests/data/texts.txt"):
+            continue
+        found = pattern.search(file.read_text("utf-8", errors="replace"))
+        assert not found, f"{relative(file)}: {found[0] if found else ''}"
+
+
+def test_sources_end_with_one_newline() -> None:
+    for file in own_files():
+        text = file.read_text("utf-8", errors="replace")
+        assert not text or (text.endswith("\n") and not text.endswith("\n\n")), relative(file)
+        assert "\t" not in text or file.suffix in (".txt", ""), relative(file)
+        assert not re.search(r"[ \t]+$", text, re.M) or file.suffix in (".txt", ".md"), relative(file)

@@ -1,0 +1,173 @@
+"""What the compiler made of the core: no instruction for another CPU, no register tile that spills."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from polysemy import _core
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build" / "objects"
+#: Registers that a level may use; all other code uses only xmm.
+WIDEST = {"baseline": "xmm", "avx2": "ymm", "avx512": "zmm"}
+#: A loop with so many multiply-adds that add to their register is a tile.
+TILE = 8
+
+
+def output_of(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@cache
+def objects() -> dict[str, Path]:
+    """Object files of the core, compiled as for a release: ``target_avx2``, ``ops/gemm.cpp`` ... -> file."""
+    folder = Path(sys.executable).parent  # cmake and ninja may be those of the test environment
+    tools = {tool: shutil.which(tool, path=str(folder)) or shutil.which(tool) for tool in ("cmake", "ninja")}
+    assert all(tools.values()), tools
+    cmake = str(tools["cmake"])
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DPOLYSEMY_BUILD_PYTHON=OFF", "-DPOLYSEMY_WERROR=ON"]
+    options += [f"-DCMAKE_MAKE_PROGRAM={tools['ninja']}"]
+    output_of(cmake, "-S", ROOT, "-B", BUILD, "-G", "Ninja", *options)
+    output_of(cmake, "--build", BUILD, "--parallel", "2", "--target", "polysemy_core")
+    found = {}
+    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+        file = BUILD / entry["output"]
+        target = re.search(r"polysemy_(target_\w+)\.dir", entry["output"])
+        name = Path(entry["file"]).relative_to(ROOT / "csrc").as_posix()
+        found[target[1] if target else name] = file
+    return found
+
+
+class Instruction(NamedTuple):
+    address: int
+    text: str
+
+
+@cache
+def functions(file: Path) -> dict[str, list[Instruction]]:
+    """Disassembled code by function."""
+    found: dict[str, list[Instruction]] = {}
+    code: list[Instruction] = []
+    for line in output_of("objdump", "-d", "-C", "--no-show-raw-insn", "-M", "suffix", file).splitlines():
+        if title := re.match(r"[0-9a-f]+ <(.*)>:$", line):
+            code = found.setdefault(title[1], [])
+        elif instruction := re.match(r"\s*([0-9a-f]+):\s+(\S.*)$", line):
+            code.append(Instruction(int(instruction[1], 16), instruction[2]))
+    return found
+
+
+def innermost_loops(code: list[Instruction]) -> list[list[Instruction]]:
+    """Bodies between a backward jump and where it goes, without those that contain another."""
+    spans = []
+    for at, text in code:
+        jump = re.match(r"j\w+\s+([0-9a-f]+)", text)
+        if jump and code[0].address <= int(jump[1], 16) < at:
+            spans.append((int(jump[1], 16), at))
+    inner = [(a, b) for a, b in spans if not any((c, d) != (a, b) and a <= c and d <= b for c, d in spans)]
+    return [[i for i in code if a <= i.address <= b] for a, b in sorted(set(inner))]
+
+
+def stack_operands(code: list[Instruction], loop: list[Instruction]) -> list[str]:
+    """Instructions of a loop that move vectors to or from the stack.
+
+    %rbp is the frame only in a function that sets it.
+    """
+    framed = any(re.search(r"mov\w*\s+%rsp,%rbp", i.text) for i in code)
+    pattern = r"\(%r[sb]p[,)]" if framed else r"\(%rsp[,)]"
+    return [i.text for i in loop if re.search(pattern, i.text) and re.search("%[xyz]mm", i.text)]
+
+
+LEVELS = _core.built_isas()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_target_has_one_symbol(level: str) -> None:
+    file = objects()[f"target_{level}"]
+    defined = output_of("nm", "--extern-only", "--defined-only", "--format=posix", file).split("\n")[:-1]
+    assert [line.split()[1] for line in defined] == ["D"], defined
+    assert level in defined[0]
+    needed = {line.split()[0] for line in output_of("nm", "-u", "--format=posix", file).splitlines()}
+    assert needed <= {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_"}, (
+        "C functions of the system only"
+    )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_target_starts_nothing(level: str) -> None:
+    sections = output_of("objdump", "-h", objects()[f"target_{level}"])
+    assert ".text" in sections
+    assert not re.search(r"\.(init_array|ctors|init|tbss|tdata)\b", sections)
+
+
+@pytest.mark.skipif(not set(LEVELS) <= set(WIDEST), reason="these registers are those of x86")
+def test_registers_of_each_file() -> None:
+    order = list(dict.fromkeys(WIDEST.values()))
+    for name, file in objects().items():
+        used = {m for m in order for i in all_code(file) if f"%{m}" in i.text}
+        level = name.removeprefix("target_")
+        widest = WIDEST.get(level, "xmm")
+        assert all(order.index(m) <= order.index(widest) for m in used), f"{name} uses {used}"
+        if level in WIDEST:
+            assert widest in used, f"{name} does not use {widest}"
+
+
+def all_code(file: Path) -> list[Instruction]:
+    return [i for code in functions(file).values() for i in code]
+
+
+@pytest.mark.skipif(not set(LEVELS) <= set(WIDEST), reason="this reads x86 instructions")
+@pytest.mark.parametrize("level", [name for name in LEVELS if name in _core.fused_isas()])
+@pytest.mark.parametrize(("kernel", "fewest"), [("gemm", 5), ("attention", 2), ("block_scores", 2)])
+def test_tiles_stay_in_registers(level: str, kernel: str, fewest: int) -> None:
+    checked = 0
+    for name, code in functions(objects()[f"target_{level}"]).items():
+        if f"::{kernel}(" not in name:
+            continue
+        for loop in innermost_loops(code):
+            if sum("vfmadd231ps" in i.text for i in loop) >= TILE:
+                checked += 1
+                assert not stack_operands(code, loop), f"{name} at {loop[0].address:x}"
+    assert checked >= fewest, f"found only {checked} loops of multiply-adds"
+
+
+def test_no_file_is_contracted() -> None:
+    """A compiler that fuses on its own would give other bits than one that doesn't."""
+    commands = json.loads((BUILD / "compile_commands.json").read_text()) if objects() else []
+    assert len(commands) >= len(objects())
+    for command in commands:
+        flags = command["command"].split()
+        assert "-ffp-contract=off" in flags
+        assert not {"-ffast-math", "-Ofast", "-march=native", "-flto"} & set(flags)
+
+
+@pytest.mark.parametrize("module", ["_core", "cython_ops"])
+def test_modules_export_only_their_entry(module: str) -> None:
+    found = importlib.util.find_spec(f"polysemy.{module}")
+    assert found
+    file = Path(str(found.origin))
+    exported = [
+        line.split()[0]
+        for line in output_of("nm", "-D", "--defined-only", "--format=posix", file).splitlines()
+    ]
+    assert exported == [f"PyInit_{module}"]
+
+
+def test_the_reader_of_loops() -> None:
+    """Two loops, one in the other: only the inner one counts, and its access to the stack is seen."""
+    texts = ["push %rax", "add %rax,%rbx", "vmovups 0x8(%rsp),%ymm0", "jne 2", "jne 1", "ret"]
+    code = [Instruction(i, text) for i, text in enumerate(texts)]
+    assert [[i.address for i in loop] for loop in innermost_loops(code)] == [[2, 3]]
+    assert stack_operands(code, code[2:4]) == ["vmovups 0x8(%rsp),%ymm0"]
+    assert all(a.address < b.address for a, b in pairwise(code))
