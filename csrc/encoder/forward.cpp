@@ -274,7 +274,7 @@ class Pass {
       up.bias = w.ffn_up.bias.data();
       up.activation = spec_.activation;
       linear(kernels_, up, {first, last});
-      linear_block(kernels_, down, block, {0, down.weight->panels()});
+      linear_block(kernels_, down, block);
     }
   }
 

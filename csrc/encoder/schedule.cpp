@@ -6,9 +6,9 @@
 namespace polysemy {
 namespace {
 
-// Activations of a slab should stay in the core's L2: about 192 rows of 384 floats (and as many of a block of the
+// Activations of a slab should stay in the core's L2: about 128 rows of 384 floats (and as many of a block of the
 // feed-forward layer), fewer rows when they are longer.
-constexpr int64_t kSlabFloats = 192 * 384;
+constexpr int64_t kSlabFloats = 128 * 384;
 constexpr int64_t kFewestRows = 48;
 
 // Sharing one slab costs barriers and uneven heads; own slabs win until they are this much out of balance.

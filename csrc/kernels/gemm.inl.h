@@ -1,8 +1,10 @@
 // C[m, n] = activation(A[m, k] W[n, k]^T + bias) + residual, W packed once.
 //
-// Loops (in the usual names): the caller blocks k (kc = kBlockK) and rows (mc); here a group of panels stays in L1
-// (jr) while tiles of rows pass by (ir). A is read in place: its rows are contiguous in k, and one cache line of a row
-// serves 16 steps, so packing it would cost more than it gives.
+// Loops (in the usual names): the caller blocks rows (mc); here a group of panels (jr) is taken through all k-blocks
+// (pc), and each of its blocks stays in L1 while tiles of rows (ir) pass by. A panel's blocks lie one after the other,
+// so weights are read as one stream, and the few columns of C that a group adds to stay in L1, too. A is read in place:
+// its rows are contiguous in k, and one cache line of a row serves 16 steps, so packing it would cost more than it
+// gives.
 #pragma once
 
 #include "kernels/elements.inl.h"
@@ -36,36 +38,42 @@ struct Place {
 }
 
 // The last panel of a width that is not a multiple of 16.
-[[gnu::noinline]] void store_counted(const GemmTask& t, Place at, const float* sums, int64_t panels) {
+[[gnu::noinline]] void store_counted(const GemmTask& t, Place at, const float* sums, int64_t panels, bool first) {
   for (int64_t r = 0; r < at.rows; ++r) {
     for (int64_t p = 0; p < panels; ++p) {
       float* c = t.c + (at.row + r) * t.c_stride + at.column + p * kLanes;
       const int64_t n = at.columns - p * kLanes;
       const Vec v = load(sums + (r * panels + p) * kLanes);
-      store_n(c, t.first_block ? v : load_n(c, n) + v, n);
+      store_n(c, first ? v : load_n(c, n) + v, n);
     }
   }
 }
 
+// The part of a task that one register tile computes: one k-block.
+struct Block {
+  int64_t first, length;
+  int64_t ahead;  // from here to the weights that come next
+  bool last;
+};
+
 template <int rows, int panels>
-INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel) {
-  const int64_t panel_stride = t.k * kLanes;
-  // The first tile of a panel is the one that waits for the weights: meanwhile it fetches those of the next tile.
-  // The processor's own prefetcher stops at each page of 4 KB, a third of a panel.
-  const int64_t ahead = row == 0 ? panels * panel_stride : 0;
-  Tile<rows, panels> tile = multiply<rows, panels, true>(t.a + row * t.a_stride, t.a_stride,
-                                                         t.panels + panel * panel_stride, panel_stride, t.k, ahead);
+INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
+  // The first tile of a block is the one that waits for the weights: meanwhile it fetches those that come next. The
+  // processor's own prefetcher stops at each page of 4 KB, a third of a block.
+  Tile<rows, panels> tile = multiply<rows, panels, true>(t.a + row * t.a_stride + (block.first - t.first_k), t.a_stride,
+                                                         t.panels + panel * t.panel_stride + block.first * kLanes,
+                                                         t.panel_stride, block.length, row == 0 ? block.ahead : 0);
   const int64_t column = panel * kLanes, rest = t.columns - column;
   const Place at{row, rows, column, rest < panels * kLanes ? rest : panels * kLanes};
+  const bool first = block.first == 0;
   if (at.columns < panels * kLanes) {
     float sums[rows * panels * kLanes];
     unroll<rows>([&](auto r) INLINE_LAMBDA {
       unroll<panels>([&](auto p) INLINE_LAMBDA { store(sums + (r * panels + p) * kLanes, tile.sum[r][p]); });
     });
-    store_counted(t, at, sums, panels);
+    store_counted(t, at, sums, panels, first);
   } else {
     float* c = t.c + row * t.c_stride + column;
-    const bool first = t.first_block;
     unroll<rows>([&](auto r) INLINE_LAMBDA {
       unroll<panels>([&](auto p) INLINE_LAMBDA {
         float* to = c + r * t.c_stride + p * kLanes;
@@ -73,14 +81,29 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel) {
       });
     });
   }
-  const bool finished = !t.bias && !t.residual && t.activation == Activation::kNone;
-  if (t.last_block && !finished) finish_tile(t, at);
+  if (block.last) finish_tile(t, at);
+}
+
+// Calls f(block) for the k-blocks of a group of panels, in order. An empty k is one empty block: zeros and epilogue.
+template <class F>
+INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
+  const bool plain = !t.bias && !t.residual && t.activation == Activation::kNone;
+  int64_t k = t.first_k;
+  do {
+    const int64_t end = k + kBlockK < t.last_k ? k + kBlockK : t.last_k;
+    const bool more = end < t.last_k;
+    const int64_t ahead = more ? (end - k) * kLanes : panels * t.panel_stride - (k - t.first_k) * kLanes;
+    f(Block{k, end - k, ahead, t.last && !more && !plain});
+    k = end;
+  } while (k < t.last_k);
 }
 
 template <int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
-  each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
-    with_constant<kTileRows>(height, [&](auto rows) INLINE_LAMBDA { gemm_tile<rows, panels>(t, row, panel); });
+  each_block(t, panels, [&](Block block) INLINE_LAMBDA {
+    each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
+      with_constant<kTileRows>(height, [&](auto rows) INLINE_LAMBDA { gemm_tile<rows, panels>(t, row, panel, block); });
+    });
   });
 }
 
@@ -89,8 +112,12 @@ template <int rows>
 INLINE void gemm_few_rows(const GemmTask& t) {
   constexpr int panels = few_rows_panels(rows);
   int64_t panel = t.first_panel;
-  for (; panel + panels <= t.last_panel; panel += panels) gemm_tile<rows, panels>(t, 0, panel);
-  for (; panel < t.last_panel; ++panel) gemm_tile<rows, 1>(t, 0, panel);
+  for (; panel + panels <= t.last_panel; panel += panels) {
+    each_block(t, panels, [&](Block block) INLINE_LAMBDA { gemm_tile<rows, panels>(t, 0, panel, block); });
+  }
+  for (; panel < t.last_panel; ++panel) {
+    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<rows, 1>(t, 0, panel, block); });
+  }
 }
 
 void gemm(const GemmTask& t) noexcept {
@@ -105,14 +132,10 @@ void gemm(const GemmTask& t) noexcept {
 }
 
 void pack(const PackTask& t) noexcept {
-  for (int64_t block = 0; block < t.k; block += kBlockK) {
-    const int64_t k = t.k - block < kBlockK ? t.k - block : kBlockK;
-    for (int64_t panel = t.first_panel; panel < t.last_panel; ++panel) {
-      float* to = t.packed + block * t.padded + panel * k * kLanes;
-      const int64_t columns = t.columns - panel * kLanes < kLanes ? t.columns - panel * kLanes : kLanes;
-      const float* from = t.weight + panel * kLanes * t.weight_stride + block;
-      transpose_panel(from, t.weight_stride, columns, k, to);
-    }
+  for (int64_t panel = t.first_panel; panel < t.last_panel; ++panel) {
+    const int64_t rest = t.columns - panel * kLanes;
+    transpose_panel(t.weight + panel * kLanes * t.weight_stride, t.weight_stride, rest < kLanes ? rest : kLanes, t.k,
+                    t.packed + panel * t.k * kLanes);
   }
 }
 

@@ -28,28 +28,29 @@ inline constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 
 
 enum class Activation : int { kNone, kGeluErf, kGeluTanh, kRelu, kSilu, kTanh, kQuickGelu, kExp = 16, kErf, kSigmoid };
 
-// One k-block of C[m, n] = activation(A[m, k] W[n, k]^T + bias) + residual, for some panels of 16 columns.
+// C[m, n] = activation(A[m, k] W[n, k]^T + bias) + residual, for some panels of 16 columns and some of k.
 struct GemmTask {
-  const float* a;  // first row, first element of this k-block
+  const float* a;  // first row, at first_k
   int64_t a_stride;
-  const float* panels;  // this k-block of the packed weight: [panel][k_block][16]
+  const float* panels;   // the packed weight: [panel][k][16]
+  int64_t panel_stride;  // k * 16
   float* c;
   int64_t c_stride;
-  int64_t rows, columns, k;         // k: length of this block
+  int64_t rows, columns;
+  int64_t first_k, last_k;          // half open, from a multiple of kBlockK on
   int64_t first_panel, last_panel;  // half open
-  bool first_block, last_block;     // start at zero or add to c; finish with the epilogue
+  bool last;                        // the end of k: finish with the epilogue (first_k = 0 starts from zero)
   const float* bias;                // [columns] or null
   const float* residual;            // [rows, columns] or null
   int64_t residual_stride;
   Activation activation;
 };
 
-// W[n, k] row-major -> [k-block][panel][k within block][16]; columns beyond n are zero.
+// W[n, k] row-major -> [panel][k][16]; columns beyond n are zero.
 struct PackTask {
   const float* weight;
   int64_t weight_stride;
   float* packed;       // the whole packed weight
-  int64_t padded;      // its columns, rounded up to whole panels
   int64_t columns, k;  // columns: up to the last one that this task fills
   int64_t first_panel, last_panel;
 };

@@ -7,10 +7,8 @@
 namespace polysemy {
 namespace {
 
-// Rows (mc) and columns (nc) whose inputs and outputs stay in a 512 KB L2: 192 x 384 inputs are 288 KB, 192 x 128
-// outputs 96 KB. Wider outputs would travel to L3 and back once per k-block.
+// Rows (mc) whose inputs stay in a 512 KB L2 while all panels pass by: 192 x 384 floats are 288 KB.
 constexpr int64_t kBlockRows = 192;
-constexpr int64_t kBlockPanels = 8;
 
 // Below this many rows per thread it pays to read every weight only once, so threads take columns.
 constexpr int64_t kRowsPerThread = 48;
@@ -29,7 +27,6 @@ void PackedWeight::fill(const KernelTable& kernels, const float* weight, int64_t
   task.weight = weight - first * stride;
   task.weight_stride = stride;
   task.packed = data_;
-  task.padded = round_up(n_, kLanes);
   task.columns = first + count;
   task.k = k_;
   task.first_panel = first / kLanes;
@@ -37,41 +34,45 @@ void PackedWeight::fill(const KernelTable& kernels, const float* weight, int64_t
   kernels.pack(task);
 }
 
-void linear_block(const KernelTable& kernels, const Linear& op, int64_t block, Range panels) {
+namespace {
+
+GemmTask task_of(const Linear& op, int64_t first_k, int64_t last_k, Range panels) {
   GemmTask task{};
   task.a = op.a;
   task.a_stride = op.a_stride;
-  task.panels = op.weight->block(block);
+  task.panels = op.weight->data();
+  task.panel_stride = op.weight->k() * kLanes;
   task.c = op.c;
   task.c_stride = op.c_stride;
   task.rows = op.rows;
   task.columns = op.weight->n();
-  task.k = std::min(kBlockK, op.weight->k() - block * kBlockK);
+  task.first_k = first_k;
+  task.last_k = last_k;
   task.first_panel = panels.first;
   task.last_panel = panels.last;
-  task.first_block = block == 0;
-  task.last_block = block + 1 >= op.weight->blocks();
+  task.last = last_k == op.weight->k();
   task.bias = op.bias;
   task.residual = op.residual;
   task.residual_stride = op.residual_stride;
   task.activation = op.activation;
-  kernels.gemm(task);
+  return task;
+}
+
+}  // namespace
+
+void linear_block(const KernelTable& kernels, const Linear& op, int64_t block) {
+  const int64_t end = std::min((block + 1) * kBlockK, op.weight->k());
+  kernels.gemm(task_of(op, block * kBlockK, end, {0, op.weight->panels()}));
 }
 
 void linear(const KernelTable& kernels, const Linear& op, Range panels) {
-  const int64_t blocks = std::max<int64_t>(1, op.weight->blocks());  // k = 0 is one empty block: zeros and epilogue
   for (int64_t row = 0; row < op.rows; row += kBlockRows) {
     Linear part = op;
     part.rows = std::min(kBlockRows, op.rows - row);
+    part.a = op.a + row * op.a_stride;
     part.c = op.c + row * op.c_stride;
     if (op.residual) part.residual = op.residual + row * op.residual_stride;
-    const int64_t step = blocks == 1 ? panels.last - panels.first : kBlockPanels;
-    for (int64_t panel = panels.first; panel < panels.last; panel += step) {
-      for (int64_t block = 0; block < blocks; ++block) {
-        part.a = op.a + row * op.a_stride + block * kBlockK;
-        linear_block(kernels, part, block, {panel, std::min(panel + step, panels.last)});
-      }
-    }
+    kernels.gemm(task_of(part, 0, op.weight->k(), panels));
   }
 }
 

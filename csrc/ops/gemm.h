@@ -7,7 +7,7 @@
 
 namespace polysemy {
 
-// W[n, k] in the order that the kernels read it: [k-block][panel of 16 columns][k within block][16].
+// W[n, k] in the order that the kernels read it: [panel of 16 columns][k][16].
 class PackedWeight {
  public:
   PackedWeight() = default;
@@ -24,7 +24,7 @@ class PackedWeight {
   int64_t panels() const { return round_up(n_, kLanes) / kLanes; }
   int64_t blocks() const { return (k_ + kBlockK - 1) / kBlockK; }
   int64_t bytes() const { return packed_size(n_, k_) * static_cast<int64_t>(sizeof(float)); }
-  const float* block(int64_t b) const { return data_ + b * kBlockK * round_up(n_, kLanes); }
+  const float* data() const { return data_; }
 
  private:
   int64_t n_ = 0, k_ = 0;
@@ -46,11 +46,11 @@ struct Linear {
   Activation activation = Activation::kNone;
 };
 
-// Some panels, all k-blocks, on the calling thread.
+// Some panels on the calling thread.
 void linear(const KernelTable& kernels, const Linear& op, Range panels);
 
-// Some panels of one k-block, whose input starts at op.a; the epilogue follows the last block.
-void linear_block(const KernelTable& kernels, const Linear& op, int64_t block, Range panels);
+// The part of the sum over one k-block, whose input starts at op.a; the epilogue follows the last block.
+void linear_block(const KernelTable& kernels, const Linear& op, int64_t block);
 
 // The whole product on several threads.
 void linear_parallel(const KernelTable& kernels, const Linear& op, int threads);

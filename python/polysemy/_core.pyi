@@ -64,7 +64,7 @@ def num_threads_reason() -> str:
     """What decided ``get_num_threads()``."""
 
 def set_num_threads(n: int) -> int:
-    """Set the number of threads of this process's calls, 1 to 4096; 0 goes back to the default.
+    """Set the number of threads of this process's calls, 1 to 1024; 0 goes back to the default.
 
     Returns the setting before, 0 where there was none.
     """

@@ -178,7 +178,7 @@ def test_caller_may_flush_subnormals(name: str, isa: str, sample: Floats) -> Non
 
 def chunks() -> Iterator[Floats]:
     """All 2^32 floats."""
-    size = 2**22
+    size = 2**18
     for first in range(0, 2**32, size):
         yield np.arange(first, first + size, dtype=np.uint32).view(np.float32)
 
