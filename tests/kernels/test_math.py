@@ -59,14 +59,19 @@ def exact(name: str, x: Floats) -> Exact:
     return y
 
 
+def ulp(y: Exact) -> Exact:
+    """Distance of float32 neighbours at y, from the exponent field of the float64."""
+    exponent = np.maximum(y.view(np.int64) & (0x7FF << 52), (1023 - 126) << 52)
+    spacing: Exact = (exponent - (23 << 52)).view(np.float64)
+    return spacing
+
+
 def bound(name: str, x: Floats, y: Exact, isa: str) -> Exact:
-    ulp: Exact = np.ldexp(1.0, np.frexp(np.maximum(np.abs(y), SMALLEST_NORMAL))[1] - 24)
     if name in GATES:
-        gate: Exact = np.maximum(4 * ulp, 1e-7 * np.abs(x.astype(np.float64)))
-        return gate
+        return np.maximum(4 * ulp(y), 1e-7 * np.abs(x.astype(np.float64)))
     # Where fma() rounds its product, the last step of exp has half an ULP more.
     unfused = 0.5 if name == "exp" and isa not in _core.fused_isas() else 0.0
-    return ulp * (ULPS[name] + unfused)
+    return ulp(y) * (ULPS[name] + unfused)
 
 
 def check(name: str, x: Floats, isa: str) -> None:
@@ -75,16 +80,12 @@ def check(name: str, x: Floats, isa: str) -> None:
         assert np.array_equal(np.isnan(result), np.isnan(y))
         overflow = np.abs(y) >= OVERFLOW
         assert np.array_equal(result[overflow], np.sign(y[overflow]) * np.float32(np.inf))
-        rest = ~(np.isnan(y) | overflow)
-        if name in FLUSHED:
-            flushed = rest & (y < SMALLEST_NORMAL)
-            assert not result[flushed].view(np.uint32).any()
-            rest &= ~flushed
-        x, result, y = x[rest], result[rest], y[rest]
-        error = np.abs(result.astype(np.float64) - y)
-        worst = int(np.argmax(error / np.maximum(bound(name, x, y, isa), 1e-300)))
-    assert np.isfinite(result).all()
-    assert error[worst] <= bound(name, x, y, isa)[worst], (
+        flushed = y < SMALLEST_NORMAL if name in FLUSHED else np.zeros(len(y), dtype=bool)
+        assert not result[flushed].view(np.uint32).any()
+        excess = np.abs(result - y) - bound(name, x, y, isa)
+        excess[np.isnan(y) | overflow | flushed] = -1.0
+        worst = int(np.argmax(excess))  # the first NaN, if there is one
+    assert excess[worst] <= 0, (
         f"{name}({float(x[worst]).hex()}) on {isa}: {result[worst]!r}, exactly {y[worst]!r}"
     )
 
@@ -176,19 +177,24 @@ def test_caller_may_flush_subnormals(name: str, isa: str, sample: Floats) -> Non
     np.testing.assert_array_equal(flushed.view(np.uint32), expected.view(np.uint32))
 
 
-def chunks() -> Iterator[Floats]:
-    """All 2^32 floats."""
-    size = 2**18
-    for first in range(0, 2**32, size):
-        yield np.arange(first, first + size, dtype=np.uint32).view(np.float32)
+def floats(stride: int) -> Iterator[Floats]:
+    """Every stride-th of all 2^32 floats, in pieces that stay in the cache."""
+    piece = np.arange(0, stride * 2**17, stride, dtype=np.uint32)
+    for first in range(0, 2**32, stride * 2**17):
+        yield (piece + np.uint32(first)).view(np.float32)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ORACLES)
-def test_error_is_bounded_for_every_float(name: str) -> None:
-    for x in chunks():
+@pytest.mark.parametrize(
+    ("name", "stride"), [(name, 8 if name in (*GATES, "relu", "sigmoid") else 1) for name in ORACLES]
+)
+def test_error_is_bounded_for_every_float(name: str, stride: int) -> None:
+    """exp, erf and tanh: literally; the others: for every eighth."""
+    count = 0
+    for x in floats(stride):
         check(name, x, _core.default_isa())
         numbers = x[~np.isnan(x)]
-        first, *others = (run(name, numbers, isa) for isa in _core.fused_isas())
-        for other in others:
-            assert np.array_equal(other.view(np.uint32), first.view(np.uint32))
+        first, *others = (run(name, numbers, isa).view(np.uint32) for isa in _core.fused_isas())
+        assert all(np.array_equal(other, first) for other in others)
+        count += len(x)
+    assert count * stride == 2**32
