@@ -49,9 +49,11 @@ class Clone:
         path.chmod(0o755)
 
     def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        # What the scripts read must not come from whoever runs these tests.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("VENV", "PYTHON", "CXX")}
         return subprocess.run(
             [BASH, str(self.folder / "scripts" / script), *arguments],
-            env=os.environ | {"PYTHONIOENCODING": "utf-8"} | variables,
+            env=inherited | {"PYTHONIOENCODING": "utf-8"} | variables,
             check=False,
             cwd="/",
             capture_output=True,

@@ -96,7 +96,10 @@ namespace detail {
 void run(int threads, void (*body)(void*, int, int), void* context) {
   survive_fork();
 #pragma omp parallel num_threads(threads)
-  body(context, omp_get_thread_num(), omp_get_num_threads());
+  {
+    const FloatMode mode;
+    body(context, omp_get_thread_num(), omp_get_num_threads());
+  }
 }
 
 }  // namespace detail

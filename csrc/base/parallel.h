@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/cpu.h"
+#include "base/float_mode.h"
 
 namespace polysemy {
 
@@ -24,10 +25,14 @@ namespace detail {
 void run(int threads, void (*body)(void*, int, int), void* context);
 }
 
-// Calls f(thread, threads) on each thread of a team. The team may be smaller than asked for; f must not throw.
+// Calls f(thread, threads) on each thread of a team, in the default floating-point mode. The team may be smaller than
+// asked for; f must not throw.
 template <class F>
 void parallel(int threads, F&& f) {
-  if (threads <= 1) return f(0, 1);
+  if (threads <= 1) {
+    const FloatMode mode;
+    return f(0, 1);
+  }
   detail::run(
       threads, [](void* context, int thread, int team) { (*static_cast<F*>(context))(thread, team); }, &f);
 }
