@@ -50,7 +50,9 @@ class Clone:
 
     def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         # What the scripts read must not come from whoever runs these tests.
-        inherited = {name: value for name, value in os.environ.items() if name not in ("VENV", "PYTHON", "CXX")}
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in ("VENV", "PYTHON", "CXX")
+        }
         return subprocess.run(
             [BASH, str(self.folder / "scripts" / script), *arguments],
             env=inherited | {"PYTHONIOENCODING": "utf-8"} | variables,
