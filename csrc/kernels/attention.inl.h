@@ -85,7 +85,7 @@ INLINE void add_values(const AttentionTask& t, const AttentionScratch& s, int64_
 // One block of queries meets one block of keys.
 INLINE void attend_block(const AttentionTask& t, const AttentionScratch& s, int64_t query, int64_t rows, KeyRange keys,
                          bool first) {
-  scale_queries(t, query, rows, s.query);
+  copy_queries(t, query, rows, s.query);
   block_scores(t, s.query, query, rows, keys, s.keys, s.scores);
   const int64_t offset = keys.first - keys.block;
   const int64_t count = round_up(keys.last - keys.first, kLanes);
@@ -131,7 +131,7 @@ INLINE void write_weights(const AttentionTask& t, const AttentionScratch& s, int
     }
   }
   if (keys.first == keys.last) return;
-  scale_queries(t, query, rows, s.query);
+  copy_queries(t, query, rows, s.query);
   block_scores(t, s.query, query, rows, keys, s.keys, s.scores);
   const int64_t offset = keys.first - keys.block;
   for (int64_t r = 0; r < rows; ++r) {

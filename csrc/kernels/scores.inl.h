@@ -69,10 +69,10 @@ INLINE void modify_row(const AttentionTask& t, int64_t query, KeyRange keys, flo
 
 // Products over the head dimension are summed in blocks of this length, as in kBlockK: with logits of 40 and more, one
 // chain over 128 to 512 dimensions would lose digits that the exponential then magnifies.
-constexpr int64_t kBlockDim = 64;
+constexpr int64_t kBlockDim = 32;
 
 // Rows of a query block are tiled in steps of kQueryStep, so that few tile heights have to be compiled. A block's rows
-// beyond its queries are zeros (scale_queries) and their results are not used. Calls f(first row, constant height).
+// beyond its queries are zeros (copy_queries) and their results are not used. Calls f(first row, constant height).
 template <class F>
 INLINE void each_query_tile(int64_t rows, F f) {
   constexpr int most = kTileRows / kQueryStep;
@@ -83,9 +83,20 @@ INLINE void each_query_tile(int64_t rows, F f) {
   });
 }
 
+// 2^e of scale = 2^e f with f from 1 to 2; 1 when there is none (zero, subnormal, infinite, NaN).
+INLINE float power_of_two_in(float scale) {
+  uint32_t word;
+  __builtin_memcpy(&word, &scale, sizeof word);
+  const uint32_t exponent = word & 0x7F800000u;
+  if (exponent == 0 || exponent == 0x7F800000u) return 1.0f;
+  float power;
+  __builtin_memcpy(&power, &exponent, sizeof power);
+  return power;
+}
+
 template <int panels>
-INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t column,
-                         float* scores) {
+INLINE void score_panels(const float* query, int64_t dim, float scale, int64_t rows, const float* packed_keys,
+                         int64_t column, float* scores) {
   each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
     float* to = scores + row * kScoreStride + column;
     int64_t d = 0;
@@ -93,10 +104,11 @@ INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const fl
       const int64_t block = dim - d < kBlockDim ? dim - d : kBlockDim;
       Tile<height, panels> tile = multiply<height, panels>(
           query + row * dim + d, dim, packed_keys + column * dim + d * kLanes, dim * kLanes, block);
+      const Vec factor = set1(d + kBlockDim < dim ? 1.0f : scale);
       unroll<height>([&](auto r) INLINE_LAMBDA {
         unroll<panels>([&](auto p) INLINE_LAMBDA {
           float* s = to + r * kScoreStride + p * kLanes;
-          store(s, d == 0 ? tile.sum[r][p] : load(s) + tile.sum[r][p]);
+          store(s, (d == 0 ? tile.sum[r][p] : load(s) + tile.sum[r][p]) * factor);
         });
       });
       d += kBlockDim;
@@ -104,16 +116,17 @@ INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const fl
   });
 }
 
-// scores[r][j - keys.block] for the rows of one query block. query: scaled, dense. Lanes past the last key are -inf.
+// scores[r][j - keys.block] for the rows of one query block. query: dense. Lanes past the last key are -inf.
 [[gnu::noinline]] void block_scores(const AttentionTask& t, const float* query, int64_t first_query, int64_t rows,
                                     KeyRange keys, const float* packed_keys, float* scores) {
   const int64_t end = round_up(keys.last - keys.block, kLanes);
+  const float scale = t.scale / power_of_two_in(t.scale);
   int64_t column = keys.first - keys.block;
   for (; column + kTilePanels * kLanes <= end; column += kTilePanels * kLanes) {
-    score_panels<kTilePanels>(query, t.dim, rows, packed_keys, column, scores);
+    score_panels<kTilePanels>(query, t.dim, scale, rows, packed_keys, column, scores);
   }
   if constexpr (kTilePanels > 1) {
-    for (; column < end; column += kLanes) score_panels<1>(query, t.dim, rows, packed_keys, column, scores);
+    for (; column < end; column += kLanes) score_panels<1>(query, t.dim, scale, rows, packed_keys, column, scores);
   }
   const ScoreModifiers& m = t.modifiers;
   const bool modified = m.add || m.keep || m.alibi || m.windowed;
@@ -146,15 +159,18 @@ INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
   }
 }
 
-INLINE void scale_queries(const AttentionTask& t, int64_t first, int64_t rows, float* scaled) {
-  const Vec scale = set1(t.scale);
+// Dense rows, whatever the stride of the queries, times the power of two in the scale: that is exact, and keeps
+// products as far from overflow as the scores are. The rest of the scale, 1 to 2, comes after the sum: one rounding
+// instead of one per product.
+INLINE void copy_queries(const AttentionTask& t, int64_t first, int64_t rows, float* copied) {
+  const Vec power = set1(power_of_two_in(t.scale));
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = t.query + (first + r) * t.query_stride;
     for (int64_t d = 0; d < t.dim; d += kLanes) {
-      store_n(scaled + r * t.dim + d, load_n(from + d, t.dim - d) * scale, t.dim - d);
+      store_n(copied + r * t.dim + d, load_n(from + d, t.dim - d) * power, t.dim - d);
     }
   }
-  for (int64_t i = rows * t.dim; i < round_up(rows, kQueryStep) * t.dim; ++i) scaled[i] = 0.0f;
+  for (int64_t i = rows * t.dim; i < round_up(rows, kQueryStep) * t.dim; ++i) copied[i] = 0.0f;
 }
 
 }  // namespace
