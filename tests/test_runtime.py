@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 from polysemy import _core, ops, runtime
+from polysemy.arguments import MOST_THREADS
 
 PRELUDE = """
 import os
@@ -153,7 +154,24 @@ def test_threads_belong_to_the_process() -> None:
     assert seen == [7]
 
 
-@pytest.mark.parametrize("n", [0, -1, 10**6])
+@pytest.mark.parametrize(
+    ("variable", "threads"),
+    [("4,2", 4), ("99999", MOST_THREADS), ("0", 0), ("x", 0)],
+)
+def test_numbers_in_the_environment(variable: str, threads: int) -> None:
+    """One that no OpenMP runtime survives is cut down; what is no number of threads is passed over."""
+    said = elsewhere("print(polysemy.get_num_threads()); ops.linear(x, weight)", OMP_NUM_THREADS=variable)
+    assert int(said) == threads or threads == 0 < int(said)
+
+
+def test_the_most_threads_are_those_of_the_core() -> None:
+    before = _core.set_num_threads(MOST_THREADS)
+    with pytest.raises(ValueError, match=rf"0 \(default\) to {MOST_THREADS}, got {MOST_THREADS + 1}"):
+        _core.set_num_threads(MOST_THREADS + 1)
+    _core.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n", [0, -1, 10**6, 2**70])
 def test_threads_refuses_numbers(n: int) -> None:
     before = runtime.get_num_threads()
     with pytest.raises(ValueError, match="n must be"), runtime.threads(n):

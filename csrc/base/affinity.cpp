@@ -108,11 +108,12 @@ int cgroup_quota() {
 
 ThreadCount default_thread_count() {
   if (const char* variable = std::getenv("OMP_NUM_THREADS")) {
-    const int n = std::atoi(variable);  // "4,2" for nested regions: the outermost counts
-    if (n >= 1) return {n, "OMP_NUM_THREADS=" + std::string(variable)};
+    const long n = std::strtol(variable, nullptr, 10);  // "4,2" for nested regions: the outermost counts
+    if (n >= 1) return {static_cast<int>(std::min<long>(n, kMostThreads)), "OMP_NUM_THREADS=" + std::string(variable)};
   }
   const std::vector<int> cpus = affinity();
-  const int allowed = static_cast<int>(cpus.size()), cores = physical_cores(cpus), quota = cgroup_quota();
+  const int allowed = std::min(static_cast<int>(cpus.size()), kMostThreads);
+  const int cores = physical_cores(cpus), quota = cgroup_quota();
   if (quota < cores) return {quota, "cgroup CPU quota"};
   if (cores < allowed) return {cores, "physical cores in the affinity mask"};
   return {std::max(1, allowed), "CPUs in the affinity mask"};

@@ -17,12 +17,15 @@ struct CpuInfo {
 
 const CpuInfo& cpu_info();
 
+// More is taken for a mistake: an OpenMP runtime that is asked for a hundred thousand threads ends the process.
+constexpr int kMostThreads = 1024;
+
 struct ThreadCount {
   int threads;
   std::string reason;
 };
 
-// min(affinity mask, cgroup CPU quota, physical cores), or OMP_NUM_THREADS when that is set.
+// min(affinity mask, cgroup CPU quota, physical cores), or OMP_NUM_THREADS when that is set; at most kMostThreads.
 ThreadCount default_thread_count();
 
 }  // namespace polysemy

@@ -17,8 +17,6 @@ namespace {
 
 std::atomic<int> chosen_threads{0};
 
-constexpr int kMostThreads = 1024;
-
 // A thread that waits for longer than this many turns of its loop (some tens of microseconds) is probably waiting for
 // one that is not running: it gives up its processor.
 constexpr int kSpins = 4000;

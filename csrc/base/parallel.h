@@ -18,7 +18,7 @@ int set_num_threads(int threads);  // 0 resets; gives the setting before, 0 wher
 // Resolves a caller's num_threads: 0 = get_num_threads(), otherwise the number itself; throws if negative or absurd.
 int resolve_threads(int64_t num_threads);
 
-// What the runtime calls itself, e.g. "libgomp (OpenMP 201511)".
+// The OpenMP runtime that this was built for: "libgomp" or "libomp".
 const char* openmp_version();
 
 namespace detail {

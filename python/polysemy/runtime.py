@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import _core
-from .arguments import positive, whole
+from .arguments import MOST_THREADS, positive, whole
 
 __all__ = [
     "default_isa",
@@ -55,11 +55,11 @@ def set_num_threads(n: int) -> None:
     """Set the number of threads of this process's calls; 0 goes back to the default.
 
     It stands above the limits of ``threadpoolctl``, and below the ``num_threads`` of a call. Results don't
-    depend on it. Raises ``TypeError`` or ``ValueError`` for anything but a small whole number.
+    depend on it. Raises ``TypeError`` or ``ValueError`` for anything but a whole number from 0 to 1024.
     """
     number = whole(n, "set_num_threads: n")
-    if number < 0:
-        raise ValueError(f"set_num_threads: n must be at least 0, got {number}")
+    if not 0 <= number <= MOST_THREADS:
+        raise ValueError(f"set_num_threads: n must be in 0..{MOST_THREADS}, got {number}")
     _core.set_num_threads(number)
 
 
@@ -70,7 +70,7 @@ def threads(n: int) -> Iterator[None]:
     The number belongs to the process: calls that other Python threads make meanwhile use it, too. Where that
     is not wanted, give ``num_threads`` to the call.
     """
-    before = _core.set_num_threads(positive(n, "threads: n"))
+    before = _core.set_num_threads(positive(n, "threads: n", most=MOST_THREADS))
     try:
         yield
     finally:
