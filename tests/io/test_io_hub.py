@@ -66,7 +66,7 @@ def test_cached_without_an_organisation(tmp_path: Path, monkeypatch: pytest.Monk
     assert hub.resolve("tiny").folder == snapshot
 
 
-@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "vocab.txt"])
 def test_an_incomplete_snapshot_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
@@ -74,6 +74,18 @@ def test_an_incomplete_snapshot_is_not_taken(
     (cache(tmp_path, "org/tiny") / missing).unlink()
     with pytest.raises(ModelNotFoundError, match="HF_HUB_OFFLINE forbids"):
         hub.resolve("org/tiny")
+
+
+def test_a_snapshot_with_a_folder_per_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    snapshot = cache(tmp_path, "org/tiny")
+    (snapshot / "0_Transformer").mkdir()
+    for name in ("model.safetensors", "vocab.txt"):
+        (snapshot / name).rename(snapshot / "0_Transformer" / name)
+    for file in (snapshot / "0_Transformer").iterdir():  # the links are relative
+        file.unlink()
+        file.symlink_to(f"../../../blobs/{file.name}")
+    assert hub.resolve("org/tiny").folder == snapshot
 
 
 def test_a_ref_can_not_lead_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +113,19 @@ def test_without_the_hub_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["no/such/folder", "../up", "a/../b", "", "/nowhere", "org/..", "a\0b", "ä/b"]
+    "name",
+    [
+        "no/such/folder",
+        "../up",
+        "a/../b",
+        "",
+        "/nowhere",
+        "org/..",
+        "a\0b",
+        "ä/b",
+        "~nobody-of-this-name/m",
+        "a/" * 3000,
+    ],
 )
 def test_neither_folder_nor_id(name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="is no folder"):
@@ -122,7 +146,8 @@ def test_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
     assert hub.resolve("org/new") == hub.Source("org/new", folder)
-    assert "*.safetensors" in asked[0][1]["allow_patterns"]  # type: ignore[operator]
+    wanted = asked[0][1]["allow_patterns"]
+    assert {"*.json", "*.txt", "*.safetensors", "README.md"} == set(wanted)  # type: ignore[call-overload]
     with pytest.raises(ModelNotFoundError, match=r"the download failed \(404 from the hub\)"):
         hub.resolve("org/gone")
 

