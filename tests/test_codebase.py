@@ -51,10 +51,10 @@ MAY_INCLUDE = {
 LAYERS = (
     {"_core", "errors", "arguments", "progress", "native"},
     {"ops", "reference", "runtime"},
-    {"model"},
+    {"model", "card"},
     {"families", "io"},
     {"text"},
-    {"card", "rows", "output", "loading"},
+    {"rows", "output", "loading"},
     {"encoder", "report"},
     {"cli"},
     {"__init__", "__main__"},

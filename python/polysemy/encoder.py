@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .arguments import positive, thread_count, whole
+from .arguments import positive, switch, thread_count, whole
 from .card import ModelCard
 from .errors import PoolingError, TokenizerError, TruncationWarning, UnsupportedModelError
-from .model.params import check_shapes, count_parameters
+from .model.network import Network
+from .model.params import count_parameters
 from .model.pooling import SentenceHead, describe, pooling_modes
 from .model.spec import EncoderSpec
-from .output import EncoderOutput, layer_number
+from .output import EncoderOutput, layer_number, layer_numbers
 from .progress import progress_bar
 from .rows import RowSink
-from .text.batch import RaggedBatch, from_encodings, split_by_tokens
-from .text.chunks import check_text, text_chunks
-from .text.inputs import read_inputs
-from .text.words import find_word, tokens_in
+from .text.batch import from_encodings, split_by_tokens
+from .text.check import check_text, is_ordered
+from .text.chunks import text_chunks
+from .text.inputs import Inputs, read_inputs
+from .text.words import uses_of_word
 
 if TYPE_CHECKING:
     from .text.tokenizer import TextTokenizer
@@ -36,6 +37,8 @@ _PRECISIONS = ("float32",)
 # Tokens of one forward pass of `encode`: enough to keep many cores busy, and at a hidden size of 1024 still
 # no more than 64 MiB per buffer.
 _BATCH_TOKENS = 16_384
+# As good as no limit; small enough to be added to an offset.
+_UNLIMITED = 1 << 48
 
 
 class Encoder:
@@ -43,30 +46,27 @@ class Encoder:
 
     Immutable after construction: any number of threads may use one encoder at the same time. Most users
     call `from_pretrained`. The constructor takes the parts: ``weights`` are float32 arrays by canonical name
-    (see `polysemy.model.params`); without a ``tokenizer`` only token ids can be encoded, without a
-    ``head`` there are no sentence embeddings.
+    (see `polysemy.model.params`), of which the embedding tables are used where they are and must not change;
+    without a ``tokenizer`` only token ids can be encoded, without a ``head`` there are no sentence embeddings.
     """
 
-    __slots__ = ("_card", "_engine", "_head", "_num_threads", "_spec", "_token_table", "_tokenizer")
+    __slots__ = ("_card", "_head", "_network", "_num_threads", "_tokenizer")
 
     def __init__(
         self,
         spec: EncoderSpec,
-        weights: dict[str, Floats],
+        weights: Mapping[str, Floats],
         *,
         tokenizer: TextTokenizer | None = None,
         head: SentenceHead | None = None,
         card: ModelCard | None = None,
         num_threads: int | None = None,
     ) -> None:
-        check_shapes(spec, {name: array.shape for name, array in weights.items()})
-        self._spec = spec
+        self._num_threads = thread_count(num_threads, 0, "Encoder")
         self._tokenizer = tokenizer
         self._head = head
         self._card = card or ModelCard("encoder")
-        self._num_threads = thread_count(num_threads, 0, "Encoder")
-        self._token_table = weights["embeddings.token"]
-        self._engine = _core.Engine(spec.plain(), weights)
+        self._network = Network(spec, weights)
 
     @classmethod
     def from_pretrained(
@@ -96,31 +96,21 @@ class Encoder:
         from .loading import load_model
 
         loaded = load_model(model)
-        sentence, source = loaded.sentence, loaded.source
         encoder = cls(
             loaded.spec,
             loaded.weights,
             tokenizer=loaded.tokenizer,
-            head=given or sentence.head,
-            card=ModelCard(
-                name=source.name,
-                folder=str(source.folder),
-                model_type=loaded.model_type,
-                sha256=source.sha256,
-                prompts=sentence.prompts,
-                default_prompt=sentence.default_prompt,
-                similarity=sentence.similarity,
-            ),
+            head=given or loaded.head,
+            card=loaded.card,
             num_threads=num_threads,
         )
-        if loaded.digest is not None:
-            loaded.digest.verify()
+        loaded.verify()
         return encoder
 
     @property
     def spec(self) -> EncoderSpec:
         """Sizes and variants of the model."""
-        return self._spec
+        return self._network.spec
 
     @property
     def card(self) -> ModelCard:
@@ -140,20 +130,20 @@ class Encoder:
     @property
     def dim(self) -> int:
         """Length of a sentence embedding; the hidden size for a model without pooling."""
-        return self._spec.hidden if self._head is None else self._head.dim(self._spec.hidden)
+        return self.spec.hidden if self._head is None else self._head.dim(self.spec.hidden)
 
     @property
     def max_seq_length(self) -> int:
         """Longest text in tokens, special tokens included; longer ones are cut, with a warning."""
-        return self._spec.max_positions if self._tokenizer is None else self._tokenizer.max_length
+        return self.spec.max_positions if self._tokenizer is None else self._tokenizer.max_length
 
     @property
     def parameters(self) -> int:
         """Number of parameters of the encoder."""
-        return count_parameters(self._spec)
+        return count_parameters(self.spec)
 
     def __repr__(self) -> str:
-        spec = self._spec
+        spec = self.spec
         pooling = "none" if self._head is None else describe(self._head.modes)
         return (
             f"Encoder({self._card.name!r}, layers={spec.layers}, hidden={spec.hidden}, heads={spec.heads}, "
@@ -187,28 +177,34 @@ class Encoder:
         """
         head = self._sentence_head()
         tokenizer = self._text_tokenizer("encode")
-        threads = thread_count(num_threads, self._num_threads, "encode")
-        budget = positive(_BATCH_TOKENS if batch_tokens is None else batch_tokens, "encode: batch_tokens")
-        width = self.dim if truncate_dim is None else positive(truncate_dim, "encode: truncate_dim")
-        if width > self.dim:
-            raise ValueError(f"encode: truncate_dim must be at most {self.dim}, got {width}")
-        prompt = self._prompt(prompt_name, head)
         single = isinstance(texts, str)
-        items: Iterable[str] = [texts] if isinstance(texts, str) else texts
+        items: object = [texts] if single else texts
+        if not is_ordered(items):
+            kind = type(texts).__name__
+            raise TypeError(f"encode: texts must be a str or an ordered iterable of str, got {kind}")
+        budget = _BATCH_TOKENS
+        if batch_tokens is not None:
+            budget = min(positive(batch_tokens, "encode: batch_tokens"), _UNLIMITED)
+        scaled = switch(normalize, "encode: normalize")
+        width = self.dim
+        if truncate_dim is not None:
+            width = positive(truncate_dim, "encode: truncate_dim", most=self.dim)
+        shown = switch(show_progress, "encode: show_progress")
+        threads = thread_count(num_threads, self._num_threads, "encode")
+        prompt = self._prompt(prompt_name, head)
         total = len(items) if isinstance(items, Sized) else None
         rows = RowSink(total, width, out, single=single, name="encode")
         lost: list[int] = []
-        with progress_bar(total, False if single else show_progress, unit="text") as bar:
+        with progress_bar(total, False if single else shown, unit="text") as bar:
             for chunk in text_chunks(items, prompt):
                 encodings = tokenizer.encode(chunk, spans=False)
                 lost.extend(map(tokenizer.tokens_cut, encodings))
-                batch = from_encodings(encodings, self._spec.vocab)
+                batch = from_encodings(encodings, self.spec.vocab)
                 for first, last in split_by_tokens(batch.offsets, budget):
-                    pooled = self._run(batch.part(first, last), head, threads)[2]
+                    part = batch.part(first, last)
+                    pooled = self._network.run(part.ids, part.offsets, head, num_threads=threads).pooled
                     rows.add(
-                        head.finish(
-                            pooled, normalize=normalize, truncate_dim=truncate_dim, num_threads=threads
-                        )
+                        head.finish(pooled, normalize=scaled, truncate_dim=truncate_dim, num_threads=threads)
                     )
                     bar.update(last - first)
         result = rows.finish(width)
@@ -234,7 +230,13 @@ class Encoder:
 
         Texts longer than `max_seq_length` are cut, with a `TruncationWarning`.
         """
-        output = self._forward(inputs, layers, attentions, num_threads, "forward")
+        threads = thread_count(num_threads, self._num_threads, "forward")
+        count = self.spec.layers
+        wanted = layer_numbers(layers, count, first=0, name="forward: layers")
+        seen = layer_numbers(attentions, count, first=1, name="forward: attentions")
+        read = read_inputs(inputs, self.spec, self._tokenizer)
+        head = self._head if count in wanted else None
+        output = self._output(read, wanted, seen, head, threads)
         _warn_truncated("forward", output.truncated, self.max_seq_length)
         return output
 
@@ -247,23 +249,23 @@ class Encoder:
         Case matters exactly if it matters to the model. Raises ``ValueError`` when the word isn't there, or
         only beyond the part of the text that the model reads.
         """
-        check_text(text, "word_vectors: text")
-        if not check_text(word, "word_vectors: word").strip():
-            raise ValueError("word_vectors: word must not be empty")
         tokenizer = self._text_tokenizer("word_vectors")
-        output = self._forward([text], (layer,), (), num_threads, "word_vectors")
+        check_text(text, "word_vectors: text")
+        check_text(word, "word_vectors: word")
+        number = layer_number(layer, self.spec.layers, first=0, name="word_vectors: layer")
+        threads = thread_count(num_threads, self._num_threads, "word_vectors")
+        output = self._output(read_inputs(text, self.spec, tokenizer), {number}, (), None, threads)
         _warn_truncated("word_vectors", output.truncated, self.max_seq_length)
-        spans = output.spans(0)
-        places = find_word(text, word.strip(), spans, output.word_ids(0), ignore_case=tokenizer.uncased)
-        if not places:
-            raise ValueError(f"word_vectors: {word!r} is not a word of the text {_shortened(text)}")
-        groups = [group for group in (tokens_in(place, spans) for place in places) if group]
-        if not groups:
-            raise ValueError(
-                f"word_vectors: {word!r} stands only beyond the {self.max_seq_length} tokens that are read"
-            )
-        states = output.hidden_state(0, layer)
-        means = [states[group].mean(axis=0, dtype=np.float64) for group in groups]
+        uses = uses_of_word(
+            text,
+            word,
+            output.spans(0),
+            output.word_ids(0),
+            ignore_case=tokenizer.uncased,
+            name="word_vectors: word",
+        )
+        states = output.hidden_state(0, number)
+        means = [states[use.tokens].mean(axis=0, dtype=np.float64) for use in uses]
         return np.array(means, dtype=np.float32)
 
     def static_embedding(self, token: str | int) -> Floats:
@@ -272,84 +274,39 @@ class Encoder:
         ``token`` is an id, an entry of the vocabulary, or a text that is exactly one token. Raises
         ``ValueError`` for any other.
         """
+        name = "static_embedding: token"
         if isinstance(token, str):
-            number = self._single_token(token)
+            tokenizer = self._text_tokenizer("static_embedding")
+            number = tokenizer.single_token(check_text(token, name), name)
         else:
-            number = whole(token, "static_embedding: token")
-        if not 0 <= number < self._spec.vocab:
-            raise ValueError(f"static_embedding: token must be in 0..{self._spec.vocab - 1}, got {number}")
-        row: Floats = np.array(self._token_table[number])
-        return row
+            number = whole(token, name)
+        if not 0 <= number < self.spec.vocab:
+            raise ValueError(f"{name} must be in 0..{self.spec.vocab - 1}, got {number}")
+        return self._network.token_row(number)
 
-    def _single_token(self, token: str) -> int:
-        tokenizer = self._text_tokenizer("static_embedding")
-        number = tokenizer.id_of(token)
-        if number is None:
-            pieces = tokenizer.pieces(token)
-            if len(pieces) != 1:
-                names = [tokenizer.token_of(piece) for piece in pieces]
-                raise ValueError(f"static_embedding: {token!r} is not one token but {len(pieces)}: {names}")
-            number = pieces[0]
-        return number
-
-    def _forward(
+    def _output(
         self,
-        inputs: object,
-        layers: Sequence[int],
-        attentions: Sequence[int],
-        num_threads: int | None,
-        method: str,
+        read: Inputs,
+        layers: Collection[int],
+        attentions: Collection[int],
+        head: SentenceHead | None,
+        threads: int,
     ) -> EncoderOutput:
-        spec = self._spec
-        threads = thread_count(num_threads, self._num_threads, method)
-        wanted = sorted({layer_number(k, spec.layers, first=0, name=f"{method}: layers") for k in layers})
-        seen = sorted(
-            {layer_number(k, spec.layers, first=1, name=f"{method}: attentions") for k in attentions}
+        """One forward pass over all inputs. ``head`` None leaves the pooled vectors out."""
+        batch = read.batch
+        results = self._network.run(
+            batch.ids, batch.offsets, head, layers=layers, attentions=attentions, num_threads=threads
         )
-        read = read_inputs(inputs, spec, self._tokenizer)
-        head = self._head if spec.layers in wanted else None
-        hidden, weights, pooled = self._run(read.batch, head, threads, layers=wanted, attentions=seen)
         return EncoderOutput(
-            spec,
-            read.batch,
-            hidden=hidden,
-            attentions=weights,
-            pooled=None if head is None else head.finish(pooled, num_threads=threads),
+            self.spec,
+            batch,
+            hidden=results.hidden,
+            attentions=results.attentions,
+            pooled=None if head is None else head.finish(results.pooled, num_threads=threads),
             tokenizer=self._tokenizer,
             encodings=read.encodings,
             truncated=read.tokens_cut,
         )
-
-    def _run(
-        self,
-        batch: RaggedBatch,
-        head: SentenceHead | None,
-        threads: int,
-        *,
-        layers: Sequence[int] = (),
-        attentions: Sequence[int] = (),
-    ) -> tuple[dict[int, Floats], dict[int, Floats], Floats]:
-        """One forward pass: hidden states, attention weights, and pooled vectors before ``head.finish``.
-
-        Without a head the last are empty.
-        """
-        last = self._spec.layers
-        fused = None if head is None else head.fused()
-        several = head is not None and fused is None
-        result = self._engine.forward(
-            batch.ids,
-            batch.offsets,
-            None,
-            layers=sorted({*layers, last}) if several else list(layers),
-            attentions=list(attentions),
-            pooling=-1 if fused is None else int(fused),
-            num_threads=threads,
-        )
-        pooled = result["pooled"]
-        if pooled is None:
-            empty = np.empty((len(batch), 0), dtype=np.float32)
-            pooled = empty if head is None else head.pool(result["hidden"][last], batch.offsets, threads)
-        return result["hidden"], result["attentions"], pooled
 
     def _text_tokenizer(self, method: str) -> TextTokenizer:
         if self._tokenizer is None:
@@ -367,18 +324,10 @@ class Encoder:
 
     def _prompt(self, name: str | None, head: SentenceHead) -> str:
         """The text of a prompt."""
-        prompts, chosen = self._card.prompts, self._card.default_prompt if name is None else name
-        if not chosen:
-            return ""
-        if chosen not in prompts:
-            raise ValueError(f"encode: prompt_name must be one of {sorted(prompts)}, got {chosen!r}")
-        if prompts[chosen] and not head.include_prompt:
+        prompt = self._card.prompt(name)
+        if prompt and not head.include_prompt:
             raise UnsupportedModelError("encode: prompts that are left out of the pooling are not supported")
-        return prompts[chosen]
-
-
-def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+        return prompt
 
 
 def _warn_truncated(method: str, lost: Sequence[int] | NDArray[np.int64], limit: int) -> None:

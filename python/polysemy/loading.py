@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .card import ModelCard
 from .errors import CheckpointError, PolysemyError
 from .families import find_family
 from .families.config import Config
@@ -19,6 +20,7 @@ from .io.hub import Source, resolve
 from .io.jsonfile import read_json_object
 from .io.sentence import SentenceFolder, read_sentence_folder
 from .model.params import check_shapes
+from .model.pooling import SentenceHead
 from .model.spec import EncoderSpec
 from .text.tokenizer import TextTokenizer
 
@@ -27,21 +29,27 @@ __all__ = ["LoadedModel", "load_model"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """The parts of a checkpoint. ``digest`` is the running check of a weights file of known hash."""
+    """The parts of a checkpoint."""
 
-    source: Source
-    model_type: str
     spec: EncoderSpec
     weights: dict[str, NDArray[np.float32]]
+    """Every parameter by its canonical name."""
     tokenizer: TextTokenizer
-    sentence: SentenceFolder
+    head: SentenceHead | None
+    card: ModelCard
     digest: BackgroundDigest | None
+    """The running check of a weights file whose hash is known."""
+
+    def verify(self) -> None:
+        """Wait for that check, if there is one. Raises ``CheckpointError`` for another file."""
+        if self.digest is not None:
+            self.digest.verify()
 
 
 def load_model(model: str | os.PathLike[str] | None) -> LoadedModel:
     """Find, read and check a model.
 
-    A known hash is still being computed when this returns: the caller must call ``digest.verify()``.
+    A known hash is still being computed when this returns: the caller must call ``verify()`` on the result.
     """
     source = resolve(model)
     digest = None
@@ -59,7 +67,20 @@ def load_model(model: str | os.PathLike[str] | None) -> LoadedModel:
         max_positions=spec.max_positions,
         lowercase=sentence.lowercase,
     )
-    return LoadedModel(source, config.text("model_type"), spec, weights, tokenizer, sentence, digest)
+    card = _card(source, config.text("model_type"), sentence)
+    return LoadedModel(spec, weights, tokenizer, sentence.head, card, digest)
+
+
+def _card(source: Source, model_type: str, sentence: SentenceFolder) -> ModelCard:
+    return ModelCard(
+        name=source.name,
+        folder=str(source.folder),
+        model_type=model_type,
+        sha256=source.sha256,
+        prompts=sentence.prompts,
+        default_prompt=sentence.default_prompt,
+        similarity=sentence.similarity,
+    )
 
 
 def read_spec(family: Family, config: Config) -> EncoderSpec:

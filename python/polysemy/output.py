@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import whole
 from .errors import PoolingError
 from .text.batch import RaggedBatch
 
@@ -23,16 +23,22 @@ __all__ = ["EncoderOutput"]
 Floats = NDArray[np.float32]
 
 
-def layer_number(layer: int, layers: int, *, first: int, name: str) -> int:
+def layer_number(layer: object, layers: int, *, first: int, name: str) -> int:
     """A layer as an absolute number in ``first .. layers``; negative ones count from the end."""
-    try:
-        number = index(layer)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {type(layer).__name__}") from None
+    number = whole(layer, name)
     absolute = number + layers + 1 if number < 0 else number
     if not first <= absolute <= layers:
         raise ValueError(f"{name} must be in {first}..{layers} or -{layers + 1 - first}..-1, got {number}")
     return absolute
+
+
+def layer_numbers(wanted: object, layers: int, *, first: int, name: str) -> set[int]:
+    """As `layer_number`, for several."""
+    try:
+        items = list(wanted)  # type: ignore[call-overload]
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of int, got {type(wanted).__name__}") from None
+    return {layer_number(layer, layers, first=first, name=f"{name}[{i}]") for i, layer in enumerate(items)}
 
 
 class EncoderOutput:
@@ -169,12 +175,7 @@ class EncoderOutput:
         return self._encodings[self._number(i)]
 
     def _number(self, i: int) -> int:
-        try:
-            number = index(i)
-        except TypeError:
-            raise TypeError(
-                f"EncoderOutput: the text number must be an int, got {type(i).__name__}"
-            ) from None
+        number = whole(i, "EncoderOutput: the text number")
         count = len(self)
         if not -count <= number < count:
             raise IndexError(f"EncoderOutput: text number {number} is out of range, there are {count} texts")

@@ -33,7 +33,7 @@ def test_one_text_is_one_vector(tiny: Encoder) -> None:
     "form",
     [list, tuple, iter, np.array, lambda texts: np.array(texts, object), lambda texts: (t for t in texts)],
 )
-@pytest.mark.parametrize("batch_tokens", [None, 1, 7, 16, 10**9])
+@pytest.mark.parametrize("batch_tokens", [None, 1, 7, 16, 2**70])
 def test_any_form_any_batch_same_bits(
     tiny: Encoder, expected: NDArray[np.float32], form: object, batch_tokens: int | None
 ) -> None:
@@ -126,7 +126,12 @@ def test_out_of_another_length_than_the_iterable(tiny: Encoder, rows: int, messa
         ({"truncate_dim": 25}, ValueError, "truncate_dim must be at most 24, got 25"),
         ({"num_threads": 0}, ValueError, "num_threads must be at least 1, got 0"),
         ({"num_threads": "2"}, TypeError, "num_threads must be an int, got str"),
+        ({"num_threads": 1025}, ValueError, "num_threads must be at most 1024, got 1025"),
+        ({"num_threads": 2**70}, ValueError, "num_threads must be at most 1024"),
+        ({"normalize": "no"}, TypeError, "normalize must be True, False or None, got str"),
+        ({"show_progress": 1}, TypeError, "show_progress must be True, False or None, got int"),
         ({"prompt_name": "query"}, ValueError, r"prompt_name must be one of \[\], got 'query'"),
+        ({"prompt_name": ["query"]}, ValueError, r"prompt_name must be one of \[\], got \['query'\]"),
     ],
 )
 def test_bad_options(
@@ -136,10 +141,20 @@ def test_bad_options(
         tiny.encode(TEXTS, **arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("texts", [b"bank", 5, None, {"a": 1}, {"a"}, ["a", 5], [["a"]], [b"a"]])
+@pytest.mark.parametrize(
+    "texts",
+    [b"bank", 5, None, {"a": 1}, {"a"}, ["a", 5], [["a"]], [b"a"], np.array("bank"), np.array([["a"]])],
+)
 def test_bad_texts(tiny: Encoder, texts: object) -> None:
     with pytest.raises(TypeError, match=r"encode: texts(\[\d\])? must be a"):
         tiny.encode(texts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", [0, 3000])
+def test_a_text_that_is_none(tiny: Encoder, place: int) -> None:
+    """It is named by its number in the whole input, whatever is tokenized at once."""
+    with pytest.raises(ValueError, match=rf"encode: texts\[{place}\] must be valid Unicode"):
+        tiny.encode([*["a"] * place, "\ud800"])
 
 
 def test_truncation_warns_once_with_the_count(tiny: Encoder) -> None:

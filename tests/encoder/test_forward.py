@@ -70,7 +70,7 @@ def test_nothing_asked_for(tiny: Encoder) -> None:
 
 @pytest.mark.parametrize("layer", [4, -5, 100])
 def test_no_such_layer(tiny: Encoder, output: EncoderOutput, layer: int) -> None:
-    with pytest.raises(ValueError, match=rf"layers must be in 0\.\.3 or -4\.\.-1, got {layer}"):
+    with pytest.raises(ValueError, match=rf"forward: layers\[0\] must be in 0\.\.3 or -4\.\.-1, got {layer}"):
         tiny.forward(TEXTS, layers=(layer,))
     with pytest.raises(ValueError, match=r"hidden_state: layer must be in 0\.\.3"):
         output.hidden_state(0, layer)
@@ -78,7 +78,9 @@ def test_no_such_layer(tiny: Encoder, output: EncoderOutput, layer: int) -> None
 
 @pytest.mark.parametrize("layer", [0, 4, -4])
 def test_no_such_attention(tiny: Encoder, output: EncoderOutput, layer: int) -> None:
-    with pytest.raises(ValueError, match=rf"attentions must be in 1\.\.3 or -3\.\.-1, got {layer}"):
+    with pytest.raises(
+        ValueError, match=rf"forward: attentions\[0\] must be in 1\.\.3 or -3\.\.-1, got {layer}"
+    ):
         tiny.forward(TEXTS, attentions=(layer,))
     with pytest.raises(ValueError, match=r"attention: layer must be in 1\.\.3"):
         output.attention(0, layer)
@@ -92,10 +94,23 @@ def test_no_such_text(output: EncoderOutput, i: int) -> None:
 
 
 def test_wrong_types(tiny: Encoder, output: EncoderOutput) -> None:
-    with pytest.raises(TypeError, match="layers must be an int, got float"):
-        tiny.forward(TEXTS, layers=(1.0,))  # type: ignore[arg-type]
+    for argument in ("layers", "attentions"):
+        for wrong in ((2, 1.0), (2, "1"), (2, True), (2, None)):
+            with pytest.raises(
+                TypeError, match=rf"forward: {argument}\[1\] must be an int, got {type(wrong[1]).__name__}"
+            ):
+                tiny.forward(TEXTS, **{argument: wrong})  # type: ignore[arg-type]
+        for wrong in (1, None, np.array(1)):
+            with pytest.raises(
+                TypeError, match=f"forward: {argument} must be a sequence of int, got {type(wrong).__name__}"
+            ):
+                tiny.forward(TEXTS, **{argument: wrong})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="text number must be an int, got str"):
         output.tokens("0")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="text number must be an int, got bool"):
+        output.tokens(True)
+    with pytest.raises(ValueError, match="forward: num_threads must be at most 1024, got 1025"):
+        tiny.forward(TEXTS, num_threads=1025)
 
 
 def test_ids_and_padded_arrays_equal_text(tiny: Encoder, output: EncoderOutput) -> None:
@@ -144,7 +159,9 @@ def test_truncation_is_told(tiny: Encoder) -> None:
         ([[32]], ValueError, r"token ids must be in 0\.\.31, got 32"),
         ([[-1]], ValueError, "got -1"),
         ([[1] * 21], ValueError, "at most 20 tokens, got 21"),
-        (["\ud800"], ValueError, "not valid Unicode"),
+        (["a", "\ud800"], ValueError, r"forward: inputs\[1\] must be valid Unicode"),
+        (np.array("bank"), TypeError, "inputs must be texts"),
+        ([np.array(5)], ValueError, r"inputs\[0\] must be 1-D, got shape \(\)"),
     ],
 )
 def test_bad_inputs(tiny: Encoder, inputs: object, error: type[Exception], message: str) -> None:

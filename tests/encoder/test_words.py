@@ -45,8 +45,10 @@ def test_a_word_has_two_vectors_but_one_row(default: Encoder) -> None:
         ("the bank", "river", "'river' is not a word of the text 'the bank'"),
         ("the banks", "bank", "not a word"),
         ("", "bank", "not a word"),
-        ("the bank", " ", "word must not be empty"),
+        ("the bank", " ", "word_vectors: word must not be empty"),
         ("x" * 100, "bank", r"text 'x+\.\.\.'"),
+        ("the \ud800", "bank", "word_vectors: text must be valid Unicode"),
+        ("the bank", "\ud800", "word_vectors: word must be valid Unicode"),
     ],
 )
 def test_not_there(tiny: Encoder, text: str, word: str, message: str) -> None:
@@ -59,6 +61,10 @@ def test_wrong_types(tiny: Encoder) -> None:
         tiny.word_vectors(["bank"], "bank")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="word must be a str, got int"):
         tiny.word_vectors("bank", 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="word_vectors: layer must be an int, got str"):
+        tiny.word_vectors("bank", "bank", "1")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"word_vectors: layer must be in 0\.\.3 or -4\.\.-1, got 4"):
+        tiny.word_vectors("bank", "bank", 4)
 
 
 def test_beyond_the_limit(tiny: Encoder) -> None:
@@ -92,6 +98,8 @@ def test_static_embedding_is_the_row(tiny: Encoder) -> None:
         (-1, ValueError, r"token must be in 0\.\.31, got -1"),
         (SPEC.vocab, ValueError, "token must be in"),
         (1.5, TypeError, "token must be an int, got float"),
+        (True, TypeError, "token must be an int, got bool"),
+        ("\ud800", ValueError, "token must be valid Unicode"),
     ],
 )
 def test_no_such_token(tiny: Encoder, token: object, error: type[Exception], message: str) -> None:

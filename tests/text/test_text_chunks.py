@@ -28,12 +28,6 @@ def test_a_generator_is_not_drained_at_once() -> None:
     assert taken < 200
 
 
-@pytest.mark.parametrize("texts", [b"ab", bytearray(b"ab"), {"a": 1}, {"a"}, frozenset("a"), 3, None])
-def test_not_an_ordered_iterable(texts: object) -> None:
-    with pytest.raises(TypeError, match="texts must be a str or an ordered iterable of str"):
-        list(text_chunks(texts))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("item", [None, 3, b"b", ["c"], float("nan")])
 def test_not_a_text(item: object) -> None:
     with pytest.raises(TypeError, match=r"texts\[1\] must be a str, got"):

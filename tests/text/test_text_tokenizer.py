@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -155,9 +156,30 @@ def test_vocab_of_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("texts", [["\ud800"], ["a", "b\udfff"]])
 def test_lone_surrogate(default: TextTokenizer, texts: list[str]) -> None:
-    place = len(texts) - 1
-    with pytest.raises(ValueError, match=rf"texts\[{place}\] is not valid Unicode.* character {place}"):
+    with pytest.raises(TokenizerError, match="a text can't be tokenized"):
         default.encode(texts)
+
+
+@pytest.mark.parametrize("token", ["bank", "Bank", " bank ", "##s", "[CLS]"])
+def test_single_token(tmp_path: Path, token: str) -> None:
+    number = VOCAB.index({"Bank": "bank", " bank ": "bank"}.get(token, token))
+    assert tiny(write_transformer(tmp_path / "m")).single_token(token, "x") == number
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        ("", "x: '' is not one token but 0: []"),
+        ("banks", "x: 'banks' is not one token but 2: ['bank', '##s']"),
+        ("a " * 50, f"x: '{('a ' * 50)[:57]}...' is not one token but 50: ["),
+    ],
+)
+def test_not_a_single_token(tmp_path: Path, token: str, message: str) -> None:
+    """Also where the model would read only one token of the text."""
+    for limit in (3, 20):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}") as caught:
+            tiny(write_transformer(tmp_path / "m"), max_seq_length=limit).single_token(token, "x")
+        assert len(str(caught.value)) < 300
 
 
 def test_a_tokenizer_that_fails() -> None:

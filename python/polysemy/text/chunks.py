@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
 
-__all__ = ["check_text", "text_chunks"]
+from .check import check_text
+
+__all__ = ["text_chunks"]
 
 # A chunk is tokenized at once. These bounds keep its memory at a few dozen MB, and are far above what one
 # forward pass takes, so that a chunk's last, smaller pass costs nothing to speak of.
@@ -12,19 +14,8 @@ _MOST_TEXTS = 2048
 _MOST_CHARACTERS = 1 << 20
 
 
-def check_text(text: object, name: str) -> str:
-    """The text itself. Raises ``TypeError`` naming the argument when it is no str."""
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be a str, got {type(text).__name__}")
-    return text
-
-
 def text_chunks(texts: Iterable[object], prompt: str = "") -> Iterator[list[str]]:
-    """Lists of texts in order, each with the prompt in front. Raises ``TypeError`` for what is no text."""
-    if isinstance(texts, (bytes, bytearray, Mapping, Set)) or not isinstance(texts, Iterable):
-        raise TypeError(
-            f"encode: texts must be a str or an ordered iterable of str, got {type(texts).__name__}"
-        )
+    """Lists of texts in order, each with the prompt in front. Raises as `check_text` for what is no text."""
     chunk: list[str] = []
     characters = 0
     for i, item in enumerate(texts):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import TokenizerError
 from .batch import RaggedBatch, from_encodings, from_id_sequences, from_padded, is_padded
-from .chunks import check_text
+from .check import check_text, is_ordered
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -58,7 +57,7 @@ def _of_ids(batch: RaggedBatch) -> Inputs:
 
 def _members(inputs: object) -> list[object]:
     """The members of a list of texts or of id sequences."""
-    if isinstance(inputs, (bytes, bytearray, Mapping, Set)) or not isinstance(inputs, Iterable):
+    if not is_ordered(inputs):
         raise TypeError(
             "forward: inputs must be texts, a list of token id sequences, or a tuple (input_ids, "
             f"attention_mask), got {type(inputs).__name__}"

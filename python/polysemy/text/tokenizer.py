@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import CheckpointError, TokenizerError
 from ..io.jsonfile import read_json_object
+from .check import shortened
 from .wordpiece import wordpiece_from_vocab
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 __all__ = ["TextTokenizer"]
+
+# How many tokens of a text an error message spells out.
+_SHOWN = 20
 
 
 class TextTokenizer:
@@ -70,8 +74,7 @@ class TextTokenizer:
     def encode(self, texts: Sequence[str], *, spans: bool = True) -> list[Encoding]:
         """One encoding per text. ``spans=False`` is faster and leaves the character offsets empty.
 
-        Raises ``ValueError`` for text that is not valid Unicode (a lone surrogate), and ``TokenizerError``
-        when the tokenizer fails.
+        Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode.
         """
         try:
             if len(texts) == 1:  # one text needs no thread pool
@@ -79,9 +82,6 @@ class TextTokenizer:
             if spans:
                 return self._tokenizer.encode_batch(texts)
             return self._tokenizer.encode_batch_fast(texts)
-        except (TypeError, UnicodeEncodeError):
-            _refuse_surrogates(texts)
-            raise
         except Exception as error:  # the library raises bare Exception, for example without an unknown token
             raise TokenizerError(f"tokenizer: a text can't be tokenized: {error}") from None
 
@@ -92,19 +92,25 @@ class TextTokenizer:
         # What did not fit comes in further pieces, each with special tokens of its own.
         return sum(piece.special_tokens_mask.count(0) for piece in encoding.overflowing)
 
-    def id_of(self, token: str) -> int | None:
-        """The id of a vocabulary entry, or None when there is no such entry."""
-        return self._tokenizer.token_to_id(token)
-
     def token_of(self, token_id: int) -> str:
         """The vocabulary entry of an id; a placeholder for an id that the tokenizer does not use."""
         token = self._tokenizer.id_to_token(token_id)
         return f"<{token_id}>" if token is None else token
 
-    def pieces(self, text: str) -> list[int]:
-        """The ids of a text without special tokens."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return encoding.ids
+    def single_token(self, token: str, name: str) -> int:
+        """The id of an entry of the vocabulary, or of a text that is exactly one token.
+
+        Raises ``ValueError``, which begins with ``name``, for any other.
+        """
+        number = self._tokenizer.token_to_id(token)
+        if number is not None:
+            return number
+        encoding = self._tokenizer.encode(token, add_special_tokens=False)
+        count = len(encoding) + sum(map(len, encoding.overflowing))
+        if count == 1:
+            return encoding.ids[0]
+        names = [*map(repr, encoding.tokens[:_SHOWN]), *(["..."] if count > _SHOWN else [])]
+        raise ValueError(f"{name}: {shortened(token)} is not one token but {count}: [{', '.join(names)}]")
 
 
 def _settings(source: Path) -> dict[str, object]:
@@ -134,13 +140,3 @@ def _lower_first(tokenizer: Tokenizer) -> None:
     if tokenizer.normalizer is not None:
         steps.append(tokenizer.normalizer)
     tokenizer.normalizer = Sequence(steps)
-
-
-def _refuse_surrogates(texts: Sequence[str]) -> None:
-    for i, text in enumerate(texts):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"texts[{i}] is not valid Unicode: it has a lone surrogate at character {error.start}"
-            ) from None

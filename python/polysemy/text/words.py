@@ -4,10 +4,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["find_word", "tokens_in"]
+from .check import shortened
+
+__all__ = ["WordUse", "find_word", "tokens_in", "uses_of_word"]
 
 Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WordUse:
+    """One occurrence of a word in a text."""
+
+    place: Span
+    """(start, end) in characters of the text."""
+    tokens: list[int]
+    """Which tokens of the text it became."""
+
+
+def uses_of_word(
+    text: str,
+    word: str,
+    spans: Sequence[Span],
+    word_ids: Sequence[int | None],
+    *,
+    ignore_case: bool,
+    name: str,
+) -> list[WordUse]:
+    """The whole-word occurrences, as `find_word` tells, in the part of the text that the model reads, in order.
+
+    Raises ``ValueError``, which begins with ``name``, when the word is empty or there is none.
+    """
+    sought = word.strip()
+    if not sought:
+        raise ValueError(f"{name} must not be empty")
+    places = find_word(text, sought, spans, word_ids, ignore_case=ignore_case)
+    if not places:
+        case = "" if ignore_case else "; this model tells upper from lower case"
+        raise ValueError(f"{name}: {word!r} is not a word of the text {shortened(text)}{case}")
+    uses = [WordUse(place, tokens_in(place, spans)) for place in places]
+    read = [use for use in uses if use.tokens]
+    if not read:
+        raise ValueError(
+            f"{name}: {word!r} stands only beyond the {len(spans)} tokens that the model reads of the text "
+            f"{shortened(text)}"
+        )
+    return read
 
 
 def find_word(

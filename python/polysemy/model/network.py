@@ -1,0 +1,86 @@
+"""`Network`: token ids in, hidden states, attention weights and pooled vectors out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .params import check_shapes
+from .pooling import SentenceHead
+from .spec import EncoderSpec
+
+__all__ = ["Network", "Results"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What one forward pass computed of n sequences with ``tokens`` tokens in all."""
+
+    hidden: dict[int, Floats]
+    """By layer, (tokens, hidden)."""
+    attentions: dict[int, Floats]
+    """By layer, for each sequence (heads, length, length), one after the other, flat."""
+    pooled: Floats
+    """(n, hidden * modes) before `SentenceHead.finish`; (n, 0) without a head."""
+
+
+class Network:
+    """The weights of an encoder, packed for this CPU.
+
+    ``weights`` are float32 arrays by canonical name (see `polysemy.model.params`). The embedding tables among
+    them are used where they are, the others are copied. Raises ``CheckpointError`` for missing, surplus or
+    misshaped ones.
+    """
+
+    __slots__ = ("_engine", "_token_table", "spec")
+
+    def __init__(self, spec: EncoderSpec, weights: Mapping[str, Floats]) -> None:
+        check_shapes(spec, {name: array.shape for name, array in weights.items()})
+        self.spec = spec
+        self._token_table = weights["embeddings.token"]
+        self._engine = _core.Engine(spec.plain(), dict(weights))
+
+    def token_row(self, token: int) -> Floats:
+        """A copy of a row of the token table, (hidden,)."""
+        row: Floats = np.array(self._token_table[token])
+        return row
+
+    def run(
+        self,
+        ids: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        head: SentenceHead | None,
+        *,
+        layers: Collection[int] = (),
+        attentions: Collection[int] = (),
+        num_threads: int = 0,
+    ) -> Results:
+        """One forward pass over the sequences ``ids[offsets[i] : offsets[i + 1]]``, whose ids were checked.
+
+        ``layers`` and ``attentions`` are absolute numbers. Only what is asked for is computed; the vectors of
+        a ``head`` need all layers.
+        """
+        last = self.spec.layers
+        fused = None if head is None else head.fused()
+        unfused = head is not None and fused is None
+        result = self._engine.forward(
+            ids,
+            offsets,
+            None,
+            layers=sorted({*layers, last} if unfused else layers),
+            attentions=sorted(attentions),
+            pooling=-1 if fused is None else int(fused),
+            num_threads=num_threads,
+        )
+        pooled = result["pooled"]
+        if head is None:
+            pooled = np.empty((len(offsets) - 1, 0), dtype=np.float32)
+        elif pooled is None:
+            pooled = head.pool(result["hidden"][last], offsets, num_threads)
+        return Results(result["hidden"], result["attentions"], pooled)
