@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -97,3 +98,31 @@ def test_no_command_shows_the_help(run: Run) -> None:
 def test_wrong_usage(run: Run, arguments: list[str], message: str) -> None:
     status, out, err = run(*arguments)
     assert (status, out) == (2, "") and message in err
+
+
+def test_text_that_standard_output_cannot_write(model: Path) -> None:
+    """It is escaped, in the table and in JSON, and not an error."""
+    arguments = ("compare", "--word", "bank", "the bank é", "a bank", "--model", str(model))
+    done = command(*arguments, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("A  the [bank] \\xe9\nB  a [bank]\n")
+    done = command(*arguments, "--json", PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)["texts"] == ["the bank é", "a bank"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["compare", "--word", "bank", "the bank", "a bank", "--model", "MODEL"], 0, ""),
+        (["compare", "--word", "bank", "the bank", "a bank", "--model", "MODEL", "--json"], 0, ""),
+        (["info", "--no-model", "--json"], 0, ""),
+        (["encode", "/dev/null", "--model", "MODEL"], 0, ""),
+        (["encode", "-", "--model", "MODEL"], 1, "python -m polysemy: error: standard input is closed\n"),
+    ],
+)
+def test_closed_standard_streams(model: Path, arguments: list[str], status: int, said: str) -> None:
+    """As print() has it: output that nobody wants goes nowhere."""
+    words = [str(model) if word == "MODEL" else word for word in arguments]
+    closed = ["sh", "-c", '"$@" <&- >&-', "sh", *COMMAND, *words]
+    done = subprocess.run(closed, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)

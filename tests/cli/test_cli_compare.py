@@ -12,7 +12,8 @@ import pytest
 from cli_texts import Run, only
 from polysemy import Encoder
 from polysemy.cli.bars import bar, supports_blocks
-from polysemy.cli.compare import measure, table
+from polysemy.cli.compare import table
+from polysemy.cli.drift import measure
 from tiny_models import SPEC, write_transformer
 
 
@@ -79,7 +80,7 @@ def test_compare_without_pooling_has_no_sentence(run: Run, tmp_path: Path) -> No
     [
         ("money", ("the bank", "the money"), "'money' is not a word of the text 'the bank'"),
         ("bank", ("the bank", "the banks"), "'bank' is not a word of the text 'the banks'"),
-        (" ", ("the bank", "the bank"), "--word: must not be empty"),
+        (" ", ("the bank", "the bank"), "--word must not be empty"),
         ("river", ("river", "the " * 20 + "river"), "stands only beyond the 12 tokens that the model reads"),
     ],
 )

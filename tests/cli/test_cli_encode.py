@@ -72,8 +72,9 @@ def test_standard_input_to_standard_output(model: Path) -> None:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     expected = Encoder.from_pretrained(model).encode(TEXTS)
     np.testing.assert_array_equal(np.array(rows, dtype=np.float32), expected)
-    done = encode_through_pipes(model, "-o", "-", "--format", "npy", data="\n".join(TEXTS).encode())
-    np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), expected)
+    for name in ("-", "/dev/stdout"):
+        done = encode_through_pipes(model, "-o", name, "--format", "npy", data="\n".join(TEXTS).encode())
+        np.testing.assert_array_equal(np.load(io.BytesIO(done.stdout)), expected)
 
 
 @pytest.mark.parametrize("kind", ["npy", "jsonl"])

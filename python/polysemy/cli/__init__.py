@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -23,6 +24,7 @@ _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
 
 def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
     """Run the command and return its exit status: 0, or 1 after an error, which was reported."""
+    _prepare_output()
     parser = build_parser(prog)
     arguments = parser.parse_args(argv)
     if arguments.run is None:
@@ -43,6 +45,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
     except (PolysemyError, OSError, ValueError, MemoryError) as error:
         print(f"{prog}: error: {_message(error)}", file=sys.stderr)
         return _FAILED
+
+
+def _prepare_output() -> None:
+    """Standard output that takes every text, and that is there even where it was closed, as for print()."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (it stays open as long as Python runs)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _message(error: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 from ..errors import ModelNotFoundError
 from ..report import runtime_report
@@ -19,8 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts, missing = (None, None) if arguments.no_model else _facts(arguments.model)
     if arguments.json:
         runtime = report.plain()
-        json.dump({"runtime": runtime, "model": facts}, sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(json.dumps({"runtime": runtime, "model": facts}, indent=2))
         return 0
     _print_rows(report.rows())
     if facts is not None:

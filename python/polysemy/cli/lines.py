@@ -40,10 +40,13 @@ def open_texts(name: str) -> Texts:
     """The texts of a file, or of standard input for "-".
 
     A text ends at a line feed (a carriage return before it is dropped) or at the end of the input; other
-    characters that some programs take for line ends are part of the text. Raises ``OSError``, and on reading
-    ``ValueError`` for what is not UTF-8.
+    characters that some programs take for line ends are part of the text. Lines of standard input and of pipes
+    are held in memory, those of a file are not. Raises ``OSError``, and on reading ``ValueError`` for what is
+    not UTF-8.
     """
     if name == "-":
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
         return list(_decoded(sys.stdin.buffer, "standard input"))
     path = Path(name)
     if stat.S_ISREG(path.stat().st_mode):

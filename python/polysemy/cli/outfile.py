@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ __all__ = ["check_writable", "ends_cleanly", "replacing"]
 
 def check_writable(path: Path) -> None:
     """Find out before the work whether a file could be put there. Raises ``OSError``."""
-    target = path.resolve()  # what a link points to is replaced, not the link
+    target = _target(path)
     if target.is_dir():
         raise IsADirectoryError(21, "is a folder; the output must be a file", str(path))
     if not target.parent.is_dir():
@@ -34,9 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
     It lies in the same folder, so that taking the place is one step. Otherwise it is removed. What is no
     regular file (a device, a named pipe) can't be replaced and gets the content instead.
     """
-    target = path.resolve()
+    target = _target(path)
     special = _is_special(target)
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) if special else target.parent
+    folder = Path(tempfile.gettempdir()) if special else target.parent
     part = folder / f".{target.name}.{secrets.token_hex(4)}.part"
     try:
         part.open("xb").close()  # made by open(), so that the umask gives its permissions
@@ -50,6 +51,14 @@ def replacing(path: Path) -> Iterator[Path]:
             part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path:
+    """What a link to a file points to, which is replaced and not the link; a device by the name it was given.
+
+    ``/dev/stdout`` is a link to a pipe that has no path.
+    """
+    return path if _is_special(path) else path.resolve()
 
 
 def _is_special(path: Path) -> bool:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from .drift import Drift
 from .outfile import check_writable, replacing
-
-if TYPE_CHECKING:
-    from .compare import Drift
 
 __all__ = ["check_plot", "draw"]
 
