@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,33 +38,23 @@ def integers(name: str, count: int, low: int, high: int) -> NDArray[np.int64]:
     return (words(name, count) % np.uint64(high - low)).astype(np.int64) + low
 
 
+_EVEN = EncoderSpec(hidden=64, layers=2, heads=4, head_dim=16, ffn=128, vocab=48, max_positions=640)
 #: Small encoders that between them have: sizes that fill no panel of 16 columns, heads of several widths,
-#: products over more than one block of 384, an offset of positions, no token types.
+#: products over several blocks of k, an offset of positions, no token types.
 SPECS = {
-    "even": EncoderSpec(hidden=64, layers=2, heads=4, head_dim=16, ffn=128, vocab=48, max_positions=640),
-    "uneven": EncoderSpec(
+    "even": _EVEN,
+    "uneven": replace(
+        _EVEN,
         hidden=78,
-        layers=2,
         heads=3,
         head_dim=26,
         ffn=203,
-        vocab=48,
-        max_positions=640,
         position_offset=2,
         token_types=0,
         norm_eps=1e-5,
         activation=Activation.GELU_TANH,
     ),
-    "deep": EncoderSpec(
-        hidden=96,
-        layers=3,
-        heads=2,
-        head_dim=48,
-        ffn=800,
-        vocab=48,
-        max_positions=640,
-        activation=Activation.SILU,
-    ),
+    "deep": replace(_EVEN, hidden=96, layers=3, heads=2, head_dim=48, ffn=800, activation=Activation.SILU),
 }
 
 

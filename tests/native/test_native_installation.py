@@ -51,22 +51,17 @@ def test_c_program(installation: Installation, tmp_path: Path) -> None:
     assert run(tmp_path / "attention", cwd=tmp_path) == worked_example()
 
 
-def test_cmake_consumer(installation: Installation, tmp_path: Path) -> None:
-    shutil.copytree(EXAMPLES / "c", tmp_path / "source")
+def build_with_cmake(package: Path, folder: Path) -> str:
+    """Build examples/c against a CMake package. The program is folder/build/attention; gives the commands."""
+    shutil.copytree(EXAMPLES / "c", folder / "source")
     cmake = program("cmake")
-    configure = [
-        cmake,
-        "-S",
-        "source",
-        "-B",
-        "build",
-        "-G",
-        "Ninja",
-        "-D",
-        f"polysemy_DIR={installation.cmake}",
-    ]
-    run(*configure, f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", cwd=tmp_path)
-    run(cmake, "--build", "build", cwd=tmp_path)
+    tools = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}"]
+    run(cmake, "-S", "source", "-B", "build", *tools, f"-Dpolysemy_DIR={package}", cwd=folder)
+    return run(cmake, "--build", "build", "--verbose", cwd=folder)
+
+
+def test_cmake_consumer(installation: Installation, tmp_path: Path) -> None:
+    build_with_cmake(installation.cmake, tmp_path)
     assert run(tmp_path / "build" / "attention", cwd=tmp_path) == worked_example()
 
 
@@ -78,22 +73,7 @@ def test_cmake_package_moves_with_its_folder(installation: Installation, tmp_pat
         text = file.read_text()
         assert str(installation.cmake.parents[1]) not in text
         assert str(ROOT) not in text
-    shutil.copytree(EXAMPLES / "c", tmp_path / "source")
-    cmake = program("cmake")
-    configure = [
-        cmake,
-        "-S",
-        "source",
-        "-B",
-        "build",
-        "-G",
-        "Ninja",
-        "-D",
-        f"polysemy_DIR={elsewhere / 'cmake'}",
-    ]
-    run(*configure, f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", cwd=tmp_path)
-    commands = run(cmake, "--build", "build", "--verbose", cwd=tmp_path)
-    assert str(elsewhere / "lib") in commands
+    assert str(elsewhere / "lib") in build_with_cmake(elsewhere / "cmake", tmp_path)
     assert run(tmp_path / "build" / "attention", cwd=tmp_path) == worked_example()
 
 
