@@ -3,12 +3,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <limits>
 #include <set>
 #include <sstream>
 #include <thread>
 
 #include "base/cpu.h"
+#include "base/files.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -16,15 +16,6 @@
 
 namespace polysemy {
 namespace {
-
-constexpr int kUnlimitedThreads = std::numeric_limits<int>::max();
-
-std::string read_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 std::vector<int> affinity() {
   std::vector<int> cpus;
@@ -51,7 +42,7 @@ int physical_cores(const std::vector<int>& cpus) {
   std::set<std::string> cores;
   for (int cpu : cpus) {
     const std::string siblings =
-        read_line("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+        first_line("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
     cores.insert(siblings.empty() ? std::to_string(cpu) : siblings);
   }
   return static_cast<int>(cores.size());
@@ -63,7 +54,7 @@ int threads_of_quota(double quota, double period) {
 }
 
 int quota_v2(const std::string& folder) {
-  std::istringstream line(read_line(folder + "/cpu.max"));
+  std::istringstream line(first_line(folder + "/cpu.max"));
   std::string quota;
   double period = 0;
   if (!(line >> quota >> period) || quota == "max") return kUnlimitedThreads;
@@ -71,7 +62,8 @@ int quota_v2(const std::string& folder) {
 }
 
 int quota_v1(const std::string& folder) {
-  const std::string quota = read_line(folder + "/cpu.cfs_quota_us"), period = read_line(folder + "/cpu.cfs_period_us");
+  const std::string quota = first_line(folder + "/cpu.cfs_quota_us"),
+                    period = first_line(folder + "/cpu.cfs_period_us");
   if (quota.empty() || period.empty()) return kUnlimitedThreads;
   return threads_of_quota(std::atof(quota.c_str()), std::atof(period.c_str()));
 }
@@ -87,24 +79,25 @@ int smallest_quota(const std::string& mount, std::string group, Quota quota) {
   return least;
 }
 
-int cgroup_quota() {
+}  // namespace
+
+int cgroup_quota(const std::string& root) {
+  const std::string mounts = root + "/sys/fs/cgroup";
   int least = kUnlimitedThreads;
-  std::ifstream groups("/proc/self/cgroup");  // lines "id:controllers:path"; v2 has no controllers
+  std::ifstream groups(root + "/proc/self/cgroup");  // lines "id:controllers:path"; v2 has no controllers
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
     if (controllers.empty()) {
-      least = std::min(least, smallest_quota("/sys/fs/cgroup", path, quota_v2));
+      least = std::min(least, smallest_quota(mounts, path, quota_v2));
     } else if (("," + controllers + ",").find(",cpu,") != std::string::npos) {
-      least = std::min(least, smallest_quota("/sys/fs/cgroup/cpu", path, quota_v1));
-      least = std::min(least, smallest_quota("/sys/fs/cgroup/" + controllers, path, quota_v1));
+      least = std::min(least, smallest_quota(mounts + "/cpu", path, quota_v1));
+      least = std::min(least, smallest_quota(mounts + "/" + controllers, path, quota_v1));
     }
   }
   return least;
 }
-
-}  // namespace
 
 ThreadCount default_thread_count() {
   if (const char* variable = std::getenv("OMP_NUM_THREADS")) {

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/files.h"
+
 #if defined(__x86_64__) || defined(_M_X64)
 #include <cpuid.h>
 #endif
@@ -67,13 +69,6 @@ std::vector<std::string> detect_features() { return {"neon"}; }  // part of armv
 #else
 std::vector<std::string> detect_features() { return {}; }
 #endif
-
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 std::string model_name() {
   std::ifstream file("/proc/cpuinfo");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,12 @@ const CpuInfo& cpu_info();
 
 // More is taken for a mistake: an OpenMP runtime that is asked for a hundred thousand threads ends the process.
 constexpr int kMostThreads = 1024;
+
+constexpr int kUnlimitedThreads = std::numeric_limits<int>::max();
+
+// Threads for which the CPU quotas of this process's control groups (v1 and v2, of the group and all above it) have
+// time, rounded up; kUnlimitedThreads without a quota. Files are looked for below root.
+int cgroup_quota(const std::string& root = "");
 
 struct ThreadCount {
   int threads;
