@@ -207,7 +207,7 @@ class Encoder:
                         head.finish(pooled, normalize=scaled, truncate_dim=truncate_dim, num_threads=threads)
                     )
                     bar.update(last - first)
-        result = rows.finish(width)
+        result = rows.finish()
         _warn_truncated("encode", lost, self.max_seq_length)
         return result[0] if single and out is None else result
 

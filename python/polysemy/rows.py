@@ -17,10 +17,12 @@ class RowSink:
     ``ValueError`` when ``out`` can't take the result.
     """
 
-    __slots__ = ("_blocks", "_out", "_target", "count")
+    __slots__ = ("_blocks", "_name", "_out", "_target", "_width", "count")
 
     def __init__(self, total: int | None, width: int, out: Floats | None, *, single: bool, name: str) -> None:
         self.count = 0
+        self._name = name
+        self._width = width
         self._out = out
         self._blocks: list[Floats] = []
         self._target: Floats | None = None
@@ -35,17 +37,19 @@ class RowSink:
         if self._target is None:
             self._blocks.append(block)
         elif stop > len(self._target):
-            raise ValueError(f"encode: there are more texts than the {len(self._target)} rows of the result")
+            raise ValueError(
+                f"{self._name}: there are more texts than the {len(self._target)} rows of the result"
+            )
         else:
             self._target[self.count : stop] = block
         self.count = stop
 
-    def finish(self, width: int) -> Floats:
+    def finish(self) -> Floats:
         """All rows; the array given as ``out``, if there was one."""
         if self._target is None:
-            return np.concatenate(self._blocks) if self._blocks else np.empty((0, width), dtype=np.float32)
+            return np.concatenate([np.empty((0, self._width), dtype=np.float32), *self._blocks])
         if self.count != len(self._target):
-            raise ValueError(f"encode: expected {len(self._target)} texts, got only {self.count}")
+            raise ValueError(f"{self._name}: expected {len(self._target)} texts, got only {self.count}")
         return self._target if self._out is None else self._out
 
 
@@ -53,7 +57,7 @@ def _checked(out: object, total: int | None, width: int, single: bool, name: str
     """``out`` as a 2-D view of the same memory."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name}: out must be a numpy.ndarray, got {type(out).__name__}")
-    if out.dtype != np.float32 or not out.dtype.isnative:
+    if out.dtype != np.float32:  # other byte orders differ, too
         raise TypeError(f"{name}: out must have dtype float32, got {out.dtype}")
     rows = out.shape[0] if total is None and out.ndim == 2 else total
     shape = (width,) if single else (rows, width)

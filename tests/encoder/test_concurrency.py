@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,3 +74,31 @@ def test_fork_after_use() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
+
+
+THREADS = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from polysemy import Encoder
+from tiny_models import SPEC, random_weights
+
+encoder = Encoder(SPEC, random_weights(), num_threads=3)
+ids = [[2, 5, 3] * 6] * 500
+
+def started(**options):
+    before = len(os.listdir("/proc/self/task"))
+    encoder.forward(ids, **options)
+    return len(os.listdir("/proc/self/task")) - before
+
+print(started(num_threads=1), started(num_threads=2), started())
+"""
+
+
+def test_number_of_threads() -> None:
+    """That of the call, or of the encoder; each call starts what its predecessors have not."""
+    helpers = str(Path(__file__).parents[1])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", THREADS, helpers], env=environment, check=False, capture_output=True, text=True
+    )
+    assert (run.stdout, run.stderr) == ("0 1 1\n", "")

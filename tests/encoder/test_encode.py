@@ -188,6 +188,8 @@ def test_progress(
     monkeypatch.setattr(sys, "stderr", stream)
     tiny.encode(TEXTS, show_progress=show)
     assert ("6/6" in stream.getvalue()) == seen
+    tiny.encode(TEXTS[0], show_progress=show)
+    assert "1/1" not in stream.getvalue(), "one text is no long work"
 
 
 def test_a_model_without_pooling(tmp_path: Path) -> None:
@@ -200,6 +202,14 @@ def test_a_model_without_pooling(tmp_path: Path) -> None:
         _ = plain.forward("bank").pooled
     chosen = Encoder.from_pretrained(folder, pooling="cls")
     np.testing.assert_array_equal(chosen.encode("bank"), plain.forward("bank").hidden_state(0)[0])
+
+
+def test_a_pooling_replaces_what_the_model_says(tmp_path: Path) -> None:
+    """The model's normalisation goes with it."""
+    folder = write_sentence_model(tmp_path / "m")
+    chosen = Encoder.from_pretrained(folder, pooling="max")
+    states = chosen.forward("the bank").hidden_state(0)
+    np.testing.assert_array_equal(chosen.encode("the bank"), states.max(axis=0))
 
 
 def test_several_poolings(tmp_path: Path) -> None:

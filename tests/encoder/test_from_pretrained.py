@@ -88,7 +88,7 @@ def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
     (folder / "vocab.txt").write_text((folder / "vocab.txt").read_text() + "zebra\n")
     encoder = Encoder.from_pretrained(folder, pooling="mean")
     assert encoder.encode("bank").shape == (24,)
-    with pytest.raises(ValueError, match="the tokenizer gave id 32, but the model has only 32 tokens"):
+    with pytest.raises(TokenizerError, match="the tokenizer gave id 32, but the model has only 32 tokens"):
         encoder.encode("zebra")
 
 

@@ -47,6 +47,7 @@ def test_shards_load_as_one_file_does(tmp_path: Path) -> None:
         "..",
         "x.bin",
         "x\0.safetensors",
+        f"{'x' * 300}.safetensors",
         5,
         None,
     ],

@@ -112,6 +112,7 @@ def test_a_pooling_is_never_guessed(
         ([{"type": "x.Transformer", "path": "../other"}], CheckpointError),
         ([{"type": "x.Transformer", "path": "/etc"}], CheckpointError),
         ([{"type": "x.Transformer", "path": ".."}], CheckpointError),
+        ([{"type": "x.Transformer", "path": "a" * 300}], CheckpointError),
         (MODULES[1:], UnsupportedModelError),
         ([MODULES[0], MODULES[2]], UnsupportedModelError),
         ([MODULES[0], MODULES[0], MODULES[1]], UnsupportedModelError),

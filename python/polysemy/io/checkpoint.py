@@ -16,6 +16,7 @@ __all__ = ["INDEX_FILE", "WEIGHTS_FILE", "Checkpoint"]
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
+_LONGEST_NAME = 200  # characters; file systems end at 255 bytes
 # Pickles: reading one can run any code, so they are never opened.
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
@@ -80,7 +81,7 @@ def _open_shards(folder: Path) -> dict[str, SafetensorsFile]:
 def _is_plain_name(shard: str) -> bool:
     # Both path dialects, so that a checkpoint means the same on every system.
     plain = PurePosixPath(shard).name == shard and PureWindowsPath(shard).name == shard
-    return plain and "\0" not in shard and shard.endswith(".safetensors")
+    return plain and len(shard) <= _LONGEST_NAME and "\0" not in shard and shard.endswith(".safetensors")
 
 
 def _no_weights(folder: Path) -> CheckpointError | UnsupportedModelError:

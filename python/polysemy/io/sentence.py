@@ -96,7 +96,7 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
                 raise CheckpointError(
                     f"{source}: a module must have the strings 'type' and 'path', got {entry!r}"
                 )
-        if path and not re.fullmatch(r"\w[\w.-]*", path):
+        if path and not re.fullmatch(r"\w[\w.-]{0,99}", path):
             raise CheckpointError(f"{source}: a module's path must be a folder beside it, got {path!r}")
         modules.append((kind.rpartition(".")[2], folder / path))
     return modules

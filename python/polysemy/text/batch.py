@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import TokenizerError
+
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
@@ -58,13 +60,13 @@ def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
 
 
 def from_encodings(encodings: Sequence[Encoding], vocab: int) -> RaggedBatch:
-    """The batch of tokenized texts. Raises ``ValueError`` when the tokenizer gives ids beyond the model's."""
+    """The batch of tokenized texts. Raises ``TokenizerError`` when the tokenizer gives ids beyond the model's."""
     offsets = _offsets(map(len, encodings))
     ids = np.fromiter(
         chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.int32, count=int(offsets[-1])
     )
     if len(ids) and int(ids.max()) >= vocab:
-        raise ValueError(
+        raise TokenizerError(
             f"the tokenizer gave id {int(ids.max())}, but the model has only {vocab} tokens; the two do not "
             "belong together"
         )
