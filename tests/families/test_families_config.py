@@ -76,6 +76,7 @@ def test_not_modelled(changes: dict[str, object], message: str) -> None:
         ({"intermediate_size": 1 << 40}, "ffn must be in 1"),
         ({"layer_norm_eps": "small"}, "layer_norm_eps must be a number"),
         ({"layer_norm_eps": float("inf")}, "norm_eps"),
+        ({"layer_norm_eps": 10**400}, "layer_norm_eps must be a float64, got more"),
         ({"hidden_act": 3}, "hidden_act must be a string"),
         ({"model_type": ["bert"]}, "model_type must be a string"),
         ({"model_type": "roberta", "pad_token_id": -5}, "position_offset"),

@@ -66,6 +66,13 @@ def test_finish_cuts_then_normalises() -> None:
     np.testing.assert_array_equal(head.finish(X, normalize=False, truncate_dim=5), X[:, :5])
 
 
+def test_the_last_dense_layer_gives_the_dimension() -> None:
+    narrow, wide = (np.ones(shape, np.float32) for shape in ((3, 24), (7, 3)))
+    layers = (DenseLayer(narrow, None, Activation.NONE), None, DenseLayer(wide, None, Activation.NONE))
+    head = SentenceHead((Pooling.MEAN,), layers)
+    assert head.dim(24) == 7 and head.finish(X).shape == (len(X), 7)
+
+
 def test_normalisation_between_the_steps() -> None:
     weight = np.eye(24, dtype=np.float32)
     head = SentenceHead((Pooling.MEAN,), (None, DenseLayer(weight, None, Activation.NONE)))

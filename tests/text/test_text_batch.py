@@ -133,6 +133,7 @@ def test_split_by_tokens(most: int) -> None:
     assert ranges[-1][1] == 60
     for first, last in ranges:
         assert last - first == 1 or offsets[last] - offsets[first] <= most
+        assert last == 60 or offsets[last + 1] - offsets[first] > most, "no fewer than fit"
 
 
 def test_part() -> None:

@@ -51,7 +51,10 @@ class Config:
         value = self._values.get(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise CheckpointError(f"{self.source}: {name} must be a number, got {value!r}")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise CheckpointError(f"{self.source}: {name} must be a float64, got more") from None
 
     def text(self, name: str, default: str | None = None) -> str:
         """A string. Without a default the field must be there."""

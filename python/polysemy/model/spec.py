@@ -6,7 +6,6 @@ part is meant. The C++ core and the NumPy reference read the same fields.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
@@ -37,19 +36,23 @@ class Pooling(IntEnum):
 
 
 # Upper limits keep a hostile configuration from costing time or overflowing a product of sizes. They are
-# far above any encoder that fits a machine: 2^16 * 2^20 floats in one matrix are 256 GiB.
+# far above any encoder that fits a machine (2^16 * 2^20 floats in one matrix are 256 GiB), and none is above
+# what the compiled core takes.
 _LIMITS = {
     "hidden": 1 << 16,
     "layers": 1 << 12,
     "heads": 1 << 12,
     "head_dim": 1 << 12,
     "ffn": 1 << 20,
-    "vocab": (1 << 31) - 1,
+    "vocab": 1 << 24,
     "max_positions": 1 << 24,
     "position_offset": 1 << 16,
     "token_types": 1 << 16,
 }
 _MAY_BE_ZERO = {"position_offset", "token_types"}
+_LEAST_EPS = (
+    2.0**-126
+)  # the smallest normal float32: less would be 0 in the core, and 0 / 0 for a constant row
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,8 @@ class EncoderSpec:
         eps = self.norm_eps
         if isinstance(eps, bool) or not isinstance(eps, (int, float)):
             raise TypeError(f"EncoderSpec: norm_eps must be a float, got {type(eps).__name__}")
-        if not (math.isfinite(eps) and 0.0 < eps < 1.0):
-            raise ValueError(f"EncoderSpec: norm_eps must be in the open interval (0, 1), got {eps}")
+        if not _LEAST_EPS <= eps < 1.0:
+            raise ValueError(f"EncoderSpec: norm_eps must be at least 2^-126 and less than 1, got {eps}")
         if not isinstance(self.activation, Activation):
             raise TypeError(
                 f"EncoderSpec: activation must be an Activation, got {type(self.activation).__name__}"
