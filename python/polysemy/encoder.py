@@ -63,6 +63,8 @@ class Encoder:
         num_threads: int | None = None,
     ) -> None:
         self._num_threads = thread_count(num_threads, 0, "Encoder")
+        if head is not None:
+            head.check(spec.hidden)
         self._tokenizer = tokenizer
         self._head = head
         self._card = card or ModelCard("encoder")

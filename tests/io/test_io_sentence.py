@@ -85,6 +85,11 @@ def test_new_pooling(tmp_path: Path, value: object, modes: tuple[Pooling, ...]) 
     [
         ({}, CheckpointError, "names no pooling mode"),
         ({"pooling_mode_mean_tokens": False}, CheckpointError, "names no pooling mode"),
+        (
+            {"pooling_mode_mean_tokens": "no"},
+            CheckpointError,
+            "pooling_mode_mean_tokens must be true or false",
+        ),
         ({"pooling_mode": "attention"}, UnsupportedModelError, "pooling must be one of"),
         ({"pooling_mode": []}, UnsupportedModelError, "at least one"),
         (

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from polysemy import Activation, Pooling
+from polysemy import Activation, Encoder, Pooling
+from polysemy.errors import CheckpointError
 from polysemy.model.pooling import DenseLayer, SentenceHead, normalized, pooling_modes
+from tiny_models import SPEC, random_weights
 
 U = 2.0**-24
 RNG = np.random.default_rng(5)
@@ -71,6 +73,24 @@ def test_the_last_dense_layer_gives_the_dimension() -> None:
     layers = (DenseLayer(narrow, None, Activation.NONE), None, DenseLayer(wide, None, Activation.NONE))
     head = SentenceHead((Pooling.MEAN,), layers)
     assert head.dim(24) == 7 and head.finish(X).shape == (len(X), 7)
+    head.check(24)
+
+
+@pytest.mark.parametrize(
+    ("modes", "shapes", "place", "width"),
+    [(1, [(3, 25)], 0, 24), (2, [(3, 24)], 0, 48), (1, [(3, 24), (7, 4)], 1, 3)],
+)
+def test_dense_layers_that_do_not_fit(
+    modes: int, shapes: list[tuple[int, int]], place: int, width: int
+) -> None:
+    layers = tuple(DenseLayer(np.ones(shape, np.float32), None, Activation.NONE) for shape in shapes)
+    head = SentenceHead((Pooling.MEAN, Pooling.MAX)[:modes], layers)
+    with pytest.raises(
+        CheckpointError, match=rf"dense layer {place} must take the {width} features .*, \d+\)"
+    ):
+        head.check(24)
+    with pytest.raises(CheckpointError, match="dense layer"):
+        Encoder(SPEC, random_weights(), head=head)
 
 
 def test_normalisation_between_the_steps() -> None:

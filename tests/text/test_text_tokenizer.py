@@ -111,6 +111,7 @@ def test_vocab_file_equals_transformers(texts: list[str], tmp_path: Path) -> Non
         (tmp_path / name).write_bytes((source / name).read_bytes())
     built = TextTokenizer.from_folder(tmp_path, max_seq_length=256, max_positions=512)
     published = TextTokenizer.from_folder(source, max_seq_length=256, max_positions=512)
+    texts = [*texts, "[CLS] a [SEP] b [sep] [mask] [MASK][UNK]"]
     for ours, theirs in zip(built.encode(texts), published.encode(texts), strict=True):
         assert ours.ids == theirs.ids and ours.offsets == theirs.offsets
 
@@ -123,6 +124,24 @@ def test_cased_vocab(tmp_path: Path) -> None:
     assert cased.encode(["Bank bank"])[0].tokens[1:-1] == ["Bank", "bank"] and not cased.uncased
     lowered = tiny(folder, lowercase=True)
     assert lowered.encode(["Bank bank"])[0].tokens[1:-1] == ["bank", "bank"] and lowered.uncased
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({}, ["cafe", "\u5317", "\u4eac"]),
+        ({"strip_accents": False}, ["caf\u00e9", "\u5317", "\u4eac"]),
+        ({"do_lower_case": False}, ["Caf\u00e9", "\u5317", "\u4eac"]),
+        ({"do_lower_case": False, "strip_accents": True}, ["Cafe", "\u5317", "\u4eac"]),
+        ({"tokenize_chinese_chars": False}, ["cafe", "\u5317\u4eac"]),
+    ],
+)
+def test_settings_of_a_vocab_file(tmp_path: Path, settings: dict[str, object], tokens: list[str]) -> None:
+    folder = write_transformer(tmp_path / "m")
+    words = ["cafe", "caf\u00e9", "Cafe", "Caf\u00e9", "\u5317", "\u4eac", "\u5317\u4eac"]
+    (folder / "vocab.txt").write_text("\r\n".join([*VOCAB, *words]) + "\r\n", "utf-8", newline="")
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert tiny(folder).encode(["Caf\u00e9 \u5317\u4eac"])[0].tokens[1:-1] == tokens
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"garbage", b'{"model": {"type": "Evil"}}', b"\xff\xfe"])
@@ -180,6 +199,14 @@ def test_not_a_single_token(tmp_path: Path, token: str, message: str) -> None:
         with pytest.raises(ValueError, match=f"^{re.escape(message)}") as caught:
             tiny(write_transformer(tmp_path / "m"), max_seq_length=limit).single_token(token, "x")
         assert len(str(caught.value)) < 300
+
+
+def test_token_types_of_a_single_text() -> None:
+    """The encoder gives every token type 0, which must be what the tokenizer means."""
+    raw = Tokenizer(models.WordPiece({"a": 0, "[U]": 1, "[S]": 2}, unk_token="[U]"))
+    raw.post_processor = processors.TemplateProcessing(single="$A:1 [S]:1", special_tokens=[("[S]", 2)])
+    with pytest.raises(TokenizerError, match="token types other than 0"):
+        TextTokenizer(raw, 10)
 
 
 def test_a_tokenizer_that_fails() -> None:

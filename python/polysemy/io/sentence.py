@@ -133,13 +133,11 @@ def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:
             return pooling_modes(config["pooling_mode"]), include_prompt
         except ValueError as error:
             raise UnsupportedModelError(f"{source}: {error}") from None
-    unknown = [
-        name
-        for name, on in config.items()
-        if name.startswith("pooling_mode_") and on and name not in _OLD_FLAGS
-    ]
-    if unknown:
-        raise UnsupportedModelError(f"{source}: {', '.join(unknown)} is not supported")
+    for name, on in config.items():
+        if name.startswith("pooling_mode_") and not isinstance(on, bool):
+            raise CheckpointError(f"{source}: {name} must be true or false, got {on!r}")
+        if name.startswith("pooling_mode_") and on and name not in _OLD_FLAGS:
+            raise UnsupportedModelError(f"{source}: {name} is not supported")
     modes = tuple(mode for name, mode in _OLD_FLAGS.items() if config.get(name))
     if not modes:
         raise CheckpointError(f"{source} names no pooling mode, and a wrong one would go unnoticed")

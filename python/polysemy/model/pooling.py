@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import CheckpointError
 from .spec import Activation, Pooling
 
 if TYPE_CHECKING:
@@ -91,6 +92,19 @@ class SentenceHead:
     normalize: bool = False
     include_prompt: bool = True
     """False: the tokens of a prompt take part in attention but not in pooling."""
+
+    def check(self, hidden: int) -> None:
+        """Raise ``CheckpointError`` unless each dense layer takes what comes before it, from this hidden size on."""
+        width = hidden * len(self.modes)
+        for i, layer in enumerate(self.steps):
+            if layer is None:
+                continue
+            if layer.shape[1] != width:
+                raise CheckpointError(
+                    f"sentence head: dense layer {i} must take the {width} features that come before it, "
+                    f"its weight has shape {layer.shape}"
+                )
+            width = layer.shape[0]
 
     def dim(self, hidden: int) -> int:
         """Length of a sentence embedding of a model with this hidden size."""
