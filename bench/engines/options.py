@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bench.engines import works
 from bench.engines.catalogue import ENGINES, OURS
 from bench.engines.checkpoint import cache_folder
-from bench.engines.works import RAGGED_NAMES, UNIFORM_NAMES
+from bench.texts import load
 
 OTHERS = [name for name in ENGINES if name != OURS]
 
@@ -33,10 +34,26 @@ _MODEL = (
     "default: default base"
 )
 _WORKS = (
-    f"BATCHxLENGTH or ragged-COUNT; default: {' '.join([*UNIFORM_NAMES, *RAGGED_NAMES])} (without "
+    f"BATCHxLENGTH or ragged-COUNT; default: {' '.join([*works.UNIFORM_NAMES, *works.RAGGED_NAMES])} (without "
     "ragged-256 on 'base': padded to one batch it takes every engine gigabytes and minutes)"
 )
 _SECONDS = "an engine that has spent this long on a work sits out the rounds after its second; default: 10"
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _work(name: str) -> str:
+    try:
+        count, length = works.parse(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not length and count > len(load()):
+        raise argparse.ArgumentTypeError(f"work {name}: there are only {len(load())} texts")
+    return name
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,11 +65,18 @@ def parser() -> argparse.ArgumentParser:
     )
     add = p.add_argument
     add("--model", nargs="+", default=["default", "base"], metavar="M", help=_MODEL)
-    add("--threads", nargs="+", type=int, default=[1, 2], metavar="N", help="thread counts; default: 1 2")
-    add("--works", nargs="+", metavar="W", help=_WORKS)
+    add(
+        "--threads",
+        nargs="+",
+        type=_positive,
+        default=[1, 2],
+        metavar="N",
+        help="thread counts; default: 1 2",
+    )
+    add("--works", nargs="+", type=_work, metavar="W", help=_WORKS)
     engines = f"other engines; default: all that are installed, of {', '.join(OTHERS)}"
     add("--engines", nargs="+", choices=OTHERS, metavar="E", help=engines)
-    add("--rounds", type=int, default=7, metavar="N", help="interleaved rounds per work; default: 7")
+    add("--rounds", type=_positive, default=7, metavar="N", help="interleaved rounds per work; default: 7")
     add("--seconds", type=float, default=10.0, metavar="S", help=_SECONDS)
     startups = "fresh processes per engine for the cold start; 0: none; default: 5"
     add("--startups", type=int, default=5, metavar="N", help=startups)

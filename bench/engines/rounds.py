@@ -22,9 +22,8 @@ _MOST = 20
 @dataclass(frozen=True, slots=True)
 class Effort:
     rounds: int
-    seconds: (
-        float  # a variant that has run this long leaves out further rounds, but has at least 2 (or `rounds`)
-    )
+    seconds: float
+    """A variant that has run this long leaves out further rounds, but has at least 2 (or `rounds`)."""
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,17 +35,22 @@ class Work:
         return [0, *(size for size in SORTED if size < len(self.ids))] if self.ragged and not ours else [0]
 
 
+def parse(name: str) -> tuple[int, int]:
+    """Sequences and their length, 0 for texts as they come. Raises ValueError for what is no name of a work."""
+    if match := re.fullmatch(r"ragged-([1-9]\d*)", name):
+        return int(match[1]), 0
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", name)
+    if match is None or int(match[2]) <= 2:  # a text has two special tokens
+        raise ValueError(f"work {name}: expected BATCHxLENGTH (8x32) or ragged-COUNT (ragged-64)")
+    return int(match[1]), int(match[2])
+
+
 def make(name: str, text_ids: list[Ids]) -> Work:
     """A work by name: `8x32` is 8 sequences of 32 tokens, `ragged-64` the first 64 texts as they come."""
-    kind, _, count = name.partition("-")
-    if kind == "ragged" and count.isdigit():
-        if int(count) > len(text_ids):
-            raise ValueError(f"work {name}: only {len(text_ids)} texts in bench/data/texts.txt")
-        return Work(name, text_ids[: int(count)], True)
-    batch, _, length = name.partition("x")
-    if not (batch.isdigit() and length.isdigit() and int(length) > 2):
-        raise ValueError(f"work {name}: expected BATCHxLENGTH (8x32) or ragged-COUNT (ragged-64)")
-    return Work(name, uniform(text_ids, int(batch), int(length)), False)
+    count, length = parse(name)
+    if length:
+        return Work(name, uniform(text_ids, count, length), False)
+    return Work(name, text_ids[:count], True)
 
 
 def cut(lengths: list[int], size: int) -> list[list[int]]:

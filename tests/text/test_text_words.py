@@ -32,6 +32,7 @@ def tokenizer() -> TextTokenizer:
         ("😀bank😀", "bank", 1),
         ("aaa", "a", 0),
         ("a a a", "a a", 1),
+        ("aa a a", "a a", 1),
         ("a.b", "b", 1),
         ("", "bank", 0),
     ],
