@@ -63,12 +63,12 @@ class Encoder:
         num_threads: int | None = None,
     ) -> None:
         self._num_threads = thread_count(num_threads, 0, "Encoder")
+        self._network = Network(spec, weights)
         if head is not None:
             head.check(spec.hidden)
-        self._tokenizer = tokenizer
         self._head = head
+        self._tokenizer = tokenizer
         self._card = card or ModelCard("encoder")
-        self._network = Network(spec, weights)
 
     @classmethod
     def from_pretrained(

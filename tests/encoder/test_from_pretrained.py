@@ -83,6 +83,20 @@ def test_constructor_checks_its_weights() -> None:
         Encoder(SPEC, weights)
 
 
+@pytest.mark.parametrize(
+    ("spec", "weights", "error", "message"),
+    [
+        ({}, random_weights(), TypeError, "spec must be an EncoderSpec, got dict"),
+        (SPEC, None, TypeError, "weights must be a mapping of arrays, got NoneType"),
+        (SPEC, {k: v.astype(np.float64) for k, v in random_weights().items()}, TypeError, "dtype float32"),
+        (SPEC, {k: v[..., ::-1] for k, v in random_weights().items()}, ValueError, "C-contiguous"),
+    ],
+)
+def test_constructor_arguments(spec: object, weights: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Encoder(spec, weights)  # type: ignore[arg-type]
+
+
 def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
     folder = write_transformer(tmp_path / "m")
     (folder / "vocab.txt").write_text((folder / "vocab.txt").read_text() + "zebra\n")

@@ -38,7 +38,9 @@ def test_contents_of_the_wheel(wheel: Path) -> None:
     folders = {n.split("/")[0] for n in names}
     assert len(folders) == 2, folders
     assert not [
-        n for n in names if "cache" in n or n.endswith((".cpp", ".pyx", ".o", ".a", ".pyc", ".inl.h")) or "/." in n
+        n
+        for n in names
+        if "cache" in n or n.endswith((".cpp", ".pyx", ".o", ".a", ".pyc", ".inl.h")) or "/." in n
     ]
 
 

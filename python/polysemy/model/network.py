@@ -35,12 +35,16 @@ class Network:
 
     ``weights`` are float32 arrays by canonical name (see `polysemy.model.params`). The embedding tables among
     them are used where they are, the others are copied. Raises ``CheckpointError`` for missing, surplus or
-    misshaped ones.
+    misshaped ones, ``TypeError`` for another dtype and ``ValueError`` for another layout.
     """
 
     __slots__ = ("_engine", "_token_table", "spec")
 
     def __init__(self, spec: EncoderSpec, weights: Mapping[str, Floats]) -> None:
+        if not isinstance(spec, EncoderSpec):
+            raise TypeError(f"Encoder: spec must be an EncoderSpec, got {type(spec).__name__}")
+        if not isinstance(weights, Mapping):
+            raise TypeError(f"Encoder: weights must be a mapping of arrays, got {type(weights).__name__}")
         check_shapes(spec, {name: array.shape for name, array in weights.items()})
         self.spec = spec
         self._token_table = weights["embeddings.token"]
