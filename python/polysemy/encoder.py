@@ -175,7 +175,8 @@ class Encoder:
         the model's default prompt, if it has one, and "" none.
 
         A `TruncationWarning` tells how many texts were longer than `max_seq_length`. A progress bar is shown
-        on a terminal, or as ``show_progress`` says. Raises `PoolingError` for a model without a pooling.
+        on a terminal, or as ``show_progress`` says. Raises `PoolingError` for a model without a pooling,
+        `TokenizerError` for an encoder without a tokenizer, ``TypeError`` and ``ValueError`` for arguments.
         """
         head = self._sentence_head()
         tokenizer = self._text_tokenizer("encode")
@@ -230,7 +231,8 @@ class Encoder:
         after the last one wanted are not computed. All results are held in memory at once, ``4 * hidden``
         bytes per token and layer.
 
-        Texts longer than `max_seq_length` are cut, with a `TruncationWarning`.
+        Texts longer than `max_seq_length` are cut, with a `TruncationWarning`. Raises ``TypeError`` or
+        ``ValueError`` for inputs and layers that are none, and `TokenizerError` for texts without a tokenizer.
         """
         threads = thread_count(num_threads, self._num_threads, "forward")
         count = self.spec.layers
@@ -264,6 +266,7 @@ class Encoder:
             output.spans(0),
             output.word_ids(0),
             ignore_case=tokenizer.uncased,
+            cut=bool(output.truncated[0]),
             name="word_vectors: word",
         )
         states = output.hidden_state(0, number)

@@ -74,6 +74,15 @@ def test_beyond_the_limit(tiny: Encoder) -> None:
         assert tiny.word_vectors("bank " * 15, "bank").shape == (10, 24)
 
 
+def test_a_word_that_is_read_in_part(tiny: Encoder) -> None:
+    """Its other tokens are beyond the limit: the rest is not the word."""
+    assert tiny.word_vectors("a " * 8 + "banks", "banks").shape == (1, 24)
+    with pytest.warns(TruncationWarning):
+        assert tiny.word_vectors("a " * 8 + "banks banks", "banks").shape == (1, 24)
+    with pytest.warns(TruncationWarning), pytest.raises(ValueError, match="only beyond the 12 tokens"):
+        tiny.word_vectors("a " * 9 + "banks", "banks")
+
+
 def test_static_embedding_is_the_row(tiny: Encoder) -> None:
     table = random_weights()["embeddings.token"]
     for token, row in (

@@ -53,7 +53,13 @@ def measure(encoder: Encoder, word: str, first: str, second: str) -> Drift:
     output = encoder.forward(texts, layers=every_layer)
     uses = [
         uses_of_word(
-            text, word, output.spans(i), output.word_ids(i), ignore_case=tokenizer.uncased, name="--word"
+            text,
+            word,
+            output.spans(i),
+            output.word_ids(i),
+            ignore_case=tokenizer.uncased,
+            cut=bool(output.truncated[i]),
+            name="--word",
         )
         for i, text in enumerate(texts)
     ]

@@ -30,11 +30,13 @@ def uses_of_word(
     word_ids: Sequence[int | None],
     *,
     ignore_case: bool,
+    cut: bool,
     name: str,
 ) -> list[WordUse]:
     """The whole-word occurrences, as `find_word` tells, in the part of the text that the model reads, in order.
 
-    Raises ``ValueError``, which begins with ``name``, when the word is empty or there is none.
+    ``cut`` says that the text is longer than this part; a word of which the model reads only some tokens does
+    not count. Raises ``ValueError``, which begins with ``name``, when the word is empty or there is none.
     """
     sought = word.strip()
     if not sought:
@@ -44,7 +46,7 @@ def uses_of_word(
         case = "" if ignore_case else "; this model tells upper from lower case"
         raise ValueError(f"{name}: {word!r} is not a word of the text {shortened(text)}{case}")
     uses = [WordUse(place, tokens_in(place, spans)) for place in places]
-    read = [use for use in uses if use.tokens]
+    read = [use for use in uses if use.tokens and not (cut and _sticks_out(use.place, spans))]
     if not read:
         raise ValueError(
             f"{name}: {word!r} stands only beyond the {len(spans)} tokens that the model reads of the text "
@@ -85,6 +87,12 @@ def tokens_in(span: Span, spans: Sequence[Span]) -> list[int]:
     """The indices of the tokens that share a character with the span. Special tokens have an empty span."""
     start, end = span
     return [i for i, (a, b) in enumerate(spans) if a < end and b > start and a < b]
+
+
+def _sticks_out(place: Span, spans: Sequence[Span]) -> bool:
+    """Whether the place begins before, or ends after, all characters that are in tokens."""
+    filled = [span for span in spans if span[0] < span[1]]
+    return place[0] < filled[0][0] or place[1] > filled[-1][1]
 
 
 def _is_word(character: str) -> bool:
