@@ -197,11 +197,11 @@ class Encoder:
         prompt = self._prompt(prompt_name, head)
         total = len(items) if isinstance(items, Sized) else None
         rows = RowSink(total, width, out, single=single, name="encode")
-        lost: list[int] = []
+        lost = np.zeros(2, dtype=np.int64)
         with progress_bar(total, False if single else shown, unit="text") as bar:
             for chunk in text_chunks(items, prompt):
                 encodings = tokenizer.encode(chunk, spans=False)
-                lost.extend(map(tokenizer.tokens_cut, encodings))
+                lost += _losses([tokenizer.tokens_cut(encoding) for encoding in encodings])
                 batch = from_encodings(encodings, self.spec.vocab)
                 for first, last in split_by_tokens(batch.offsets, budget):
                     part = batch.part(first, last)
@@ -211,7 +211,7 @@ class Encoder:
                     )
                     bar.update(last - first)
         result = rows.finish()
-        _warn_truncated("encode", lost, self.max_seq_length)
+        _warn_truncated("encode", rows.count, lost, self.max_seq_length)
         return result[0] if single and out is None else result
 
     def forward(
@@ -241,7 +241,7 @@ class Encoder:
         read = read_inputs(inputs, self.spec, self._tokenizer)
         head = self._head if count in wanted else None
         output = self._output(read, wanted, seen, head, threads)
-        _warn_truncated("forward", output.truncated, self.max_seq_length)
+        _warn_truncated("forward", len(output), _losses(output.truncated), self.max_seq_length)
         return output
 
     def word_vectors(
@@ -259,7 +259,7 @@ class Encoder:
         number = layer_number(layer, self.spec.layers, first=0, name="word_vectors: layer")
         threads = thread_count(num_threads, self._num_threads, "word_vectors")
         output = self._output(read_inputs(text, self.spec, tokenizer), {number}, (), None, threads)
-        _warn_truncated("word_vectors", output.truncated, self.max_seq_length)
+        _warn_truncated("word_vectors", len(output), _losses(output.truncated), self.max_seq_length)
         uses = uses_of_word(
             text,
             word,
@@ -335,13 +335,18 @@ class Encoder:
         return prompt
 
 
-def _warn_truncated(method: str, lost: Sequence[int] | NDArray[np.int64], limit: int) -> None:
-    """``lost``: how many tokens each text lost. Points to the caller of the method that calls this."""
-    cut = int(np.count_nonzero(lost))
+def _losses(tokens_cut: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many texts lost tokens, and how many tokens they lost."""
+    return np.array([np.count_nonzero(tokens_cut), np.sum(tokens_cut)], dtype=np.int64)
+
+
+def _warn_truncated(method: str, texts: int, lost: NDArray[np.int64], limit: int) -> None:
+    """``lost`` is what `_losses` gives. Points to the caller of the method that calls this."""
+    cut, tokens = lost.tolist()
     if cut:
         warnings.warn(
-            f"{method}: {cut} of {len(lost)} texts were longer than max_seq_length={limit} tokens; "
-            f"{int(np.sum(lost))} tokens were left out",
+            f"{method}: {cut} of {texts} texts were longer than max_seq_length={limit} tokens; "
+            f"{tokens} tokens were left out",
             TruncationWarning,
             stacklevel=3,
         )

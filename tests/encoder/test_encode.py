@@ -170,6 +170,13 @@ def test_truncation_warns_once_with_the_count(tiny: Encoder) -> None:
         tiny.encode(["a " * 10])
 
 
+def test_truncation_is_counted_over_all_chunks(tiny: Encoder) -> None:
+    texts = ["a " * 11, *["a"] * 2100, "a " * 13]
+    with pytest.warns(TruncationWarning, match=r"2 of 2102 texts .*; 4 tokens were left out") as caught:
+        tiny.encode(iter(texts))
+    assert len(caught) == 1
+
+
 def test_cut_text_is_the_text_up_to_the_limit(tiny: Encoder) -> None:
     with pytest.warns(TruncationWarning):
         cut = tiny.encode("river " * 30)
