@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,3 +204,37 @@ except ValueError as error:
     said = elsewhere(code, prelude="", POLYSEMY_ISA="mmx")
     assert "POLYSEMY_ISA" in said
     assert all(level in said for level in levels)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([], None),
+        (["/a/libgomp.so.1"], None),
+        (["/a/libgomp-1a2b3c.so.1", "/b/libomp.so"], "compete for the cores"),
+        (["/a/libgomp.so.1", "/b/libgomp.so.1"], "compete for the cores"),
+        (["/a/libomp.so", "/b/libiomp5.so"], "may crash or hang"),
+        (["/a/libgomp.so.1", "/a/libomp.dylib", "/b/libiomp5.dylib"], "may crash or hang"),
+    ],
+)
+def test_conflicts_of_openmp_runtimes(files: list[str], said: str | None) -> None:
+    found = runtime.openmp_conflict(files)
+    assert found is None if said is None else found is not None and said in found
+
+
+def test_openmp_runtimes_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = tmp_path / "maps"
+    lines = [
+        "",
+        "[heap]",
+        "/a b/libgomp.so.1",
+        "/a b/libgomp.so.1",
+        "/c/libompitrace.so",
+        "/c/libomp.so",
+        "/d/libiomp5.so",
+    ]
+    maps.write_text("".join(f"7f0-7f1 r-xp 0000 08:01 12 {line}\n" for line in lines))
+    monkeypatch.setattr(runtime, "_MAPS", maps)
+    assert runtime.openmp_runtimes() == ["/a b/libgomp.so.1", "/c/libomp.so", "/d/libiomp5.so"]
+    monkeypatch.setattr(runtime, "_MAPS", tmp_path / "none")
+    assert runtime.openmp_runtimes() is None
