@@ -35,37 +35,51 @@ inline std::string shape_text(std::initializer_list<int64_t> shape) {
   return s + (shape.size() == 1 ? ",)" : ")");
 }
 
+inline std::string who(const char* operation, const char* name) { return std::string(operation) + ": " + name; }
+
+template <class T>
+py::array array_of(const py::handle& object, const char* operation, const char* name) {
+  using Value = std::remove_const_t<T>;
+  if (!py::isinstance<py::array>(object)) {
+    throw py::type_error(who(operation, name) + " must be a NumPy array, got " +
+                         std::string(py::str(py::type::of(object))));
+  }
+  auto a = py::reinterpret_borrow<py::array>(object);
+  if (!py::isinstance<py::array_t<Value>>(a)) {
+    throw py::type_error(who(operation, name) + " must have dtype " + std::string(py::str(py::dtype::of<Value>())) +
+                         ", got " + std::string(py::str(a.dtype())));
+  }
+  return a;
+}
+
 // T const: an input; T mutable: an output, which must be writeable.
 template <class T>
+T* contiguous_data(const py::array& a, const char* operation, const char* name) {
+  constexpr int aligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if (!(a.flags() & py::array::c_style) || !(a.flags() & aligned)) {
+    throw ValueError(who(operation, name) + " must be C-contiguous and aligned");
+  }
+  if constexpr (std::is_const_v<T>) {
+    return static_cast<T*>(a.data());
+  } else {
+    if (!a.writeable()) throw ValueError(who(operation, name) + " must be writeable");
+    return static_cast<T*>(const_cast<void*>(a.data()));
+  }
+}
+
+template <class T>
 View<T> view(const py::handle& object, const char* operation, const char* name, std::initializer_list<int64_t> shape) {
-  using Value = std::remove_const_t<T>;
-  const std::string who = std::string(operation) + ": " + name;
-  if (!py::isinstance<py::array>(object)) {
-    throw py::type_error(who + " must be a NumPy array, got " + std::string(py::str(py::type::of(object))));
-  }
-  const auto a = py::reinterpret_borrow<py::array>(object);
-  if (!py::isinstance<py::array_t<Value>>(a)) {
-    throw py::type_error(who + " must have dtype " + std::string(py::str(py::dtype::of<Value>())) + ", got " +
-                         std::string(py::str(a.dtype())));
-  }
+  const py::array a = array_of<T>(object, operation, name);
   bool fits = a.ndim() == static_cast<py::ssize_t>(shape.size());
   py::ssize_t axis = 0;
   for (const int64_t n : shape) {
     if (fits && n != kAnySize && a.shape(axis) != n) fits = false;
     ++axis;
   }
-  if (!fits) throw ValueError(who + " must have shape " + shape_text(shape) + ", got " + shape_text(a));
-  constexpr int aligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  if (!(a.flags() & py::array::c_style) || !(a.flags() & aligned)) {
-    throw ValueError(who + " must be C-contiguous and aligned");
-  }
+  if (!fits)
+    throw ValueError(who(operation, name) + " must have shape " + shape_text(shape) + ", got " + shape_text(a));
   View<T> v;
-  if constexpr (std::is_const_v<T>) {
-    v.data = static_cast<T*>(a.data());
-  } else {
-    if (!a.writeable()) throw ValueError(who + " must be writeable");
-    v.data = static_cast<T*>(const_cast<void*>(a.data()));
-  }
+  v.data = contiguous_data<T>(a, operation, name);
   v.size = a.size();
   for (py::ssize_t i = 0; i < a.ndim() && i < 3; ++i) v.shape[i] = a.shape(i);
   return v;

@@ -7,7 +7,9 @@
 #include "base/parallel.h"
 #include "bind/arrays.h"
 #include "bind/module.h"
+#include "bind/operand.h"
 #include "ops/gemm.h"
+#include "ops/matmul.h"
 #include "ops/rows.h"
 
 namespace polysemy {
@@ -39,6 +41,30 @@ void bound_linear(const py::object& x, const BoundWeight& weight, const py::obje
   const KernelTable& table = level(isa);
   const py::gil_scoped_release release;
   linear_parallel(table, op, threads);
+}
+
+void bound_matmul(const py::object& a, const py::object& b, const py::object& out, int64_t num_threads,
+                  const Isa& isa) {
+  const Operand<float> left(a, "matmul", "a", 2), right(b, "matmul", "b", 2);
+  const Target target(out, "matmul", "out", 2);
+  Matmul op{};
+  op.rows = target.shape[0];
+  op.columns = op.c_stride = target.shape[1];
+  op.k = left.extent(1);
+  left.expect(2, op.rows);
+  right.expect(1, op.columns);
+  right.expect(2, op.k);
+  op.a = {left.stride(2), left.stride(1)};
+  op.b = {right.stride(2), right.stride(1)};
+  const auto left_at = left.starts(target.batch), right_at = right.starts(target.batch);
+  op.products.reserve(left_at.size());
+  for (size_t i = 0; i < left_at.size(); ++i) {
+    op.products.push_back({left_at[i], right_at[i], target.data + static_cast<int64_t>(i) * op.rows * op.columns});
+  }
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  matmul_parallel(table, op, threads);
 }
 
 void bound_norm(const py::object& x, const py::object& weight, const py::object& bias, const py::object& residual,
@@ -176,6 +202,7 @@ void bind_ops(py::module_& m) {
       .def_property_readonly("nbytes", [](const BoundWeight& w) { return w.packed.bytes(); });
   m.def("linear", &bound_linear, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
         py::arg("activation"), py::arg("out"), py::kw_only(), threads(), isa());
+  m.def("matmul", &bound_matmul, py::arg("a"), py::arg("b"), py::arg("out"), py::kw_only(), threads(), isa());
   m.def("layer_norm", &bound_norm, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
         py::arg("eps"), py::arg("out"), py::kw_only(), py::arg("rms") = false, threads(), isa());
   m.def("activation", &bound_activation, py::arg("x"), py::arg("kind"), py::arg("out"), py::kw_only(), threads(),

@@ -1,10 +1,12 @@
 // The C interface: matrix products.
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "capi/guard.h"
 #include "dispatch/registry.h"
 #include "ops/gemm.h"
+#include "ops/matmul.h"
 
 using namespace polysemy;
 using capi::Argument;
@@ -15,27 +17,6 @@ struct polysemy_weight {
 };
 
 namespace {
-
-// A square of this side is read and written within L1, whichever way it is stored.
-constexpr int64_t kSquare = 32;
-
-// out[columns, rows] = x[rows, columns] in the other order.
-Buffer transposed(const float* x, int64_t stride, int64_t rows, int64_t columns, int threads) {
-  Buffer out(rows * columns);
-  const int64_t strips = (columns + kSquare - 1) / kSquare;
-  parallel(static_cast<int>(std::min<int64_t>(threads, strips)), [&](int thread, int team) {
-    const Range part = share(strips, thread, team);
-    const int64_t end = std::min(columns, part.last * kSquare);
-    for (int64_t row = 0; row < rows; row += kSquare) {
-      for (int64_t column = part.first * kSquare; column < end; ++column) {
-        for (int64_t r = row; r < std::min(rows, row + kSquare); ++r) {
-          out.data()[column * rows + r] = x[r * stride + column];
-        }
-      }
-    }
-  });
-  return out;
-}
 
 PackedWeight packed(const KernelTable& table, const float* weight, int64_t stride, int64_t n, int64_t k, int threads) {
   PackedWeight result(n, k);
@@ -62,22 +43,14 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = default_kernels();
   if (m == 0 || n == 0) return;
-  if (k == 0) {  // an empty sum
-    for (int64_t row = 0; row < m; ++row) std::fill_n(c + row * c_stride, n, 0.0f);
-    return;
+  if (k > 0) {
+    capi::elements(function, "a", {m, k});
+    capi::elements(function, "b", {n, k});
   }
-  capi::elements(function, "a", {m, k});
-  capi::elements(function, "b", {n, k});
-  const Buffer copy_of_a = transpose_a ? transposed(a, a_stride, k, m, threads) : Buffer();
-  PackedWeight weight;
-  if (transpose_b) {
-    weight = packed(table, b, b_stride, n, k, threads);
-  } else {
-    const Buffer copy_of_b = transposed(b, b_stride, k, n, threads);
-    weight = packed(table, copy_of_b.data(), k, n, k, threads);
-  }
-  Linear op{&weight, transpose_a ? copy_of_a.data() : a, transpose_a ? k : a_stride, m, c, c_stride};
-  linear_parallel(table, op, threads);
+  Matmul op{m, n, k, {a_stride, 1}, {b_stride, 1}, c_stride, {{a, b, c}}};
+  if (transpose_a) std::swap(op.a.row, op.a.column);
+  if (transpose_b) std::swap(op.b.row, op.b.column);
+  matmul_parallel(table, op, threads);
 }
 
 void linear(int64_t rows, const float* x, int64_t x_stride, const polysemy_weight* weight, const float* bias,

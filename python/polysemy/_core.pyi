@@ -1,8 +1,9 @@
 """The compiled core: strict functions on exact arrays.
 
-Every array must be C-contiguous, aligned and of native byte order, with exactly the dtype and shape named here;
-nothing is converted or copied. A wrong type or dtype raises ``TypeError``, a wrong shape, layout or value
-``ValueError``; both name the operation and the argument. Nothing may overlap ``out`` unless it says so.
+Every array must be aligned and of native byte order, with exactly the dtype and shape named here, and C-contiguous
+where nothing else is said; nothing is converted or copied. A wrong type or dtype raises ``TypeError``, a wrong shape,
+layout or value ``ValueError``; both name the operation and the argument. Nothing may overlap ``out`` unless it says
+so.
 
 ``num_threads``: 0 = ``get_num_threads()``. ``isa``: one of ``isas()``, None = ``default_isa()``.
 Results don't depend on ``num_threads``, nor on ``isa`` among ``fused_isas()``. The interpreter lock is released.
@@ -108,6 +109,19 @@ def linear(
 
     x (m, k), weight (n, k), bias (n,), residual and out (m, n), all float32.
     activation: 0 none, 1 GELU (erf), 2 GELU (tanh), 3 ReLU, 4 SiLU, 5 tanh, 6 quick GELU.
+    """
+
+def matmul(
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    out: NDArray[np.float32],
+    *,
+    num_threads: int = 0,
+    isa: str | None = None,
+) -> None:
+    """out = a @ b for float32 a (..., m, k), b (..., k, n) and out (..., m, n).
+
+    a and b may have any strides, and leading axes that broadcast to those of out.
     """
 
 def attention(

@@ -18,6 +18,7 @@ def _normal(*shape: int) -> Any:
 
 
 X, WEIGHT, BIAS = _normal(37, 77), _normal(53, 77), _normal(77)
+FACTORS = _normal(2, 77, 53)
 OFFSETS = np.array([0, 5, 5, 37])
 IDS = np.arange(36, -1, -1, dtype=np.int32)
 ROTATED = _normal(37, 3, 18)
@@ -72,6 +73,14 @@ KERNELS: dict[str, tuple[tuple[int, ...], Kernel]] = {
         lambda out, **options: _core.linear(
             X, _core.PackedWeight(WEIGHT), _normal(53), _normal(37, 53), 1, out, **options
         ),
+    ),
+    "matmul": (
+        (3, 2, 19, 53),
+        lambda out, **options: _core.matmul(_normal(3, 1, 77, 19).swapaxes(2, 3), FACTORS, out, **options),
+    ),
+    "matmul-long": (
+        (2, 1, 5, 40),
+        lambda out, **options: _core.matmul(_normal(1, 5, 3500), _normal(2, 1, 3500, 40), out, **options),
     ),
     "embed": (
         X.shape,

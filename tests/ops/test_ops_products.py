@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops_layouts import LAYOUTS
+from ops_memory import guarded, guarded_output
 from polysemy import ops, reference
 
 ACTIVATIONS = (None, "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu")
@@ -128,6 +129,69 @@ def test_matmul(batch: Any, m: int, n: int, k: int, transposed: tuple[bool, bool
     result = ops.matmul(given_a, given_b, transpose_a=transposed[0], transpose_b=transposed[1], out=out)
     assert result is out
     ops_bounds.within(result, np.matmul(_wide(a), _wide(b)), ops_bounds.product(a, b))
+
+
+def _one_by_one(a: Any, b: Any) -> Any:
+    """The products of a batch, each alone and with its second factor packed as a whole."""
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a, b = (np.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
+    result = np.full((*batch, a.shape[-2], b.shape[-1]), np.nan, dtype=np.float32)
+    for index in np.ndindex(batch):
+        ops.linear(a[index], ops.PackedWeight(b[index].T), out=result[index])
+    return result
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    batch=st.sampled_from(
+        [((), (7,)), ((70,), ()), ((2, 1), (3,)), ((2, 3), (3,)), ((3, 1, 2), (1, 4, 1)), ((1,), (1,))]
+    ),
+    sizes=st.tuples(st.integers(1, 40), st.integers(1, 70), st.integers(1, 130))
+    | st.sampled_from([(1, 1, 6500), (300, 17, 3073), (5, 500, 3072), (2000, 3, 2), (1, 40, 1)]),
+    orders=st.tuples(st.booleans(), st.booleans()),
+    threads=st.sampled_from([1, 2, 3, 8]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_batch_is_each_product_alone(
+    batch: Any, sizes: tuple[int, int, int], orders: tuple[bool, bool], threads: int, seed: int
+) -> None:
+    """Bit for bit: the place in the batch, the threads, and how much is packed at once have no influence."""
+    (m, n, k), rng = sizes, np.random.default_rng(seed)
+    a, b = _normal(rng, *batch[0], m, k), _normal(rng, *batch[1], k, n)
+    expected = _one_by_one(a, b)
+    if orders[0]:
+        a = np.swapaxes(np.swapaxes(a, -1, -2).copy(), -1, -2)
+    if orders[1]:
+        b = np.swapaxes(np.swapaxes(b, -1, -2).copy(), -1, -2)
+    np.testing.assert_array_equal(ops.matmul(a, b, num_threads=threads), expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_of_a_batch(layout: str) -> None:
+    rng = np.random.default_rng(7)
+    a, b = _normal(rng, 3, 6, 21), _normal(rng, 3, 21, 18)
+    change = LAYOUTS[layout]
+    np.testing.assert_array_equal(ops.matmul(change(a), change(b)), _one_by_one(a, b))
+
+
+def test_windows_that_overlap_are_factors_like_others() -> None:
+    rng = np.random.default_rng(8)
+    windows = np.lib.stride_tricks.sliding_window_view(_normal(rng, 60), 20)[:, None]
+    b = np.lib.stride_tricks.sliding_window_view(_normal(rng, 41, 5), (20, 5))[::2, 0]
+    np.testing.assert_array_equal(ops.matmul(windows[:11], b), _one_by_one(windows[:11], b))
+
+
+@pytest.mark.parametrize("at_end", [True, False], ids=["page_behind", "page_before"])
+def test_a_batch_stays_within_its_arrays(at_end: bool) -> None:
+    rng = np.random.default_rng(9)
+    for m, n, k in [(1, 1, 1), (1, 17, 5), (7, 16, 33), (19, 50, 192), (200, 3, 70)]:
+        a, b = guarded(_normal(rng, 3, 1, m, k), at_end=at_end), guarded(_normal(rng, 2, k, n), at_end=at_end)
+        turned = guarded(_normal(rng, 2, n, k), at_end=at_end)
+        out = guarded_output((3, 2, m, n), at_end=at_end)
+        np.testing.assert_array_equal(ops.matmul(a, b, out=out), _one_by_one(a, b))
+        out = guarded_output((3, 2, m, n), at_end=at_end)
+        ops.matmul(a, turned, transpose_b=True, out=out)
+        np.testing.assert_array_equal(out, _one_by_one(a, turned.swapaxes(1, 2)))
 
 
 @pytest.mark.parametrize(

@@ -102,12 +102,13 @@ def matmul(
         a: array (..., m, k), or (k,); float32 or float16. Leading axes of a and b broadcast.
         b: array (..., k, n), or (k,); float32 or float16.
         transpose_a: take a as (..., k, m).
-        transpose_b: take b as (..., n, k), which is the cheaper layout here.
+        transpose_b: take b as (..., n, k).
         out: C-contiguous float32 array of the result's shape; must overlap no input.
         num_threads: threads for this call, None for the default.
 
     Returns:
-        float32 array (..., m, n), without m for a 1-D a and without n for a 1-D b.
+        float32 array (..., m, n), without m for a 1-D a and without n for a 1-D b. Each product is the same
+        whatever the others are.
 
     Raises:
         TypeError: an argument is no array, or its dtype is neither float32 nor float16.
@@ -116,13 +117,10 @@ def matmul(
     op = "matmul"
     sources = (as_array(op, "a", a), as_array(op, "b", b))
     left = _operand(op, "a", sources[0], flag(op, "transpose_a", transpose_a), row=True)
-    # The core multiplies by rows of b's transpose, so that is the form kept from here on: (..., n, k).
-    right = np.swapaxes(
-        _operand(op, "b", sources[1], flag(op, "transpose_b", transpose_b), row=False), -1, -2
-    )
-    (m, k), n = left.shape[-2:], right.shape[-2]
-    if right.shape[-1] != k:
-        raise ValueError(f"{op}: b: expected {k} rows as a has columns, got {right.shape[-1]}")
+    right = _operand(op, "b", sources[1], flag(op, "transpose_b", transpose_b), row=False)
+    (m, k), n = left.shape[-2:], right.shape[-1]
+    if right.shape[-2] != k:
+        raise ValueError(f"{op}: b: expected {k} rows as a has columns, got {right.shape[-2]}")
     try:
         batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     except ValueError:
@@ -132,29 +130,8 @@ def matmul(
     shape = (*batch, *((m,) if sources[0].ndim > 1 else ()), *((n,) if sources[1].ndim > 1 else ()))
     count = threads(op, num_threads)
     result = output(op, out, shape, sources)
-    if not result.size:
-        return result
-    if k == 0:
-        result[...] = 0.0
-        return result
-    if right.ndim == 2:
-        rows = left.size // k
-        _core.linear(
-            contiguous(left, (rows, k)),
-            pack(right),
-            None,
-            None,
-            0,
-            result.reshape(rows, n),
-            num_threads=count,
-        )
-        return result
-    lefts, rights = np.broadcast_to(left, (*batch, m, k)), np.broadcast_to(right, (*batch, n, k))
-    target = result.reshape(*batch, m, n)
-    for index in np.ndindex(batch):
-        packed = pack(rights[index])
-        rows_of_a = np.ascontiguousarray(lefts[index])
-        _core.linear(rows_of_a, packed, None, None, 0, target[index], num_threads=count)
+    if result.size:
+        _core.matmul(left, right, result.reshape(*batch, m, n), num_threads=count)
     return result
 
 
