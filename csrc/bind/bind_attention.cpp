@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "bind/arrays.h"
 #include "bind/module.h"
+#include "bind/operand.h"
 #include "ops/attention.h"
 
 namespace polysemy {
@@ -34,6 +35,30 @@ struct Span {
   }
 };
 
+void check_sizes(int64_t heads, int64_t kv_heads, int64_t dim, int64_t v_dim) {
+  require(heads >= 0 && kv_heads >= 0 && dim >= 0 && v_dim >= 0,
+          "attention: heads, kv_heads, dim and v_dim must be 0 or more");
+  require(dim <= 4096 && v_dim <= 4096, "attention: dim and v_dim must be at most 4096, got ", dim, " and ", v_dim);
+  require(kv_heads > 0 ? heads % kv_heads == 0 : heads == 0, "attention: heads (", heads,
+          ") must be a multiple of kv_heads (", kv_heads, ")");
+}
+
+// Which keys take part by their place. left, right: -1 is no limit.
+void set_band(Attention& op, bool causal, const std::optional<Strides>& window) {
+  const auto limit = [](int64_t n) { return n < 0 || n > kUnlimited ? kUnlimited : n; };
+  op.modifiers.left = window ? limit((*window)[0]) : kUnlimited;
+  op.modifiers.right = window ? limit((*window)[1]) : kUnlimited;
+  if (causal) op.modifiers.right = 0;
+  op.modifiers.windowed = causal || window.has_value();
+}
+
+void run(const Attention& op, int64_t num_threads, const std::optional<std::string>& isa) {
+  const int threads = resolve_threads(num_threads);
+  const KernelTable& table = level(isa);
+  const py::gil_scoped_release release;
+  attention_parallel(table, op, threads);
+}
+
 View<const int64_t> offsets_view(const py::object& object, const char* name, int64_t problems) {
   return view<const int64_t>(object, "attention", name, {problems});
 }
@@ -47,11 +72,7 @@ void bound_attention(const py::object& q, const py::object& k, const py::object&
                      const py::object& mask_offsets, MaskStrides mask_strides, const py::object& weights,
                      const py::object& weights_offsets, const py::object& lse, const py::object& lse_offsets,
                      int64_t num_threads, const std::optional<std::string>& isa) {
-  require(heads >= 0 && kv_heads >= 0 && dim >= 0 && v_dim >= 0,
-          "attention: heads, kv_heads, dim and v_dim must be 0 or more");
-  require(dim <= 4096 && v_dim <= 4096, "attention: dim and v_dim must be at most 4096, got ", dim, " and ", v_dim);
-  require(kv_heads > 0 ? heads % kv_heads == 0 : heads == 0, "attention: heads (", heads,
-          ") must be a multiple of kv_heads (", kv_heads, ")");
+  check_sizes(heads, kv_heads, dim, v_dim);
   const auto query = view<const float>(q, "attention", "q", {kAnySize});
   const auto key = view<const float>(k, "attention", "k", {kAnySize});
   const auto value = view<const float>(v, "attention", "v", {kAnySize});
@@ -93,11 +114,7 @@ void bound_attention(const py::object& q, const py::object& k, const py::object&
   op.modifiers.mask_row = mask_strides[1];
   op.modifiers.mask_column = mask_strides[2];
   op.alibi_slopes = optional_view<const float>(alibi_slopes, "attention", "alibi_slopes", {heads}).data;
-  const auto limit = [](int64_t n) { return n < 0 || n > kUnlimited ? kUnlimited : n; };
-  op.modifiers.left = window ? limit((*window)[0]) : kUnlimited;
-  op.modifiers.right = window ? limit((*window)[1]) : kUnlimited;
-  if (causal) op.modifiers.right = 0;
-  op.modifiers.windowed = causal || window.has_value();
+  set_band(op, causal, window);
 
   for (int64_t p = 0; p < problems; ++p) {
     const int64_t n = queries.data[p], m = keys.data[p];
@@ -131,10 +148,77 @@ void bound_attention(const py::object& q, const py::object& k, const py::object&
     }
     op.problems.push_back(problem);
   }
-  const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
-  const py::gil_scoped_release release;
-  attention_parallel(table, op, threads);
+  run(op, num_threads, isa);
+}
+
+// The mask of all problems, broadcast to (batch..., heads, queries, keys); T: uint8_t or float.
+template <class T>
+void set_mask(Attention& op, const py::object& array, const Shape& batch, int64_t queries, int64_t keys,
+              const T* Problem::*field) {
+  const Operand<T> mask(array, "attention", "mask", 3);
+  mask.expect(3, op.heads, true);
+  mask.expect(2, queries, true);
+  mask.expect(1, keys, true);
+  op.mask_head = mask.stride(3);
+  op.modifiers.mask_row = mask.stride(2);
+  op.modifiers.mask_column = mask.stride(1);
+  const auto starts = mask.starts(batch);
+  for (size_t i = 0; i < starts.size(); ++i) op.problems[i].*field = starts[i];
+}
+
+void bound_attention_dense(const py::object& q, const py::object& k, const py::object& v, const py::object& out,
+                           int64_t kv_heads, float scale, bool causal, const std::optional<Strides>& window,
+                           const py::object& alibi_slopes, const py::object& mask, const py::object& weights,
+                           const py::object& lse, int64_t num_threads, const std::optional<std::string>& isa) {
+  const Operand<float> query(q, "attention", "q", 3), key(k, "attention", "k", 3), value(v, "attention", "v", 3);
+  const Target target(out, "attention", "out", 3);
+  const int64_t heads = target.shape[0], queries = target.shape[1], keys = key.extent(2);
+  Attention op{};
+  op.heads = heads;
+  op.kv_heads = kv_heads;
+  op.dim = query.extent(1);
+  op.value_dim = target.shape[2];
+  check_sizes(heads, kv_heads, op.dim, op.value_dim);
+  query.expect(3, heads, true);
+  query.expect(2, queries);
+  key.expect(3, kv_heads, true);
+  key.expect(1, op.dim);
+  value.expect(3, kv_heads, true);
+  value.expect(2, keys);
+  value.expect(1, op.value_dim);
+  for (const auto* operand : {&query, &key, &value}) operand->expect_contiguous_rows();
+  op.query = {query.stride(3), query.stride(2)};
+  op.key = {key.stride(3), key.stride(2)};
+  op.value = {value.stride(3), value.stride(2)};
+  op.out = {queries * op.value_dim, op.value_dim};
+  op.scale = scale;
+  op.alibi_slopes = optional_view<const float>(alibi_slopes, "attention", "alibi_slopes", {heads}).data;
+  set_band(op, causal, window);
+
+  const auto q_at = query.starts(target.batch), k_at = key.starts(target.batch), v_at = value.starts(target.batch);
+  const auto problems = static_cast<int64_t>(q_at.size());
+  float* probabilities = target.beside(weights, "attention", "weights", {heads, queries, keys});
+  float* log_sums = target.beside(lse, "attention", "lse", {heads, queries});
+  op.problems.resize(q_at.size());
+  for (int64_t i = 0; i < problems; ++i) {
+    Problem& problem = op.problems[static_cast<size_t>(i)];
+    problem.query = q_at[static_cast<size_t>(i)];
+    problem.key = k_at[static_cast<size_t>(i)];
+    problem.value = v_at[static_cast<size_t>(i)];
+    problem.out = target.data + i * heads * queries * op.value_dim;
+    problem.queries = queries;
+    problem.keys = keys;
+    problem.weights = probabilities ? probabilities + i * heads * queries * keys : nullptr;
+    problem.lse = log_sums ? log_sums + i * heads * queries : nullptr;
+  }
+  if (!mask.is_none()) {
+    if (py::isinstance<py::array_t<uint8_t>>(mask)) {
+      set_mask(op, mask, target.batch, queries, keys, &Problem::keep);
+    } else {
+      set_mask(op, mask, target.batch, queries, keys, &Problem::add);
+    }
+  }
+  run(op, num_threads, isa);
 }
 
 }  // namespace
@@ -148,6 +232,10 @@ void bind_attention(py::module_& m) {
         py::arg("causal") = false, py::arg("window") = none, py::arg("alibi_slopes") = none, py::arg("mask") = none,
         py::arg("mask_offsets") = none, py::arg("mask_strides") = MaskStrides{0, 0, 0}, py::arg("weights") = none,
         py::arg("weights_offsets") = none, py::arg("lse") = none, py::arg("lse_offsets") = none,
+        py::arg("num_threads") = 0, py::arg("isa") = none);
+  m.def("attention_dense", &bound_attention_dense, py::arg("q"), py::arg("k"), py::arg("v"), py::arg("out"),
+        py::arg("kv_heads"), py::arg("scale"), py::kw_only(), py::arg("causal") = false, py::arg("window") = none,
+        py::arg("alibi_slopes") = none, py::arg("mask") = none, py::arg("weights") = none, py::arg("lse") = none,
         py::arg("num_threads") = 0, py::arg("isa") = none);
 }
 

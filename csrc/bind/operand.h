@@ -34,7 +34,8 @@ class Operand {
             " elements along axis -", axis, ", got shape ", shape_text(array_));
   }
   void expect_contiguous_rows() const {
-    require(extent(1) <= 1 || stride(1) == 1, operation_, ": ", name_, " must have contiguous rows");
+    require(extent(1) <= 1 || stride(1) == 1 || array_.size() == 0, operation_, ": ", name_,
+            " must have contiguous rows");
   }
 
   // Where each problem's part begins; throws if the leading axes don't broadcast to the batch.
@@ -85,6 +86,14 @@ struct Target {
     data = contiguous_data<float>(a, operation, name);
     for (py::ssize_t i = 0; i < a.ndim() - inner; ++i) batch.push_back(a.shape(i));
     for (py::ssize_t i = a.ndim() - inner; i < a.ndim(); ++i) shape.push_back(i < 0 ? 1 : a.shape(i));
+  }
+
+  // Another output for the same batch with its own last axes; null for None.
+  float* beside(const py::handle& object, const char* operation, const char* name, const Shape& last) const {
+    if (object.is_none()) return nullptr;
+    const Target other(object, operation, name, static_cast<int>(last.size()));
+    require(other.batch == batch && other.shape == last, operation, ": ", name, " does not fit the shape of out");
+    return other.data;
   }
 };
 

@@ -172,6 +172,31 @@ def attention(
     lse: log of the sum of exponentials, (heads, q_len) dense from lse_offsets[p].
     """
 
+def attention_dense(
+    q: NDArray[np.float32],
+    k: NDArray[np.float32],
+    v: NDArray[np.float32],
+    out: NDArray[np.float32],
+    kv_heads: int,
+    scale: float,
+    *,
+    causal: bool = False,
+    window: Sequence[int] | None = None,
+    alibi_slopes: NDArray[np.float32] | None = None,
+    mask: NDArray[np.uint8] | NDArray[np.float32] | None = None,
+    weights: NDArray[np.float32] | None = None,
+    lse: NDArray[np.float32] | None = None,
+    num_threads: int = 0,
+    isa: str | None = None,
+) -> None:
+    """``attention`` for problems of one shape: out (..., heads, length, v_dim), of which heads may be missing.
+
+    q (..., heads or 1, length, dim), k and v (..., kv_heads or 1, keys, dim or v_dim): axes before these broadcast to
+    those of out. Any strides, but the elements of the last axis follow each other. mask broadcasts to
+    (..., heads, length, keys) and may have any strides. weights (..., heads, length, keys) and lse
+    (..., heads, length) are outputs.
+    """
+
 def layer_norm(
     x: NDArray[np.float32],
     weight: NDArray[np.float32] | None,

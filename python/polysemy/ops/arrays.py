@@ -78,6 +78,13 @@ def contiguous(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return np.ascontiguousarray(array).reshape(shape)
 
 
+def plain_rows(array: NDArray[Any]) -> NDArray[Any]:
+    """The array if the elements of its last axis follow each other, otherwise a copy in C order."""
+    if array.shape[-1] <= 1 or array.strides[-1] == array.itemsize:
+        return array
+    return np.ascontiguousarray(array)
+
+
 def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDArray[Any]:
     """``value`` (an array, or a sequence of int) as integers that all lie in ``low .. high``."""
     if isinstance(value, (list, tuple, range)):
@@ -169,10 +176,20 @@ def threads(op: str, num_threads: Any) -> int:
     return 0 if num_threads is None else integer(op, "num_threads", num_threads, least=1)
 
 
+def new(op: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A new C-contiguous float32 array; MemoryError also where NumPy can't even count the elements."""
+    try:
+        return np.empty(shape, F32)
+    except ValueError as error:
+        raise MemoryError(
+            f"{op}: expected a result that fits into memory, got shape {shape}: {error}"
+        ) from None
+
+
 def output(op: str, out: Any, shape: tuple[int, ...], inputs: Iterable[Any]) -> NDArray[np.float32]:
     """A new C-contiguous float32 array, or ``out`` after it was checked against shape and inputs."""
     if out is None:
-        return np.empty(shape, dtype=np.float32)
+        return new(op, shape)
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"{op}: out: expected a NumPy array or None, got {type(out).__name__}")
     if out.dtype != F32:

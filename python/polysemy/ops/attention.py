@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,16 @@ from polysemy.ops.arrays import (
     F32,
     as_array,
     as_float32,
-    expect_shape,
     flag,
     integer,
+    new,
     number,
     output,
+    plain_rows,
     threads,
+    vector,
 )
-from polysemy.ops.attention_shapes import OP, Problems, dense_problems, ragged_problems
+from polysemy.ops.attention_shapes import OP, Dense, Ragged, dense_shapes, featured, ragged_problems
 
 
 def scaled_dot_product_attention(
@@ -78,97 +80,127 @@ def scaled_dot_product_attention(
         TypeError: an argument has a wrong type, or a dtype other than those named.
         ValueError: shapes, lengths or options do not fit each other, or ``out`` does not fit.
     """
-    names = ("query", "key", "value", "attn_mask", "alibi_slopes")
-    given = (query, key, value, attn_mask, alibi_slopes)
-    sources = {
-        name: as_array(OP, name, array)
-        for name, array in zip(names, given, strict=True)
-        if array is not None or name in names[:3]
-    }
-    q, k, v = (as_float32(OP, name, sources[name]) for name in names[:3])
-    mask = _mask(sources.get("attn_mask"))
+    inputs = [as_array(OP, "query", query), as_array(OP, "key", key), as_array(OP, "value", value)]
+    q = as_float32(OP, "query", inputs[0])
+    k = as_float32(OP, "key", inputs[1])
+    v = as_float32(OP, "value", inputs[2])
+    mask = slopes = None
+    if attn_mask is not None:
+        inputs.append(as_array(OP, "attn_mask", attn_mask))
+        mask = _mask(inputs[-1])
     causal = flag(OP, "is_causal", is_causal)
     if causal and mask is not None:
         raise ValueError(f"{OP}: is_causal: expected False beside an attn_mask, got True")
     grouped = flag(OP, "enable_gqa", enable_gqa)
-    if seqlens is None:
-        if kv_seqlens is not None:
-            raise ValueError(
-                f"{OP}: kv_seqlens: expected None without seqlens, got {type(kv_seqlens).__name__}"
-            )
-        problems = dense_problems(q, k, v, mask, grouped)
+    problem: Dense | Ragged
+    if seqlens is not None:
+        problem = ragged_problems(q, k, v, mask, grouped, seqlens, kv_seqlens)
+    elif kv_seqlens is None:
+        problem = dense_shapes(q, k, v, mask, grouped)
     else:
-        problems = ragged_problems(q, k, v, mask, grouped, seqlens, kv_seqlens)
-    slopes = _slopes(sources.get("alibi_slopes"), problems.heads)
-    factor = (1.0 / math.sqrt(problems.dim)) if scale is None else number(OP, "scale", scale)
-    band = _window(window)
-    want_weights, want_lse = flag(OP, "return_weights", return_weights), flag(OP, "return_lse", return_lse)
-    count = threads(OP, num_threads)
-    result = output(OP, out, problems.out_shape, (*sources.values(), seqlens, kv_seqlens))
-    weights = np.empty(problems.weights_size, dtype=np.float32) if want_weights else None
-    lse = np.empty(problems.lse_size, dtype=np.float32) if want_lse else None
-    _run(problems, result, weights, lse, slopes, factor, causal, band, count)
-    if weights is None and lse is None:
-        return result
-    extras = []
-    if weights is not None:
-        extras.append(problems.shape_weights(weights))
-    if lse is not None:
-        extras.append(problems.shape_lse(lse))
-    return (result, *extras)
+        raise ValueError(f"{OP}: kv_seqlens: expected None without seqlens, got {type(kv_seqlens).__name__}")
+    if alibi_slopes is not None:
+        inputs.append(as_array(OP, "alibi_slopes", alibi_slopes))
+        slopes = vector(OP, "alibi_slopes", inputs[-1], (problem.heads,))
+    options: Options = {
+        "scale": 1.0 / math.sqrt(max(q.shape[-1], 1)) if scale is None else number(OP, "scale", scale),
+        "causal": causal,
+        "window": None if window is None else _window(window),
+        "alibi_slopes": slopes,
+        "num_threads": threads(OP, num_threads),
+    }
+    wanted = flag(OP, "return_weights", return_weights), flag(OP, "return_lse", return_lse)
+    result = output(OP, out, problem.out, (*inputs, seqlens, kv_seqlens))
+    if isinstance(problem, Dense):
+        extras = _run_dense(problem, q, k, v, mask, result, wanted, options)
+    else:
+        extras = _run_ragged(problem, result, wanted, options)
+    return (result, *extras) if extras else result
 
 
-def _run(
-    p: Problems,
+class Options(TypedDict):
+    """What both forms of the core's attention take by name."""
+
+    scale: float
+    causal: bool
+    window: tuple[int, int] | None
+    alibi_slopes: NDArray[np.float32] | None
+    num_threads: int
+
+
+def _run_dense(
+    p: Dense,
+    q: NDArray[Any],
+    k: NDArray[Any],
+    v: NDArray[Any],
+    mask: NDArray[Any] | None,
     result: NDArray[np.float32],
-    weights: NDArray[np.float32] | None,
-    lse: NDArray[np.float32] | None,
-    slopes: NDArray[np.float32] | None,
-    scale: float,
-    causal: bool,
-    window: tuple[int, int] | None,
-    num_threads: int,
-) -> None:
-    if not result.size and (weights is None or not weights.size) and (lse is None or not lse.size):
-        return
-    _core.attention(
-        p.query.flat,
-        p.key.flat,
-        p.value.flat,
-        result.reshape(-1),
-        q_offsets=p.query.offsets,
-        k_offsets=p.key.offsets,
-        v_offsets=p.value.offsets,
-        out_offsets=p.out_offsets,
-        q_lens=p.q_lens,
-        k_lens=p.k_lens,
-        heads=p.heads,
-        kv_heads=p.kv_heads,
-        dim=p.dim,
-        v_dim=p.v_dim,
-        q_strides=p.query.strides[:2],
-        k_strides=p.key.strides[:2],
-        v_strides=p.value.strides[:2],
-        out_strides=p.out_strides,
-        scale=scale,
-        causal=causal,
-        window=window,
-        alibi_slopes=slopes,
-        mask=None if p.mask is None else p.mask.flat,
-        mask_offsets=None if p.mask is None else p.mask.offsets,
-        mask_strides=(0, 0, 0) if p.mask is None else p.mask.strides,
-        weights=weights,
-        weights_offsets=None if weights is None else p.weights_offsets,
-        lse=lse,
-        lse_offsets=None if lse is None else p.lse_offsets,
-        num_threads=num_threads,
-    )
+    wanted: tuple[bool, bool],
+    options: Options,
+) -> list[Any]:
+    weights = new(OP, p.weights) if wanted[0] else None
+    lse = new(OP, p.lse) if wanted[1] else None
+    extras = [array for array in (weights, lse) if array is not None]
+    if result.size or any(array.size for array in extras):
+        q, k = featured(q, k)
+        _core.attention_dense(
+            plain_rows(q),
+            plain_rows(k),
+            plain_rows(v),
+            result,
+            p.kv_heads,
+            mask=mask,
+            weights=weights,
+            lse=lse,
+            **options,
+        )
+    return extras
 
 
-def _mask(source: NDArray[Any] | None) -> NDArray[Any] | None:
+def _run_ragged(
+    p: Ragged, result: NDArray[np.float32], wanted: tuple[bool, bool], options: Options
+) -> list[Any]:
+    weights = new(OP, (p.weights_size,)) if wanted[0] else None
+    lse = new(OP, (result.shape[0] * p.heads,)) if wanted[1] else None
+    if result.size or (weights is not None and weights.size) or (lse is not None and lse.size):
+        _core.attention(
+            p.query.flat,
+            p.key.flat,
+            p.value.flat,
+            result.reshape(-1),
+            q_offsets=p.query.offsets,
+            k_offsets=p.key.offsets,
+            v_offsets=p.value.offsets,
+            out_offsets=p.starts * (p.heads * p.v_dim),
+            q_lens=p.q_lens,
+            k_lens=p.k_lens,
+            heads=p.heads,
+            kv_heads=p.kv_heads,
+            dim=p.dim,
+            v_dim=p.v_dim,
+            q_strides=p.query.strides,
+            k_strides=p.key.strides,
+            v_strides=p.value.strides,
+            out_strides=(p.v_dim, p.heads * p.v_dim),
+            mask=None if p.mask is None else p.mask.flat,
+            mask_offsets=None if p.mask is None else p.mask.offsets,
+            mask_strides=(0, 0, 0) if p.mask is None else p.mask.strides,
+            weights=weights,
+            weights_offsets=None if weights is None else p.weights_starts,
+            lse=lse,
+            lse_offsets=None if lse is None else p.starts * p.heads,
+            **options,
+        )
+    extras: list[Any] = []
+    if weights is not None:
+        extras.append(p.split_weights(weights))
+    if lse is not None:
+        extras.append(p.join_lse(lse))
+    return extras
+
+
+def _mask(source: NDArray[Any]) -> NDArray[Any]:
     """The mask as the core reads it: bytes, where nonzero takes part, or float32 to add."""
-    if source is None:
-        return None
     if source.dtype == np.bool_:
         return source.view(np.uint8)
     native = source.dtype.newbyteorder("=")
@@ -177,17 +209,7 @@ def _mask(source: NDArray[Any] | None) -> NDArray[Any] | None:
     return as_float32(OP, "attn_mask", source)
 
 
-def _slopes(source: NDArray[Any] | None, heads: int) -> NDArray[np.float32] | None:
-    if source is None:
-        return None
-    slopes = as_float32(OP, "alibi_slopes", source)
-    expect_shape(OP, "alibi_slopes", slopes, (heads,))
-    return np.ascontiguousarray(slopes)
-
-
-def _window(window: Any) -> tuple[int, int] | None:
-    if window is None:
-        return None
+def _window(window: Any) -> tuple[int, int]:
     if not isinstance(window, (tuple, list)):
         raise TypeError(f"{OP}: window: expected a pair (left, right) of int, got {type(window).__name__}")
     if len(window) != 2:

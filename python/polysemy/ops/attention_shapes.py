@@ -1,26 +1,35 @@
-"""From the shapes of attention's arguments to the list of problems that the core solves."""
+"""What the shapes of attention's arguments make of them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polysemy.ops.arrays import as_lengths
-from polysemy.ops.layout import Located, dense_offsets, locate_batch, locate_rows
+from polysemy.ops.layout import Located, dense_offsets, locate_mask, locate_rows
 
 OP = "scaled_dot_product_attention"
 # The kernel keeps a block of keys and one of values of this width in a core's cache; no model comes near it.
 MOST_FEATURES = 4096
 
 
+class Dense(NamedTuple):
+    """How equal problems are shaped: one for each element of the axes before (heads, length, dim)."""
+
+    heads: int
+    kv_heads: int
+    dim: int
+    out: tuple[int, ...]
+    weights: tuple[int, ...]
+    lse: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
-class Problems:
-    """All problems of one call, and how the flat results get their public shapes."""
+class Ragged:
+    """Sequences that are packed as rows, and where each of them begins."""
 
     query: Located
     key: Located
@@ -32,44 +41,41 @@ class Problems:
     kv_heads: int
     dim: int
     v_dim: int
-    out_shape: tuple[int, ...]
-    out_offsets: NDArray[np.int64]
-    out_strides: tuple[int, int]
-    shape_weights: Callable[[NDArray[np.float32]], Any]
-    shape_lse: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
     @property
-    def weights_sizes(self) -> NDArray[np.int64]:
-        """Number of probabilities of each problem."""
-        return self.heads * self.q_lens * self.k_lens
+    def out(self) -> tuple[int, int, int]:
+        """Shape of the result."""
+        return int(self.q_lens.sum()), self.heads, self.v_dim
 
     @property
-    def weights_offsets(self) -> NDArray[np.int64]:
-        """Where each problem's probabilities begin in the flat result."""
-        return dense_offsets(self.weights_sizes)
+    def starts(self) -> NDArray[np.int64]:
+        """The first row of each sequence in the result."""
+        return dense_offsets(self.q_lens)
+
+    @property
+    def weights_starts(self) -> NDArray[np.int64]:
+        """Where each sequence's probabilities begin in the flat result."""
+        return dense_offsets(self.heads * self.q_lens * self.k_lens)
 
     @property
     def weights_size(self) -> int:
         """Number of all probabilities, in Python's integers: it may be more than any memory holds."""
-        return sum(
-            self.heads * q * k for q, k in zip(self.q_lens.tolist(), self.k_lens.tolist(), strict=True)
-        )
+        lengths = zip(self.q_lens.tolist(), self.k_lens.tolist(), strict=True)
+        return sum(self.heads * q * k for q, k in lengths)
 
-    @property
-    def lse_offsets(self) -> NDArray[np.int64]:
-        """Where each problem's log-sums begin in the flat result."""
-        return dense_offsets(self.heads * self.q_lens)
+    def split_weights(self, flat: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The probabilities of each sequence: (heads, L_i, S_i)."""
+        shapes = [(self.heads, q, k) for q, k in zip(self.q_lens.tolist(), self.k_lens.tolist(), strict=True)]
+        parts = np.split(flat, self.weights_starts[1:]) if shapes else []
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    @property
-    def lse_size(self) -> int:
-        """Number of all log-sums."""
-        return self.heads * int(self.q_lens.sum())
-
-
-def _three_axes(argument: str, array: NDArray[Any]) -> NDArray[Any]:
-    if array.ndim < 2:
-        raise ValueError(f"{OP}: {argument}: expected shape (..., heads, length, dim), got {array.shape}")
-    return array[None] if array.ndim == 2 else array
+    def join_lse(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The log-sums, which the core writes as (heads, L_i) of one sequence after the other, by rows."""
+        rows = np.empty((int(self.q_lens.sum()), self.heads), dtype=np.float32)
+        for start, length in zip(self.starts.tolist(), self.q_lens.tolist(), strict=True):
+            block = flat[self.heads * start : self.heads * (start + length)]
+            rows[start : start + length] = block.reshape(self.heads, length).T
+        return rows
 
 
 def _check_features(q: NDArray[Any], k: NDArray[Any], v: NDArray[Any]) -> None:
@@ -98,63 +104,43 @@ def _heads(q: int, k: int, v: int, grouped: bool) -> tuple[int, int]:
     return heads, heads
 
 
-def _narrow(q: NDArray[Any], k: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], int]:
+def featured(q: NDArray[Any], k: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Queries and keys without features have scores of zero, just as with one feature that is zero."""
     if q.shape[-1]:
-        return q, k, q.shape[-1]
+        return q, k
     zero = np.zeros(1, dtype=np.float32)
-    return np.broadcast_to(zero, (*q.shape[:-1], 1)), np.broadcast_to(zero, (*k.shape[:-1], 1)), 1
+    return np.broadcast_to(zero, (*q.shape[:-1], 1)), np.broadcast_to(zero, (*k.shape[:-1], 1))
 
 
-def dense_problems(
+def dense_shapes(
     q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], mask: NDArray[Any] | None, grouped: bool
-) -> Problems:
-    """One problem per element of the broadcast axes before (heads, length, dim)."""
-    flat_heads = max(q.ndim, k.ndim, v.ndim) == 2
-    q, k, v = (_three_axes(name, a) for name, a in (("query", q), ("key", k), ("value", v)))
+) -> Dense:
+    """The shapes of what (..., heads, length, dim) gives; ValueError where they do not fit each other."""
+    shapes = q.shape, k.shape, v.shape
+    for name, shape in zip(("query", "key", "value"), shapes, strict=True):
+        if len(shape) < 2:
+            raise ValueError(f"{OP}: {name}: expected shape (..., heads, length, dim), got {shape}")
+    (*q_lead, lq, dim), (*k_lead, lk, _), (*v_lead, v_rows, v_dim) = shapes
     _check_features(q, k, v)
-    if v.shape[-2] != k.shape[-2]:
-        raise ValueError(f"{OP}: value: expected {k.shape[-2]} rows as in key, got {v.shape[-2]}")
-    heads, kv_heads = _heads(q.shape[-3], k.shape[-3], v.shape[-3], grouped)
-    batch: tuple[int, ...] = q.shape[:-3]
-    for name, array in (("key", k), ("value", v)):
-        if array.shape[:-3] == batch:
+    if v_rows != lk:
+        raise ValueError(f"{OP}: value: expected {lk} rows as in key, got {v_rows}")
+    q_heads, k_heads, v_heads = (lead[-1] if lead else 1 for lead in (q_lead, k_lead, v_lead))
+    heads, kv_heads = _heads(q_heads, k_heads, v_heads, grouped)
+    lead: tuple[int, ...] = (heads,) if q_lead or k_lead or v_lead else ()
+    batch = tuple(q_lead[:-1])
+    for name, shape in (("key", k.shape), ("value", v.shape)):
+        if shape[:-3] == batch:
             continue
         try:
-            batch = np.broadcast_shapes(batch, array.shape[:-3])
+            batch = np.broadcast_shapes(batch, shape[:-3])
         except ValueError:
             raise ValueError(
-                f"{OP}: {name}: expected batch axes that broadcast with {batch}, got shape {array.shape}"
+                f"{OP}: {name}: expected batch axes that broadcast with {batch}, got shape {shape}"
             ) from None
-    lq, lk, v_dim = q.shape[-2], k.shape[-2], v.shape[-1]
-    located_mask = None
+    lead = (*batch, *lead)
     if mask is not None:
-        full = (*batch, heads, lq, lk)
-        located_mask = _locate_mask(mask, full, full[1:] if flat_heads else full)
-    q, k, dim = _narrow(q, k)
-    count = math.prod(batch)
-    out_shape = (*batch, heads, lq, v_dim)
-    weights_shape, lse_shape = (*batch, heads, lq, lk), (*batch, heads, lq)
-    if flat_heads:
-        out_shape, weights_shape, lse_shape = out_shape[1:], weights_shape[1:], lse_shape[1:]
-    query, key, value = (locate_batch(a, batch, 3, inner_contiguous=True) for a in (q, k, v))
-    return Problems(
-        query=query,
-        key=key,
-        value=value,
-        mask=located_mask,
-        q_lens=np.full(count, lq, dtype=np.int64),
-        k_lens=np.full(count, lk, dtype=np.int64),
-        heads=heads,
-        kv_heads=kv_heads,
-        dim=dim,
-        v_dim=v_dim,
-        out_shape=out_shape,
-        out_offsets=np.arange(count, dtype=np.int64) * (heads * lq * v_dim),
-        out_strides=(lq * v_dim, v_dim),
-        shape_weights=lambda flat: flat.reshape(weights_shape),
-        shape_lse=lambda flat: flat.reshape(lse_shape),
-    )
+        _check_mask(mask, (*lead, lq, lk))
+    return Dense(heads, kv_heads, dim, (*lead, lq, v_dim), (*lead, lq, lk), (*lead, lq))
 
 
 def ragged_problems(
@@ -165,7 +151,7 @@ def ragged_problems(
     grouped: bool,
     seqlens: Any,
     kv_seqlens: Any,
-) -> Problems:
+) -> Ragged:
     """One problem per sequence of rows (tokens, heads, dim)."""
     for name, array in (("query", q), ("key", k), ("value", v)):
         if array.ndim != 3:
@@ -181,29 +167,15 @@ def ragged_problems(
     k_lens = as_lengths(OP, k_name, k_given, k.shape[0], "key")
     if k_lens.size != q_lens.size:
         raise ValueError(f"{OP}: kv_seqlens: expected {q_lens.size} lengths as in seqlens, got {k_lens.size}")
-    count, v_dim = q_lens.size, v.shape[2]
     located_mask = None
     if mask is not None:
-        shape = (count, heads, int(q_lens.max(initial=0)), int(k_lens.max(initial=0)))
-        located_mask = _locate_mask(mask, shape, shape)
-    q, k, dim = _narrow(q, k)
-    q_starts, k_starts = dense_offsets(q_lens), dense_offsets(k_lens)
-
-    def shape_weights(flat: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        sizes = heads * q_lens * k_lens
-        parts = np.split(flat, np.cumsum(sizes)[:-1]) if count else []
-        lengths = zip(q_lens.tolist(), k_lens.tolist(), strict=True)
-        return [part.reshape(heads, lq, lk) for part, (lq, lk) in zip(parts, lengths, strict=True)]
-
-    def shape_lse(flat: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows = np.empty((q_lens.sum(), heads), dtype=np.float32)
-        for start, length in zip(q_starts.tolist(), q_lens.tolist(), strict=True):
-            block = flat[heads * start : heads * (start + length)]
-            rows[start : start + length] = block.reshape(heads, length).T
-        return rows
-
-    return Problems(
-        query=locate_rows(q, q_starts),
+        lengths = int(q_lens.max(initial=0)), int(k_lens.max(initial=0))
+        _check_mask(mask, (q_lens.size, heads, *lengths))
+        located_mask = locate_mask(mask, q_lens.size)
+    q, k = featured(q, k)
+    k_starts = dense_offsets(k_lens)
+    return Ragged(
+        query=locate_rows(q, dense_offsets(q_lens)),
         key=locate_rows(k, k_starts),
         value=locate_rows(v, k_starts),
         mask=located_mask,
@@ -211,22 +183,14 @@ def ragged_problems(
         k_lens=k_lens,
         heads=heads,
         kv_heads=kv_heads,
-        dim=dim,
-        v_dim=v_dim,
-        out_shape=(q.shape[0], heads, v_dim),
-        out_offsets=q_starts * (heads * v_dim),
-        out_strides=(v_dim, heads * v_dim),
-        shape_weights=shape_weights,
-        shape_lse=shape_lse,
+        dim=q.shape[2],
+        v_dim=v.shape[2],
     )
 
 
-def _locate_mask(mask: NDArray[Any], shape: tuple[int, ...], public: tuple[int, ...]) -> Located:
-    """The mask broadcast to (..., heads, L, S) by zero strides; ``public`` is the shape callers see."""
-    fits = mask.ndim <= len(public) and all(
-        n in (1, full) for n, full in zip(reversed(mask.shape), reversed(public), strict=False)
+def _check_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> None:
+    fits = mask.ndim <= len(shape) and all(
+        n in (1, full) for n, full in zip(reversed(mask.shape), reversed(shape), strict=False)
     )
     if not fits:
-        raise ValueError(f"{OP}: attn_mask: expected a shape that broadcasts to {public}, got {mask.shape}")
-    padded = mask.reshape((1,) * (3 - mask.ndim) + mask.shape) if mask.ndim < 3 else mask
-    return locate_batch(padded, shape[:-3], 3, inner_contiguous=False)
+        raise ValueError(f"{OP}: attn_mask: expected a shape that broadcasts to {shape}, got {mask.shape}")

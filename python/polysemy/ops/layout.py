@@ -1,7 +1,7 @@
-"""How the attention kernel finds its operands: a flat buffer, offsets of problems, strides inside them.
+"""How the attention kernel finds packed sequences: a flat buffer, offsets of sequences, strides inside them.
 
-A problem is one sequence with all its heads. Broadcast axes have stride zero and transposed ones keep their
-strides, so an operand is copied only when its innermost axis is not contiguous.
+Broadcast axes have stride zero and transposed ones keep their strides, so an operand is copied only when its
+innermost axis is not contiguous, or an axis runs backwards.
 """
 
 from __future__ import annotations
@@ -59,19 +59,12 @@ def flat_view(array: NDArray[Any], strides: tuple[int, ...]) -> NDArray[Any]:
     return as_strided(array, (span,), (array.itemsize,), writeable=False)
 
 
-def locate_batch(
-    array: NDArray[Any], batch: tuple[int, ...], inner: int, *, inner_contiguous: bool
-) -> Located:
-    """Operand of equal problems: leading axes broadcast to ``batch``, ``inner`` axes per problem."""
-    array, strides = walkable(array, inner_contiguous=inner_contiguous)
-    lead = strides[: array.ndim - inner]
-    offsets = np.zeros(batch, dtype=np.int64)
-    # Counted from the last axis: an operand may have fewer axes than the batch.
-    for axis, stride in enumerate(reversed(lead)):
-        if stride:
-            steps = np.arange(batch[-1 - axis], dtype=np.int64) * stride
-            offsets += steps.reshape((-1,) + (1,) * axis)
-    return Located(flat_view(array, strides), offsets.reshape(-1), strides[array.ndim - inner :])
+def locate_mask(mask: NDArray[Any], sequences: int) -> Located:
+    """A mask that broadcasts to (sequences, heads, length, length): axes of size one have stride zero."""
+    padded = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
+    array, (step, *strides) = walkable(padded, inner_contiguous=False)
+    starts = np.arange(sequences, dtype=np.int64) * step
+    return Located(flat_view(array, (step, *strides)), starts, tuple(strides))
 
 
 def locate_rows(array: NDArray[Any], starts: NDArray[np.int64]) -> Located:
