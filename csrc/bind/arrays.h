@@ -85,6 +85,20 @@ View<T> view(const py::handle& object, const char* operation, const char* name, 
   return v;
 }
 
+// All axes but the last one count as rows; shape is then {rows, columns}.
+template <class T>
+View<T> rows_view(const py::handle& object, const char* operation, const char* name, int64_t rows, int64_t columns) {
+  const py::array a = array_of<T>(object, operation, name);
+  const py::ssize_t last = a.ndim() - 1;
+  int64_t count = 1;
+  for (py::ssize_t i = 0; i < last; ++i) count *= a.shape(i);
+  if (last < 0 || (rows != kAnySize && count != rows) || (columns != kAnySize && a.shape(last) != columns)) {
+    throw ValueError(who(operation, name) + " must have rows and columns " + shape_text({rows, columns}) +
+                     ", got shape " + shape_text(a));
+  }
+  return {contiguous_data<T>(a, operation, name), a.size(), {count, a.shape(last), 0}};
+}
+
 template <class T>
 View<T> optional_view(const py::handle& object, const char* operation, const char* name,
                       std::initializer_list<int64_t> shape) {

@@ -31,11 +31,12 @@ struct BoundWeight {
 void bound_linear(const py::object& x, const BoundWeight& weight, const py::object& bias, const py::object& residual,
                   int activation, const py::object& out, int64_t num_threads, const Isa& isa) {
   const int64_t n = weight.packed.n(), k = weight.packed.k();
-  const auto a = view<const float>(x, "linear", "x", {kAnySize, k});
+  const auto a = rows_view<const float>(x, "linear", "x", kAnySize, k);
   const int64_t m = a.shape[0];
   const auto b = optional_view<const float>(bias, "linear", "bias", {n});
-  const auto r = optional_view<const float>(residual, "linear", "residual", {m, n});
-  const auto c = view<float>(out, "linear", "out", {m, n});
+  const auto r =
+      residual.is_none() ? View<const float>{} : rows_view<const float>(residual, "linear", "residual", m, n);
+  const auto c = rows_view<float>(out, "linear", "out", m, n);
   Linear op{&weight.packed, a.data, k, m, c.data, n, b.data, r.data, n, activation_of(activation, "linear")};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = level(isa);
@@ -69,14 +70,14 @@ void bound_matmul(const py::object& a, const py::object& b, const py::object& ou
 
 void bound_norm(const py::object& x, const py::object& weight, const py::object& bias, const py::object& residual,
                 float eps, const py::object& out, bool rms, int64_t num_threads, const Isa& isa) {
-  const auto a = view<const float>(x, "layer_norm", "x", {kAnySize, kAnySize});
+  const auto a = rows_view<const float>(x, "layer_norm", "x", kAnySize, kAnySize);
   const int64_t m = a.shape[0], n = a.shape[1];
   NormTask task{};
   task.x = a.data;
   task.weight = optional_view<const float>(weight, "layer_norm", "weight", {n}).data;
   task.bias = optional_view<const float>(bias, "layer_norm", "bias", {n}).data;
-  task.residual = optional_view<const float>(residual, "layer_norm", "residual", {m, n}).data;
-  task.out = view<float>(out, "layer_norm", "out", {m, n}).data;
+  if (!residual.is_none()) task.residual = rows_view<const float>(residual, "layer_norm", "residual", m, n).data;
+  task.out = rows_view<float>(out, "layer_norm", "out", m, n).data;
   task.x_stride = task.residual_stride = task.out_stride = task.columns = n;
   task.rows = m;
   task.eps = eps;
@@ -88,9 +89,12 @@ void bound_norm(const py::object& x, const py::object& weight, const py::object&
 }
 
 void bound_activation(const py::object& x, int kind, const py::object& out, int64_t num_threads, const Isa& isa) {
-  const auto a = view<const float>(x, "activation", "x", {kAnySize});
-  const auto c = view<float>(out, "activation", "out", {a.size});
-  const ElementsTask task{a.data, c.data, a.size, activation_of(kind, "activation")};
+  const py::array from = array_of<const float>(x, "activation", "x"), to = array_of<float>(out, "activation", "out");
+  require(from.size() == to.size(), "activation: out must have the size of x, which is ", from.size(), ", got ",
+          to.size());
+  const ElementsTask task{contiguous_data<const float>(from, "activation", "x"),
+                          contiguous_data<float>(to, "activation", "out"), from.size(),
+                          activation_of(kind, "activation")};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = level(isa);
   const py::gil_scoped_release release;
@@ -101,8 +105,8 @@ using RowsOperation = void (*)(const KernelTable&, const RowsTask&, int);
 
 template <RowsOperation operation>
 void bound_rows(const char* name, const py::object& x, const py::object& out, int64_t num_threads, const Isa& isa) {
-  const auto a = view<const float>(x, name, "x", {kAnySize, kAnySize});
-  const auto c = view<float>(out, name, "out", {a.shape[0], a.shape[1]});
+  const auto a = rows_view<const float>(x, name, "x", kAnySize, kAnySize);
+  const auto c = rows_view<float>(out, name, "out", a.shape[0], a.shape[1]);
   const RowsTask task{a.data, c.data, a.shape[1], a.shape[1], a.shape[0], a.shape[1]};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = level(isa);

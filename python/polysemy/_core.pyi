@@ -107,7 +107,7 @@ def linear(
 ) -> None:
     """out = activation(x @ weight.T + bias) + residual.
 
-    x (m, k), weight (n, k), bias (n,), residual and out (m, n), all float32.
+    x (..., k), weight (n, k), bias (n,), residual and out (..., n), all float32.
     activation: 0 none, 1 GELU (erf), 2 GELU (tanh), 3 ReLU, 4 SiLU, 5 tanh, 6 quick GELU.
     """
 
@@ -211,7 +211,7 @@ def layer_norm(
 ) -> None:
     """out = (x + residual - mean) / sqrt(variance + eps) * weight + bias, by rows.
 
-    x, residual and out (m, n), weight and bias (n,), all float32. rms: no mean, the mean square as variance.
+    x, residual and out (..., n), weight and bias (n,), all float32. rms: no mean, the mean square as variance.
     out may be x or residual.
     """
 
@@ -223,17 +223,17 @@ def activation(
     num_threads: int = 0,
     isa: str | None = None,
 ) -> None:
-    """out = f(x), float32 (n,). kind: 0 to 6 as in ``linear``, 16 exp, 17 erf, 18 sigmoid. out may be x."""
+    """out = f(x), float32 of any shape. kind: 0 to 6 as in ``linear``, 16 exp, 17 erf, 18 sigmoid. out may be x."""
 
 def softmax(
     x: NDArray[np.float32], out: NDArray[np.float32], *, num_threads: int = 0, isa: str | None = None
 ) -> None:
-    """out = exp(x - max) / sum by rows of float32 (m, n); a row of -inf gives zeros. out may be x."""
+    """out = exp(x - max) / sum by rows of float32 (..., n); a row of -inf gives zeros. out may be x."""
 
 def l2_normalize(
     x: NDArray[np.float32], out: NDArray[np.float32], *, num_threads: int = 0, isa: str | None = None
 ) -> None:
-    """out = x / sqrt(sum of squares) by rows of float32 (m, n); a row of zeros stays. out may be x."""
+    """out = x / sqrt(sum of squares) by rows of float32 (..., n); a row of zeros stays. out may be x."""
 
 def embed(
     ids: NDArray[np.int32],

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.arrays import as_array, as_float32, contiguous, integer, output, threads
+from polysemy.ops.arrays import as_array, as_float32, contiguous, output, threads
+from polysemy.ops.axes import along_axis
 
 CODES = {"gelu": 1, "gelu_tanh": 2, "relu": 3, "silu": 4, "tanh": 5, "quick_gelu": 6}
 """The core's number for each activation that ``linear(activation=...)`` takes."""
@@ -75,8 +76,7 @@ def _apply(op: str, name: str, x: Any, out: Any, num_threads: int | None) -> NDA
     count = threads(op, num_threads)
     result = output(op, out, values.shape, (source,))
     if values.size:
-        flat = contiguous(values, (values.size,))
-        _core.activation(flat, CODES[name], result.reshape(-1), num_threads=count)
+        _core.activation(contiguous(values), CODES[name], result, num_threads=count)
     return result
 
 
@@ -99,28 +99,4 @@ def softmax(
         TypeError: ``x`` is no array, or its dtype is neither float32 nor float16.
         ValueError: there is no such axis, or ``out`` does not fit.
     """
-    source = as_array("softmax", "x", x)
-    values = as_float32("softmax", "x", source)
-    where = axis_of("softmax", axis, values.ndim)
-    count = threads("softmax", num_threads)
-    result = output("softmax", out, values.shape, (source,))
-    if not values.size:
-        return result
-    rows = np.moveaxis(values, where, -1)
-    length = rows.shape[-1]
-    flat = contiguous(rows, (rows.size // length, length))
-    if where == values.ndim - 1:
-        _core.softmax(flat, result.reshape(flat.shape), num_threads=count)
-    else:
-        scratch = np.empty_like(flat)
-        _core.softmax(flat, scratch, num_threads=count)
-        np.moveaxis(result, where, -1)[...] = scratch.reshape(rows.shape)
-    return result
-
-
-def axis_of(op: str, axis: Any, ndim: int) -> int:
-    """``axis`` counted from the front; ValueError where the array has no such axis."""
-    index = integer(op, "axis", axis, least=-(2**31))
-    if not -ndim <= index < ndim:
-        raise ValueError(f"{op}: axis: expected an axis of an array with {ndim} dimensions, got {index}")
-    return index % ndim
+    return along_axis("softmax", _core.softmax, x, axis, out, num_threads)

@@ -73,16 +73,18 @@ def as_float32(op: str, argument: str, value: Any) -> NDArray[np.float32]:
     return array.astype(np.float32, order="C")
 
 
-def contiguous(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The elements in C order under another shape; a copy only where the layout asks for one."""
-    return np.ascontiguousarray(array).reshape(shape)
+def contiguous(array: NDArray[Any]) -> NDArray[Any]:
+    """The array if it lies in C order, otherwise a copy that does; what has no axis stays so."""
+    if array.flags.c_contiguous:
+        return array
+    return np.array(array, order="C")
 
 
 def plain_rows(array: NDArray[Any]) -> NDArray[Any]:
     """The array if the elements of its last axis follow each other, otherwise a copy in C order."""
     if array.shape[-1] <= 1 or array.strides[-1] == array.itemsize:
         return array
-    return np.ascontiguousarray(array)
+    return np.array(array, order="C")
 
 
 def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDArray[Any]:
@@ -134,7 +136,8 @@ def vector(op: str, argument: str, value: Any, shape: tuple[int, ...]) -> NDArra
         return None
     array = as_float32(op, argument, value)
     expect_shape(op, argument, array, shape)
-    return contiguous(array, (array.size,))
+    row = contiguous(array)
+    return row if row.ndim == 1 else row.reshape(-1)
 
 
 def number(op: str, argument: str, value: Any, *, least: float = -math.inf) -> float:

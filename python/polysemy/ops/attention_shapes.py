@@ -112,32 +112,40 @@ def featured(q: NDArray[Any], k: NDArray[Any]) -> tuple[NDArray[Any], NDArray[An
     return np.broadcast_to(zero, (*q.shape[:-1], 1)), np.broadcast_to(zero, (*k.shape[:-1], 1))
 
 
-def dense_shapes(
-    q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], mask: NDArray[Any] | None, grouped: bool
-) -> Dense:
-    """The shapes of what (..., heads, length, dim) gives; ValueError where they do not fit each other."""
-    shapes = q.shape, k.shape, v.shape
-    for name, shape in zip(("query", "key", "value"), shapes, strict=True):
-        if len(shape) < 2:
-            raise ValueError(f"{OP}: {name}: expected shape (..., heads, length, dim), got {shape}")
-    (*q_lead, lq, dim), (*k_lead, lk, _), (*v_lead, v_rows, v_dim) = shapes
-    _check_features(q, k, v)
-    if v_rows != lk:
-        raise ValueError(f"{OP}: value: expected {lk} rows as in key, got {v_rows}")
-    q_heads, k_heads, v_heads = (lead[-1] if lead else 1 for lead in (q_lead, k_lead, v_lead))
+def _broadcast(
+    q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...], grouped: bool
+) -> tuple[int, int, tuple[int, ...]]:
+    """(heads, kv_heads, the result's axes before its last two); none of these where no array has heads."""
+    q_heads, k_heads, v_heads = (shape[-3] if len(shape) > 2 else 1 for shape in (q, k, v))
     heads, kv_heads = _heads(q_heads, k_heads, v_heads, grouped)
-    lead: tuple[int, ...] = (heads,) if q_lead or k_lead or v_lead else ()
-    batch = tuple(q_lead[:-1])
-    for name, shape in (("key", k.shape), ("value", v.shape)):
-        if shape[:-3] == batch:
-            continue
+    batch = q[:-3]
+    for name, shape in (("key", k), ("value", v)):
         try:
             batch = np.broadcast_shapes(batch, shape[:-3])
         except ValueError:
             raise ValueError(
                 f"{OP}: {name}: expected batch axes that broadcast with {batch}, got shape {shape}"
             ) from None
-    lead = (*batch, *lead)
+    return heads, kv_heads, (*batch, heads) if max(len(q), len(k), len(v)) > 2 else ()
+
+
+def dense_shapes(
+    q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], mask: NDArray[Any] | None, grouped: bool
+) -> Dense:
+    """The shapes of what (..., heads, length, dim) gives; ValueError where they do not fit each other."""
+    for name, array in (("query", q), ("key", k), ("value", v)):
+        if array.ndim < 2:
+            raise ValueError(f"{OP}: {name}: expected shape (..., heads, length, dim), got {array.shape}")
+    _check_features(q, k, v)
+    lq, dim = q.shape[-2:]
+    lk, v_dim = k.shape[-2], v.shape[-1]
+    if v.shape[-2] != lk:
+        raise ValueError(f"{OP}: value: expected {lk} rows as in key, got {v.shape[-2]}")
+    lead: tuple[int, ...] = q.shape[:-2]
+    if k.shape[:-2] == lead and v.shape[:-2] == lead and not grouped:
+        heads = kv_heads = lead[-1] if lead else 1
+    else:
+        heads, kv_heads, lead = _broadcast(q.shape, k.shape, v.shape, grouped)
     if mask is not None:
         _check_mask(mask, (*lead, lq, lk))
     return Dense(heads, kv_heads, dim, (*lead, lq, v_dim), (*lead, lq, lk), (*lead, lq))

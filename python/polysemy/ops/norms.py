@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.activations import axis_of
 from polysemy.ops.arrays import (
     as_array,
     as_float32,
@@ -21,6 +21,7 @@ from polysemy.ops.arrays import (
     threads,
     vector,
 )
+from polysemy.ops.axes import along_axis
 
 _F32_EPS = float(np.finfo(np.float32).eps)
 
@@ -92,39 +93,37 @@ def _norm(
     *,
     rms: bool,
 ) -> NDArray[np.float32]:
-    sources = [
-        None if array is None and name != "x" else as_array(op, name, array)
-        for name, array in zip(("x", "residual", "weight", "bias"), arrays, strict=True)
-    ]
-    x, residual, weight, bias = sources
+    x, residual, weight, bias = arrays
+    x = as_array(op, "x", x)
+    residual = None if residual is None else as_array(op, "residual", residual)
+    weight = None if weight is None else as_array(op, "weight", weight)
+    bias = None if bias is None else as_array(op, "bias", bias)
     values = as_float32(op, "x", x)
     shape = _row_shape(op, normalized_shape)
     if values.shape[max(0, values.ndim - len(shape)) :] != shape:
         raise ValueError(f"{op}: x: expected last axes of shape {shape}, got shape {values.shape}")
     scale, shift = vector(op, "weight", weight, shape), vector(op, "bias", bias, shape)
-    added = None if residual is None else as_float32(op, "residual", residual)
-    if added is not None:
+    added = None
+    if residual is not None:
+        added = as_float32(op, "residual", residual)
         expect_shape(op, "residual", added, values.shape)
+        added = contiguous(added)
     epsilon = number(op, "eps", eps, least=0.0)
     count = threads(op, num_threads)
-    result = output(op, out, values.shape, sources)
+    result = output(op, out, values.shape, (x, residual, weight, bias))
     if values.size:
-        length = int(np.prod(shape, dtype=np.int64))
-        rows = (values.size // length, length)
-        _core.layer_norm(
-            contiguous(values, rows),
-            scale,
-            shift,
-            None if added is None else contiguous(added, rows),
-            epsilon,
-            result.reshape(rows),
-            rms=rms,
-            num_threads=count,
-        )
+        rows, target = contiguous(values), result
+        if len(shape) > 1:
+            flat = (-1, math.prod(shape))
+            rows, target = rows.reshape(flat), result.reshape(flat)
+            added = None if added is None else added.reshape(flat)
+        _core.layer_norm(rows, scale, shift, added, epsilon, target, rms=rms, num_threads=count)
     return result
 
 
 def _row_shape(op: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    if type(normalized_shape) is int:  # looking for a sequence takes longer than small rows do
+        return (integer(op, "normalized_shape", normalized_shape, least=0),)
     if isinstance(normalized_shape, Sequence) and not isinstance(normalized_shape, (str, bytes)):
         shape = tuple(integer(op, "normalized_shape", n, least=0) for n in normalized_shape)
         if not shape:
@@ -151,20 +150,4 @@ def l2_normalize(
         TypeError: ``x`` is no array, or its dtype is neither float32 nor float16.
         ValueError: there is no such axis, or ``out`` does not fit.
     """
-    source = as_array("l2_normalize", "x", x)
-    values = as_float32("l2_normalize", "x", source)
-    where = axis_of("l2_normalize", axis, values.ndim)
-    count = threads("l2_normalize", num_threads)
-    result = output("l2_normalize", out, values.shape, (source,))
-    if not values.size:
-        return result
-    rows = np.moveaxis(values, where, -1)
-    length = rows.shape[-1]
-    flat = contiguous(rows, (rows.size // length, length))
-    if where == values.ndim - 1:
-        _core.l2_normalize(flat, result.reshape(flat.shape), num_threads=count)
-    else:
-        scratch = np.empty_like(flat)
-        _core.l2_normalize(flat, scratch, num_threads=count)
-        np.moveaxis(result, where, -1)[...] = scratch.reshape(rows.shape)
-    return result
+    return along_axis("l2_normalize", _core.l2_normalize, x, axis, out, num_threads)

@@ -60,5 +60,5 @@ def _pool(op: str, mode: int, x: Any, seqlens: Any, out: Any, num_threads: int |
     if result.size:
         offsets = np.zeros(lengths.size + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        _core.pool(contiguous(values, values.shape), offsets, mode, result, num_threads=count)
+        _core.pool(contiguous(values), offsets, mode, result, num_threads=count)
     return result

@@ -51,13 +51,12 @@ def linear(
         ValueError: a shape, ``activation`` or ``out`` does not fit.
     """
     op = "linear"
-    sources = {
-        name: as_array(op, name, array)
-        for name, array in (("x", x), ("weight", weight), ("bias", bias), ("residual", residual))
-        if not isinstance(array, PackedWeight) and (array is not None or name in ("x", "weight"))
-    }
-    values = as_float32(op, "x", sources.get("x", x))
-    matrix = as_float32(op, "weight", sources["weight"]) if "weight" in sources else None
+    inputs = [as_array(op, "x", x)]
+    values = as_float32(op, "x", inputs[0])
+    matrix = None
+    if not isinstance(weight, PackedWeight):
+        inputs.append(as_array(op, "weight", weight))
+        matrix = as_float32(op, "weight", inputs[-1])
     shape: tuple[int, ...] = weight.shape if matrix is None else matrix.shape
     if len(shape) != 2:
         raise ValueError(f"{op}: weight: expected shape (out, in), got {shape}")
@@ -65,25 +64,28 @@ def linear(
         raise ValueError(f"{op}: x: expected shape (..., {shape[1]}), got {values.shape}")
     if activation is not None and (not isinstance(activation, str) or activation not in CODES):
         raise ValueError(f"{op}: activation: expected None or one of {sorted(CODES)}, got {activation!r}")
-    shift = vector(op, "bias", sources.get("bias", bias), (shape[0],))
-    target_shape = (*values.shape[:-1], shape[0])
-    added = as_float32(op, "residual", sources["residual"]) if "residual" in sources else None
-    if added is not None:
-        expect_shape(op, "residual", added, target_shape)
+    shift = added = None
+    if bias is not None:
+        inputs.append(as_array(op, "bias", bias))
+        shift = vector(op, "bias", inputs[-1], (shape[0],))
+    target = (*values.shape[:-1], shape[0])
+    if residual is not None:
+        inputs.append(as_array(op, "residual", residual))
+        added = as_float32(op, "residual", inputs[-1])
+        expect_shape(op, "residual", added, target)
+        added = contiguous(added)
     count = threads(op, num_threads)
-    result = output(op, out, target_shape, sources.values())
-    if not result.size:
-        return result
-    rows, columns = result.size // shape[0], max(shape[1], 1)
-    _core.linear(
-        contiguous(values, (rows, columns)) if shape[1] else np.zeros((rows, 1), dtype=np.float32),
-        weight.packed if matrix is None else pack(matrix),
-        shift,
-        None if added is None else contiguous(added, (rows, shape[0])),
-        0 if activation is None else CODES[activation],
-        result.reshape(rows, shape[0]),
-        num_threads=count,
-    )
+    result = output(op, out, target, inputs)
+    if result.size:
+        _core.linear(
+            contiguous(values) if shape[1] else np.zeros((*values.shape[:-1], 1), dtype=np.float32),
+            weight.packed if matrix is None else pack(matrix),
+            shift,
+            added,
+            0 if activation is None else CODES[activation],
+            result,
+            num_threads=count,
+        )
     return result
 
 
