@@ -6,12 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from ops_draws import normal
 
 Arguments = dict[str, Any]
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Any:
-    return rng.standard_normal(shape).astype(np.float32)
 
 
 def _size(rng: np.random.Generator) -> int:
@@ -23,31 +20,31 @@ def _some(rng: np.random.Generator, value: Any) -> Any:
 
 
 def _elements(rng: np.random.Generator) -> Arguments:
-    return {"x": _normal(rng, *(_size(rng) for _ in range(rng.integers(1, 4))))}
+    return {"x": normal(rng, *(_size(rng) for _ in range(rng.integers(1, 4))))}
 
 
 def _norm(rng: np.random.Generator) -> Arguments:
     n, shape = _size(rng), (_size(rng), _size(rng))
-    x = _normal(rng, *shape, n)
-    residual = _some(rng, _normal(rng, *shape, n))
-    return {"x": x, "normalized_shape": n, "weight": _some(rng, _normal(rng, n)), "residual": residual}
+    x = normal(rng, *shape, n)
+    residual = _some(rng, normal(rng, *shape, n))
+    return {"x": x, "normalized_shape": n, "weight": _some(rng, normal(rng, n)), "residual": residual}
 
 
 def _layer_norm(rng: np.random.Generator) -> Arguments:
     call = _norm(rng)
-    return {**call, "bias": _some(rng, _normal(rng, call["normalized_shape"])), "eps": 1e-5}
+    return {**call, "bias": _some(rng, normal(rng, call["normalized_shape"])), "eps": 1e-5}
 
 
 def _linear(rng: np.random.Generator) -> Arguments:
     m, n, k = _size(rng), _size(rng), _size(rng)
     return {
-        "x": _normal(rng, m, k),
-        "weight": _normal(rng, n, k),
-        "bias": _some(rng, _normal(rng, n)),
+        "x": normal(rng, m, k),
+        "weight": normal(rng, n, k),
+        "bias": _some(rng, normal(rng, n)),
         "activation": _some(
             rng, str(rng.choice(["gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu"]))
         ),
-        "residual": _some(rng, _normal(rng, m, n)),
+        "residual": _some(rng, normal(rng, m, n)),
     }
 
 
@@ -56,41 +53,41 @@ def _matmul(rng: np.random.Generator) -> Arguments:
     lead = [(), (2,), (2, 3), (1,)]
     turn = bool(rng.random() < 0.5)
     return {
-        "a": _normal(rng, *lead[rng.integers(4)], m, k),
-        "b": _normal(rng, *((n, k) if turn else (k, n))),
+        "a": normal(rng, *lead[rng.integers(4)], m, k),
+        "b": normal(rng, *((n, k) if turn else (k, n))),
         "transpose_b": turn,
     }
 
 
 def _embedding(rng: np.random.Generator) -> Arguments:
     rows = _size(rng)
-    return {"ids": rng.integers(0, rows, (_size(rng), 2)), "table": _normal(rng, rows, _size(rng))}
+    return {"ids": rng.integers(0, rows, (_size(rng), 2)), "table": normal(rng, rows, _size(rng))}
 
 
 def _rotary(rng: np.random.Generator) -> Arguments:
     length = _size(rng)
-    return {"x": _normal(rng, 2, length, 2 * _size(rng)), "positions": np.arange(length), "theta": 1e4}
+    return {"x": normal(rng, 2, length, 2 * _size(rng)), "positions": np.arange(length), "theta": 1e4}
 
 
 def _pool(rng: np.random.Generator) -> Arguments:
     lens = rng.integers(0, 9, _size(rng))
-    return {"x": _normal(rng, int(lens.sum()), _size(rng)), "seqlens": lens}
+    return {"x": normal(rng, int(lens.sum()), _size(rng)), "seqlens": lens}
 
 
 def _attention(rng: np.random.Generator) -> Arguments:
     heads, groups, dim, v_dim = (int(n) for n in rng.integers(1, [4, 4, 40, 40]))
     lq, lk, batch = _size(rng), _size(rng), int(rng.integers(1, 4))
     call: Arguments = {
-        "query": _normal(rng, batch, heads * groups, lq, dim),
-        "key": _normal(rng, batch, heads, lk, dim),
-        "value": _normal(rng, batch, heads, lk, v_dim),
+        "query": normal(rng, batch, heads * groups, lq, dim),
+        "key": normal(rng, batch, heads, lk, dim),
+        "value": normal(rng, batch, heads, lk, v_dim),
         "enable_gqa": True,
         "scale": _some(rng, 0.3),
         "window": _some(rng, (3, 5)),
-        "alibi_slopes": _some(rng, np.abs(_normal(rng, heads * groups))),
+        "alibi_slopes": _some(rng, np.abs(normal(rng, heads * groups))),
     }
     if rng.random() < 0.5:
-        mask = _normal(rng, *[(lq, lk), (heads * groups, 1, lk), (batch, 1, lq, lk)][rng.integers(3)])
+        mask = normal(rng, *[(lq, lk), (heads * groups, 1, lk), (batch, 1, lq, lk)][rng.integers(3)])
         call["attn_mask"] = mask if rng.random() < 0.5 else mask > -1
     else:
         call["is_causal"] = bool(rng.random() < 0.5)
@@ -101,9 +98,9 @@ def _ragged_attention(rng: np.random.Generator) -> Arguments:
     count, heads, dim = int(rng.integers(1, 5)), int(rng.integers(1, 4)), _size(rng)
     lens, kv_lens = rng.integers(0, 20, count), rng.integers(0, 40, count)
     return {
-        "query": _normal(rng, int(lens.sum()), heads, dim),
-        "key": _normal(rng, int(kv_lens.sum()), heads, dim),
-        "value": _normal(rng, int(kv_lens.sum()), heads, _size(rng)),
+        "query": normal(rng, int(lens.sum()), heads, dim),
+        "key": normal(rng, int(kv_lens.sum()), heads, dim),
+        "value": normal(rng, int(kv_lens.sum()), heads, _size(rng)),
         "seqlens": lens,
         "kv_seqlens": kv_lens,
         "window": _some(rng, (-1, 4)),

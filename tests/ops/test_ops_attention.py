@@ -10,16 +10,13 @@ import ops_bounds
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ops_draws import normal
 from ops_layouts import LAYOUTS
 from polysemy import ops, reference
 
 SDPA = ops.scaled_dot_product_attention
 # On both sides of lanes, tiles and blocks of keys.
 BORDERS = [1, 2, 7, 8, 15, 16, 17, 31, 33, 47, 63, 64, 65, 96, 127, 128, 129, 255, 256, 257, 511, 513]
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Any:
-    return rng.standard_normal(shape).astype(np.float32)
 
 
 def _wide(*arrays: Any) -> list[Any]:
@@ -64,19 +61,19 @@ def check(q: Any, k: Any, v: Any, mask: Any = None, **options: Any) -> None:
 @pytest.mark.parametrize("keys", BORDERS)
 def test_number_of_keys(keys: int) -> None:
     rng = np.random.default_rng(keys)
-    check(_normal(rng, 2, 3, 20), _normal(rng, 2, keys, 20), _normal(rng, 2, keys, 11))
+    check(normal(rng, 2, 3, 20), normal(rng, 2, keys, 20), normal(rng, 2, keys, 11))
 
 
 @pytest.mark.parametrize("queries", BORDERS)
 def test_number_of_queries(queries: int) -> None:
     rng = np.random.default_rng(queries)
-    check(_normal(rng, 2, queries, 20), _normal(rng, 2, 19, 20), _normal(rng, 2, 19, 11))
+    check(normal(rng, 2, queries, 20), normal(rng, 2, 19, 20), normal(rng, 2, 19, 11))
 
 
 @pytest.mark.parametrize("dim", [*range(1, 70), 96, 127, 128, 129, 255, 256, 257, 511, 512])
 def test_number_of_features(dim: int) -> None:
     rng = np.random.default_rng(dim)
-    check(_normal(rng, 5, dim), _normal(rng, 70, dim), _normal(rng, 70, 513 - dim))
+    check(normal(rng, 5, dim), normal(rng, 70, dim), normal(rng, 70, 513 - dim))
 
 
 @settings(max_examples=100, deadline=None)
@@ -107,9 +104,9 @@ def test_options(
         mask = np.where(rng.random((2, lq, lk)) < 0.2, -np.inf, rng.standard_normal((2, lq, lk)))
         mask = mask.astype(np.float32)
     check(
-        _normal(rng, 2, lq, dim),
-        _normal(rng, 2, lk, dim),
-        _normal(rng, 2, lk, v_dim),
+        normal(rng, 2, lq, dim),
+        normal(rng, 2, lk, dim),
+        normal(rng, 2, lk, v_dim),
         mask,
         is_causal=kind == "causal",
         window=window,
@@ -121,8 +118,8 @@ def test_options(
 @pytest.mark.parametrize(("heads", "kv_heads"), [(4, 1), (4, 2), (4, 4), (9, 3), (5, 1)])
 def test_grouped_heads(heads: int, kv_heads: int) -> None:
     rng = np.random.default_rng(heads)
-    q = _normal(rng, 2, heads, 9, 16)
-    k, v = _normal(rng, 2, kv_heads, 33, 16), _normal(rng, 2, kv_heads, 33, 8)
+    q = normal(rng, 2, heads, 9, 16)
+    k, v = normal(rng, 2, kv_heads, 33, 16), normal(rng, 2, kv_heads, 33, 8)
     check(q, k, v, enable_gqa=True)
     repeated = [np.repeat(a, heads // kv_heads, axis=1) for a in (k, v)]
     np.testing.assert_array_equal(SDPA(q, k, v, enable_gqa=True), SDPA(q, *repeated))
@@ -145,9 +142,9 @@ def test_broadcasting_copies_nothing_and_changes_nothing(
     q: Any, k: Any, v: Any, mask: Any, mask_rows: tuple[int, int]
 ) -> None:
     rng = np.random.default_rng(3)
-    query, key, value = _normal(rng, *q, 5, 8), _normal(rng, *k, 7, 8), _normal(rng, *v, 7, 4)
+    query, key, value = normal(rng, *q, 5, 8), normal(rng, *k, 7, 8), normal(rng, *v, 7, 4)
     lead = np.broadcast_shapes(q, k, v)
-    bias = _normal(rng, *mask, *mask_rows)
+    bias = normal(rng, *mask, *mask_rows)
     full = [
         np.ascontiguousarray(np.broadcast_to(a, (*lead, *rows)))
         for a, rows in ((query, (5, 8)), (key, (7, 8)), (value, (7, 4)), (bias, (5, 7)))
@@ -162,8 +159,8 @@ def test_broadcasting_copies_nothing_and_changes_nothing(
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(layout: str) -> None:
     rng = np.random.default_rng(4)
-    q, k, v = _normal(rng, 2, 3, 6, 8), _normal(rng, 2, 3, 7, 8), _normal(rng, 2, 3, 7, 8)
-    bias = _normal(rng, 6, 7)
+    q, k, v = normal(rng, 2, 3, 6, 8), normal(rng, 2, 3, 7, 8), normal(rng, 2, 3, 7, 8)
+    bias = normal(rng, 6, 7)
     change = LAYOUTS[layout]
     np.testing.assert_array_equal(SDPA(change(q), change(k), change(v), change(bias)), SDPA(q, k, v, bias))
 
@@ -171,7 +168,7 @@ def test_layouts(layout: str) -> None:
 def test_the_layout_of_projections_is_taken_as_it_is() -> None:
     """(batch, length, heads, dim) seen with swapped axes, as models have it; one array for q, k and v."""
     rng = np.random.default_rng(5)
-    packed = _normal(rng, 2, 9, 3, 4, 8)
+    packed = normal(rng, 2, 9, 3, 4, 8)
     q, k, v = (np.swapaxes(packed[:, :, i], 1, 2) for i in range(3))
     expected = SDPA(*(np.ascontiguousarray(a) for a in (q, k, v)))
     np.testing.assert_array_equal(SDPA(q, k, v), expected)
@@ -179,9 +176,9 @@ def test_the_layout_of_projections_is_taken_as_it_is() -> None:
 
 def _ragged_case(rng: np.random.Generator, q_lens: list[int], k_lens: list[int], kv_heads: int) -> Any:
     return (
-        _normal(rng, sum(q_lens), 4, 16),
-        _normal(rng, sum(k_lens), kv_heads, 16),
-        _normal(rng, sum(k_lens), kv_heads, 9),
+        normal(rng, sum(q_lens), 4, 16),
+        normal(rng, sum(k_lens), kv_heads, 16),
+        normal(rng, sum(k_lens), kv_heads, 9),
     )
 
 
@@ -203,7 +200,7 @@ def test_ragged_is_each_sequence_alone(
     q, k, v = _ragged_case(rng, q_lens, k_lens, kv_heads)
     mask = None
     if kind in ("bool", "float"):
-        mask = _normal(rng, len(lens), 1, max(q_lens), max(k_lens))
+        mask = normal(rng, len(lens), 1, max(q_lens), max(k_lens))
         mask = mask > -0.5 if kind == "bool" else mask
     options = {"is_causal": kind == "causal", "window": (3, 1) if kind == "window" else None}
     result, weights, lse = SDPA(
@@ -256,13 +253,13 @@ def test_ragged_against_the_reference() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 3, 4, 7])
 def test_threads_do_not_change_a_bit(threads: int) -> None:
     rng = np.random.default_rng(7)
-    q, k, v = _normal(rng, 3, 2, 150, 33), _normal(rng, 3, 2, 270, 33), _normal(rng, 3, 2, 270, 33)
+    q, k, v = normal(rng, 3, 2, 150, 33), normal(rng, 3, 2, 270, 33), normal(rng, 3, 2, 270, 33)
     np.testing.assert_array_equal(SDPA(q, k, v, num_threads=threads), SDPA(q, k, v, num_threads=1))
 
 
 def test_asking_for_more_does_not_change_the_result() -> None:
     rng = np.random.default_rng(8)
-    q, k, v = _normal(rng, 2, 70, 24), _normal(rng, 2, 300, 24), _normal(rng, 2, 300, 24)
+    q, k, v = normal(rng, 2, 70, 24), normal(rng, 2, 300, 24), normal(rng, 2, 300, 24)
     plain = SDPA(q, k, v)
     out = np.full_like(plain, np.nan)
     answer = SDPA(q, k, v, return_weights=True, return_lse=True, out=out)
@@ -300,11 +297,11 @@ def test_zero_sizes(shapes: Any, result: tuple[int, ...]) -> None:
 
 def test_float16_is_widened() -> None:
     rng = np.random.default_rng(9)
-    half = [_normal(rng, 2, n, 8).astype(np.float16) for n in (5, 6, 6)]
+    half = [normal(rng, 2, n, 8).astype(np.float16) for n in (5, 6, 6)]
     full = [a.astype(np.float32) for a in half]
     np.testing.assert_array_equal(SDPA(*half), SDPA(*full))
     np.testing.assert_array_equal(SDPA(half[0], full[1], half[2]), SDPA(*full))
-    bias = _normal(rng, 5, 6).astype(np.float16)
+    bias = normal(rng, 5, 6).astype(np.float16)
     np.testing.assert_array_equal(SDPA(*half, bias), SDPA(*full, bias.astype(np.float32)))
 
 
@@ -327,6 +324,6 @@ def test_worked_example(values: Any) -> None:
 
 def test_scale_defaults_to_the_root_of_the_features() -> None:
     rng = np.random.default_rng(10)
-    q, k, v = _normal(rng, 5, 24), _normal(rng, 6, 24), _normal(rng, 6, 3)
+    q, k, v = normal(rng, 5, 24), normal(rng, 6, 24), normal(rng, 6, 3)
     np.testing.assert_array_equal(SDPA(q, k, v), SDPA(q, k, v, scale=1 / math.sqrt(24)))
     np.testing.assert_array_equal(SDPA(q, k, v, scale=np.float32(0.5)), SDPA(q, k, v, scale=0.5))

@@ -10,16 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ops_draws import normal, wide
 from ops_layouts import LAYOUTS
 from polysemy import ops, reference
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Any:
-    return rng.standard_normal(shape).astype(np.float32)
-
-
-def _wide(x: Any) -> Any:
-    return None if x is None else np.asarray(x).astype(np.float64)
 
 
 @settings(max_examples=80, deadline=None)
@@ -35,15 +28,15 @@ def test_layer_norm(
     rows: int, length: int, ratio: float, spread: float, affine: tuple[bool, bool, bool], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    x = ((_normal(rng, rows, length) + np.float32(ratio)) * np.float32(spread)).astype(np.float32)
+    x = ((normal(rng, rows, length) + np.float32(ratio)) * np.float32(spread)).astype(np.float32)
     weight, bias, residual = (
-        _normal(rng, *shape) if wanted else None
+        normal(rng, *shape) if wanted else None
         for shape, wanted in zip([(length,), (length,), (rows, length)], affine, strict=True)
     )
     eps = 1e-12
     # The sum is rounded to float32 first: that is what the operation normalises.
     summed = x if residual is None else x + residual
-    oracle = reference.layer_norm(_wide(summed), length, _wide(weight), _wide(bias), eps)
+    oracle = reference.layer_norm(wide(summed), length, wide(weight), wide(bias), eps)
     result = ops.layer_norm(x, length, weight, bias, eps, residual=residual)
     ops_bounds.within(result, oracle, ops_bounds.layer_norm(oracle, weight, bias))
 
@@ -58,11 +51,11 @@ def test_layer_norm(
 )
 def test_rms_norm(rows: int, length: int, spread: float, affine: tuple[bool, bool], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    x = _normal(rng, rows, length) * np.float32(spread)
-    weight = _normal(rng, length) if affine[0] else None
-    residual = _normal(rng, rows, length) if affine[1] else None
+    x = normal(rng, rows, length) * np.float32(spread)
+    weight = normal(rng, length) if affine[0] else None
+    residual = normal(rng, rows, length) if affine[1] else None
     summed = x if residual is None else x + residual
-    oracle = reference.rms_norm(_wide(summed), length, _wide(weight))
+    oracle = reference.rms_norm(wide(summed), length, wide(weight))
     result = ops.rms_norm(x, length, weight, residual=residual)
     ops_bounds.within(result, oracle, 3e-7 * np.abs(oracle) + ops_bounds.TINY)
 
@@ -71,7 +64,7 @@ def test_rms_norm(rows: int, length: int, spread: float, affine: tuple[bool, boo
 @pytest.mark.parametrize("level", [0.0, 1.0, -3.7, 1e-30, 123456.7, 1e30])
 def test_a_constant_row_gives_exactly_beta(length: int, level: float) -> None:
     rng = np.random.default_rng(length)
-    weight, bias = _normal(rng, length), _normal(rng, length)
+    weight, bias = normal(rng, length), normal(rng, length)
     x = np.full((2, length), level, dtype=np.float32)
     np.testing.assert_array_equal(ops.layer_norm(x, length, weight, bias), np.stack([bias, bias]))
     np.testing.assert_array_equal(ops.layer_norm(x, length), np.zeros_like(x))
@@ -79,7 +72,7 @@ def test_a_constant_row_gives_exactly_beta(length: int, level: float) -> None:
 
 def test_rows_do_not_touch_each_other() -> None:
     rng = np.random.default_rng(5)
-    x = _normal(rng, 7, 37)
+    x = normal(rng, 7, 37)
     alone = [ops.layer_norm(row, 37) for row in x]
     x[3] = np.nan
     x[5] = np.inf
@@ -90,15 +83,15 @@ def test_rows_do_not_touch_each_other() -> None:
 
 
 def test_large_values_do_not_overflow() -> None:
-    x = _normal(np.random.default_rng(6), 3, 100) * np.float32(1e18)
+    x = normal(np.random.default_rng(6), 3, 100) * np.float32(1e18)
     for op, oracle_op in ((ops.layer_norm, reference.layer_norm), (ops.rms_norm, reference.rms_norm)):
-        oracle = oracle_op(_wide(x), 100)
+        oracle = oracle_op(wide(x), 100)
         ops_bounds.within(op(x, 100), oracle, ops_bounds.layer_norm(oracle, None, None))
 
 
 def test_against_torch() -> None:
     rng = np.random.default_rng(7)
-    x, weight, bias = _normal(rng, 4, 3, 5, 8), _normal(rng, 5, 8), _normal(rng, 5, 8)
+    x, weight, bias = normal(rng, 4, 3, 5, 8), normal(rng, 5, 8), normal(rng, 5, 8)
     t = [torch.from_numpy(a).double() for a in (x, weight, bias)]
     oracle = torch.nn.functional.layer_norm(t[0], (5, 8), t[1], t[2], 1e-5).numpy()
     result = ops.layer_norm(x, (5, 8), weight, bias)
@@ -111,7 +104,7 @@ def test_against_torch() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(layout: str) -> None:
     rng = np.random.default_rng(8)
-    x, residual, weight, bias = _normal(rng, 6, 21), _normal(rng, 6, 21), _normal(rng, 21), _normal(rng, 21)
+    x, residual, weight, bias = normal(rng, 6, 21), normal(rng, 6, 21), normal(rng, 21), normal(rng, 21)
     change = LAYOUTS[layout]
     result = ops.layer_norm(change(x), 21, change(weight), change(bias), residual=change(residual))
     np.testing.assert_array_equal(result, ops.layer_norm(x, 21, weight, bias, residual=residual))
@@ -133,8 +126,8 @@ def test_zero_sizes() -> None:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_l2_normalize(rows: int, length: int, spread: float, seed: int) -> None:
-    x = _normal(np.random.default_rng(seed), rows, length) * np.float32(spread)
-    oracle = reference.l2_normalize(_wide(x))
+    x = normal(np.random.default_rng(seed), rows, length) * np.float32(spread)
+    oracle = reference.l2_normalize(wide(x))
     # 16 lanes add n/16 squares each, then four levels of the tree; root, division and the squares add the
     # rest.
     bound = ops_bounds.U * (8 + length / 16) * np.abs(oracle) + ops_bounds.TINY

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ops_draws import normal, wide
 from ops_layouts import LAYOUTS
 from ops_memory import guarded, guarded_output
 from polysemy import ops, reference
@@ -18,14 +19,6 @@ ACTIVATIONS = (None, "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu")
 # No slope of these functions exceeds this (GELU's largest is 1.13), so an error in their argument grows no
 # further.
 STEEPEST = 1.13
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> Any:
-    return rng.standard_normal(shape).astype(np.float32)
-
-
-def _wide(x: Any) -> Any:
-    return None if x is None else np.asarray(x).astype(np.float64)
 
 
 @settings(max_examples=80, deadline=None)
@@ -41,13 +34,13 @@ def test_linear(
     m: int, n: int, k: int, activation: str | None, extras: tuple[bool, bool, bool], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    x, weight = _normal(rng, m, k), _normal(rng, n, k)
-    bias = _normal(rng, n) if extras[0] else None
-    residual = _normal(rng, m, n) if extras[1] else None
-    before = reference.linear(_wide(x), _wide(weight), _wide(bias))
-    middle = reference.linear(_wide(x), _wide(weight), _wide(bias), activation=activation)
+    x, weight = normal(rng, m, k), normal(rng, n, k)
+    bias = normal(rng, n) if extras[0] else None
+    residual = normal(rng, m, n) if extras[1] else None
+    before = reference.linear(wide(x), wide(weight), wide(bias))
+    middle = reference.linear(wide(x), wide(weight), wide(bias), activation=activation)
     oracle = reference.linear(
-        _wide(x), _wide(weight), _wide(bias), activation=activation, residual=_wide(residual)
+        wide(x), wide(weight), wide(bias), activation=activation, residual=wide(residual)
     )
     bound = STEEPEST * ops_bounds.product(x, weight.T, bias) + ops_bounds.U * np.abs(oracle)
     if activation is not None:
@@ -71,7 +64,7 @@ def test_integer_fill_is_exact(m: int, n: int, k: int, seed: int) -> None:
 
 def test_a_row_does_not_depend_on_the_others() -> None:
     rng = np.random.default_rng(1)
-    x, weight = _normal(rng, 61, 100), ops.PackedWeight(_normal(rng, 50, 100))
+    x, weight = normal(rng, 61, 100), ops.PackedWeight(normal(rng, 50, 100))
     whole = ops.linear(x, weight)
     x[7], x[23] = np.nan, np.inf
     poisoned = ops.linear(x, weight)
@@ -83,7 +76,7 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 0)])
 def test_linear_without_features_is_its_bias(activation: str | None, shape: tuple[int, ...]) -> None:
-    bias = _normal(np.random.default_rng(2), 5)
+    bias = normal(np.random.default_rng(2), 5)
     x = np.zeros(shape, dtype=np.float32)
     result = ops.linear(x, np.zeros((5, 0), dtype=np.float32), bias, activation=activation)
     row = np.asarray(
@@ -101,7 +94,7 @@ def test_linear_without_features_is_its_bias(activation: str | None, shape: tupl
 
 def test_packed_weight_is_a_copy() -> None:
     rng = np.random.default_rng(3)
-    weight, x = _normal(rng, 6, 7), _normal(rng, 3, 7)
+    weight, x = normal(rng, 6, 7), normal(rng, 3, 7)
     packed = ops.PackedWeight(weight)
     before = ops.linear(x, weight)
     weight[...] = np.nan
@@ -122,13 +115,13 @@ def test_packed_weight_is_a_copy() -> None:
 )
 def test_matmul(batch: Any, m: int, n: int, k: int, transposed: tuple[bool, bool], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    a, b = _normal(rng, *batch[0], m, k), _normal(rng, *batch[1], k, n)
+    a, b = normal(rng, *batch[0], m, k), normal(rng, *batch[1], k, n)
     given_a = np.swapaxes(a, -1, -2).copy() if transposed[0] else a
     given_b = np.swapaxes(b, -1, -2).copy() if transposed[1] else b
     out = np.full(np.matmul(a, b).shape, np.nan, dtype=np.float32)
     result = ops.matmul(given_a, given_b, transpose_a=transposed[0], transpose_b=transposed[1], out=out)
     assert result is out
-    ops_bounds.within(result, np.matmul(_wide(a), _wide(b)), ops_bounds.product(a, b))
+    ops_bounds.within(result, np.matmul(wide(a), wide(b)), ops_bounds.product(a, b))
 
 
 def _one_by_one(a: Any, b: Any) -> Any:
@@ -157,7 +150,7 @@ def test_a_batch_is_each_product_alone(
 ) -> None:
     """Bit for bit: the place in the batch, the threads, and how much is packed at once have no influence."""
     (m, n, k), rng = sizes, np.random.default_rng(seed)
-    a, b = _normal(rng, *batch[0], m, k), _normal(rng, *batch[1], k, n)
+    a, b = normal(rng, *batch[0], m, k), normal(rng, *batch[1], k, n)
     expected = _one_by_one(a, b)
     if orders[0]:
         a = np.swapaxes(np.swapaxes(a, -1, -2).copy(), -1, -2)
@@ -169,15 +162,15 @@ def test_a_batch_is_each_product_alone(
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts_of_a_batch(layout: str) -> None:
     rng = np.random.default_rng(7)
-    a, b = _normal(rng, 3, 6, 21), _normal(rng, 3, 21, 18)
+    a, b = normal(rng, 3, 6, 21), normal(rng, 3, 21, 18)
     change = LAYOUTS[layout]
     np.testing.assert_array_equal(ops.matmul(change(a), change(b)), _one_by_one(a, b))
 
 
 def test_windows_that_overlap_are_factors_like_others() -> None:
     rng = np.random.default_rng(8)
-    windows = np.lib.stride_tricks.sliding_window_view(_normal(rng, 60), 20)[:, None]
-    b = np.lib.stride_tricks.sliding_window_view(_normal(rng, 41, 5), (20, 5))[::2, 0]
+    windows = np.lib.stride_tricks.sliding_window_view(normal(rng, 60), 20)[:, None]
+    b = np.lib.stride_tricks.sliding_window_view(normal(rng, 41, 5), (20, 5))[::2, 0]
     np.testing.assert_array_equal(ops.matmul(windows[:11], b), _one_by_one(windows[:11], b))
 
 
@@ -185,8 +178,8 @@ def test_windows_that_overlap_are_factors_like_others() -> None:
 def test_a_batch_stays_within_its_arrays(at_end: bool) -> None:
     rng = np.random.default_rng(9)
     for m, n, k in [(1, 1, 1), (1, 17, 5), (7, 16, 33), (19, 50, 192), (200, 3, 70)]:
-        a, b = guarded(_normal(rng, 3, 1, m, k), at_end=at_end), guarded(_normal(rng, 2, k, n), at_end=at_end)
-        turned = guarded(_normal(rng, 2, n, k), at_end=at_end)
+        a, b = guarded(normal(rng, 3, 1, m, k), at_end=at_end), guarded(normal(rng, 2, k, n), at_end=at_end)
+        turned = guarded(normal(rng, 2, n, k), at_end=at_end)
         out = guarded_output((3, 2, m, n), at_end=at_end)
         np.testing.assert_array_equal(ops.matmul(a, b, out=out), _one_by_one(a, b))
         out = guarded_output((3, 2, m, n), at_end=at_end)
@@ -210,17 +203,15 @@ def test_a_batch_stays_within_its_arrays(at_end: bool) -> None:
 )
 def test_matmul_has_the_shapes_of_numpy(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     rng = np.random.default_rng(4)
-    left, right = _normal(rng, *a), _normal(rng, *b)
+    left, right = normal(rng, *a), normal(rng, *b)
     result = ops.matmul(left, right)
-    ops_bounds.within(
-        result, np.asarray(np.matmul(_wide(left), _wide(right))), ops_bounds.product(left, right)
-    )
+    ops_bounds.within(result, np.asarray(np.matmul(wide(left), wide(right))), ops_bounds.product(left, right))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(layout: str) -> None:
     rng = np.random.default_rng(5)
-    x, weight, bias, residual = _normal(rng, 6, 21), _normal(rng, 9, 21), _normal(rng, 9), _normal(rng, 6, 9)
+    x, weight, bias, residual = normal(rng, 6, 21), normal(rng, 9, 21), normal(rng, 9), normal(rng, 6, 9)
     change = LAYOUTS[layout]
     expected = ops.linear(x, weight, bias, residual=residual)
     result = ops.linear(change(x), change(weight), change(bias), residual=change(residual))
@@ -232,7 +223,7 @@ def test_layouts(layout: str) -> None:
 
 def test_against_torch() -> None:
     rng = np.random.default_rng(6)
-    x, weight, bias = _normal(rng, 2, 7, 33), _normal(rng, 12, 33), _normal(rng, 12)
+    x, weight, bias = normal(rng, 2, 7, 33), normal(rng, 12, 33), normal(rng, 12)
     oracle = torch.nn.functional.linear(*(torch.from_numpy(a).double() for a in (x, weight, bias))).numpy()
     ops_bounds.within(ops.linear(x, weight, bias), oracle, ops_bounds.product(x, weight.T, bias))
 

@@ -10,20 +10,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ops_draws import normal
 from ops_layouts import LAYOUTS
 from polysemy import ops, reference
 
 POOLS = ("mean_pool", "max_pool", "cls_pool")
 
 
-def _normal(rng: np.random.Generator, *shape: int) -> Any:
-    return rng.standard_normal(shape).astype(np.float32)
-
-
 @pytest.mark.parametrize("width", [*range(1, 36), 384])
 def test_embedding_copies_rows(width: int) -> None:
     rng = np.random.default_rng(width)
-    table, ids = _normal(rng, 23, width), rng.integers(0, 23, (3, 5))
+    table, ids = normal(rng, 23, width), rng.integers(0, 23, (3, 5))
     np.testing.assert_array_equal(ops.embedding(ids, table), table[ids])
 
 
@@ -31,7 +28,7 @@ def test_embedding_copies_rows(width: int) -> None:
     "dtype", [np.int8, np.uint8, np.int16, np.uint32, np.int32, np.int64, np.uint64, ">i4"]
 )
 def test_every_integer_is_an_id(dtype: Any) -> None:
-    table = _normal(np.random.default_rng(0), 20, 6)
+    table = normal(np.random.default_rng(0), 20, 6)
     ids = np.array([19, 0, 3], dtype=dtype)
     np.testing.assert_array_equal(ops.embedding(ids, table), table[[19, 0, 3]])
     np.testing.assert_array_equal(ops.embedding(ids[::-1], table), table[[3, 0, 19]])
@@ -39,7 +36,7 @@ def test_every_integer_is_an_id(dtype: Any) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_embedding_layouts(layout: str) -> None:
-    table = _normal(np.random.default_rng(1), 20, 6)
+    table = normal(np.random.default_rng(1), 20, 6)
     np.testing.assert_array_equal(ops.embedding([4, 19], LAYOUTS[layout](table)), table[[4, 19]])
     np.testing.assert_array_equal(
         ops.embedding([4, 19], table.astype(np.float16)), table[[4, 19]].astype(np.float16).astype(np.float32)
@@ -47,7 +44,7 @@ def test_embedding_layouts(layout: str) -> None:
 
 
 def test_embedding_shapes() -> None:
-    table = _normal(np.random.default_rng(2), 4, 3)
+    table = normal(np.random.default_rng(2), 4, 3)
     assert ops.embedding(np.int64(2), table).shape == (3,)
     assert ops.embedding(np.zeros((2, 0), dtype=np.int64), table).shape == (2, 0, 3)
     assert ops.embedding([], table).shape == (0, 3)
@@ -57,7 +54,7 @@ def test_embedding_shapes() -> None:
 @pytest.mark.parametrize("bad", [-1, 4, 2**31, 2**32, -(2**32), 2**63 - 1])
 def test_an_id_outside_is_refused(bad: int) -> None:
     """Also where cutting the number to 32 bits would bring it back inside."""
-    table = _normal(np.random.default_rng(3), 4, 3)
+    table = normal(np.random.default_rng(3), 4, 3)
     for ids in ([1, bad], np.array([1, bad], dtype=np.int64)):
         with pytest.raises(ValueError, match=rf"embedding: ids: expected integers from 0 to 3, got {bad}"):
             ops.embedding(ids, table)
@@ -70,7 +67,7 @@ def test_an_id_outside_is_refused(bad: int) -> None:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_pools(lens: list[int], width: int, seed: int) -> None:
-    x = _normal(np.random.default_rng(seed), sum(lens), width)
+    x = normal(np.random.default_rng(seed), sum(lens), width)
     wide = x.astype(np.float64)
     magnitude = reference.mean_pool(np.abs(wide), lens)
     for name in POOLS:
@@ -81,7 +78,7 @@ def test_pools(lens: list[int], width: int, seed: int) -> None:
 
 def test_pools_keep_sequences_apart() -> None:
     lens = [3, 0, 5, 1]
-    x = _normal(np.random.default_rng(4), 9, 21)
+    x = normal(np.random.default_rng(4), 9, 21)
     clean = {name: getattr(ops, name)(x, lens) for name in POOLS}
     x[4] = np.nan
     for name in POOLS:
@@ -95,7 +92,7 @@ def test_pools_keep_sequences_apart() -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_pool_layouts(layout: str) -> None:
-    x = _normal(np.random.default_rng(5), 9, 21)
+    x = normal(np.random.default_rng(5), 9, 21)
     for name in POOLS:
         pool = getattr(ops, name)
         np.testing.assert_array_equal(pool(LAYOUTS[layout](x), [4, 5]), pool(x, [4, 5]))
@@ -129,7 +126,7 @@ def test_wrong_lengths(seqlens: Any, error: type[Exception], message: str) -> No
 )
 def test_rotary(length: int, heads: int, half: int, theta: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    x, positions = _normal(rng, length, heads, 2 * half), rng.integers(0, 8192, length)
+    x, positions = normal(rng, length, heads, 2 * half), rng.integers(0, 8192, length)
     oracle = reference.rotary(x.astype(np.float64), positions[:, None], theta)
     # Angle, sine and cosine are rounded: half an ulp of the angle is what turning by it can be off.
     angle = positions[:, None, None] * np.tile(reference.embeddings.inverse_frequencies(2 * half, theta), 2)
@@ -145,7 +142,7 @@ def test_rotary_against_the_code_of_transformers() -> None:
     from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
     rng = np.random.default_rng(6)
-    q, positions = _normal(rng, 2, 3, 11, 16), np.arange(11)
+    q, positions = normal(rng, 2, 3, 11, 16), np.arange(11)
     frequencies = torch.from_numpy(reference.embeddings.inverse_frequencies(16, 10000.0)).double()
     angle = torch.cat([torch.arange(11).double()[:, None] * frequencies] * 2, dim=-1)[None]
     oracle, _ = apply_rotary_pos_emb(*[torch.from_numpy(q).double()] * 2, angle.cos(), angle.sin())
@@ -154,7 +151,7 @@ def test_rotary_against_the_code_of_transformers() -> None:
 
 
 def test_position_zero_changes_nothing() -> None:
-    x = _normal(np.random.default_rng(7), 5, 12)
+    x = normal(np.random.default_rng(7), 5, 12)
     np.testing.assert_array_equal(ops.rotary(x, np.zeros(5, dtype=np.int32)), x)
 
 
