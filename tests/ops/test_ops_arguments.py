@@ -153,6 +153,7 @@ def test_other_dtypes_are_refused_by_name(name: str, build: Any, dtype: Any) -> 
         (torch.zeros(3, dtype=torch.bfloat16), "got Tensor .dtype torch.bfloat16"),
         (torch.zeros(3, device="meta"), "got Tensor .*device meta"),
         (torch.zeros(3).to_sparse(), "got Tensor"),
+        (torch._neg_view(torch.ones(3)), "got Tensor .*: its memory holds the negated values"),
         (b"1234", "expected dtype float32 or float16, got uint8"),
     ],
 )
@@ -212,7 +213,43 @@ def test_attention_copies_neither_strided_nor_broadcast_inputs() -> None:
     mask = np.ones((LARGE, LARGE), dtype=bool)
     many = np.empty((5, 8, LARGE, 64), dtype=np.float32)
     assert _allocated(lambda: SDPA(np.broadcast_to(q, many.shape), k, v, mask, out=many)) < q.nbytes / 10
+    assert _allocated(lambda: SDPA(q[:, ::-1, ::-1], k[:, :, ::-1], v, mask[::-1].T, out=out)) < q.nbytes / 10
+    # The features of a row have to follow each other.
     assert _allocated(lambda: SDPA(q[..., ::-1], k, v, out=out)) > q.nbytes / 2
+
+
+def test_a_product_copies_no_factor() -> None:
+    square, out = _square(), np.empty((2, LARGE, LARGE), dtype=np.float32)
+    pair = np.broadcast_to(square, out.shape)
+    for a in (square, square.T, pair[:, ::-1], square[:, ::-1]):
+        for b in (square, square.T, pair, square[::-1, ::-1]):
+            result = out if a.ndim + b.ndim > 4 else out[0]
+            assert _allocated(lambda a=a, b=b, out=result: ops.matmul(a, b, out=out)) < square.nbytes / 10
+
+
+def test_a_result_must_not_overlap_lengths_in_foreign_memory() -> None:
+    lengths = torch.tensor([1, 1])
+    out = lengths.numpy().view(np.float32)[:2].reshape(2, 1)
+    with pytest.raises(ValueError, match="mean_pool: out: expected memory of its own"):
+        ops.mean_pool(_f32(2, 1), lengths, out=out)
+    with pytest.raises(ValueError, match="out: expected memory of its own"):
+        SDPA(_f32(2, 1, 4), _f32(2, 1, 4), _f32(2, 1, 1), seqlens=lengths, out=out.reshape(2, 1, 1))
+    with pytest.raises(ValueError, match="out: expected memory of its own"):
+        SDPA(
+            _f32(2, 1, 4),
+            _f32(2, 1, 4),
+            _f32(2, 1, 1),
+            seqlens=[2, 0],
+            kv_seqlens=lengths,
+            out=out.reshape(2, 1, 1),
+        )
+
+
+def test_a_result_beyond_all_memory_is_named() -> None:
+    endless = np.broadcast_to(np.float32(0), (2**30, 1, 2**20, 1))
+    for b in (endless[:1].swapaxes(2, 3), endless.swapaxes(0, 1).swapaxes(2, 3)):
+        with pytest.raises(MemoryError, match=r"^matmul: expected a result that fits into memory"):
+            ops.matmul(endless, b)
 
 
 def test_a_table_is_not_converted_whole() -> None:

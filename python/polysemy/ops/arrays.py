@@ -33,6 +33,8 @@ def as_array(op: str, argument: str, value: Any) -> NDArray[Any]:
         if isinstance(value, np.ndarray) or hasattr(value, "__array_interface__"):
             return np.asarray(value)
         if hasattr(value, "__dlpack__"):
+            if hasattr(value, "is_neg") and value.is_neg():  # a mark of torch's that the protocol loses
+                raise BufferError("its memory holds the negated values, resolve_neg() gives a copy without")
             return np.from_dlpack(value)
         if hasattr(value, "__array__"):
             return np.asarray(value)
@@ -85,6 +87,11 @@ def plain_rows(array: NDArray[Any]) -> NDArray[Any]:
     if array.shape[-1] <= 1 or array.strides[-1] == array.itemsize:
         return array
     return np.array(array, order="C")
+
+
+def as_given(op: str, argument: str, value: Any) -> Any:
+    """What may be a sequence or an array: an array as an ndarray over the same memory, a sequence as it is."""
+    return value if isinstance(value, (list, tuple, range)) else as_array(op, argument, value)
 
 
 def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDArray[Any]:

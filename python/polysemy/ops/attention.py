@@ -13,6 +13,7 @@ from polysemy.ops.arrays import (
     F32,
     as_array,
     as_float32,
+    as_given,
     flag,
     integer,
     new,
@@ -94,7 +95,11 @@ def scaled_dot_product_attention(
     grouped = flag(OP, "enable_gqa", enable_gqa)
     problem: Dense | Ragged
     if seqlens is not None:
-        problem = ragged_problems(q, k, v, mask, grouped, seqlens, kv_seqlens)
+        lengths = [as_given(OP, "seqlens", seqlens)]
+        if kv_seqlens is not None:
+            lengths.append(as_given(OP, "kv_seqlens", kv_seqlens))
+        inputs += [given for given in lengths if isinstance(given, np.ndarray)]
+        problem = ragged_problems(q, k, v, mask, grouped, *lengths)
     elif kv_seqlens is None:
         problem = dense_shapes(q, k, v, mask, grouped)
     else:
@@ -110,7 +115,7 @@ def scaled_dot_product_attention(
         "num_threads": threads(OP, num_threads),
     }
     wanted = flag(OP, "return_weights", return_weights), flag(OP, "return_lse", return_lse)
-    result = output(OP, out, problem.out, (*inputs, seqlens, kv_seqlens))
+    result = output(OP, out, problem.out, inputs)
     if isinstance(problem, Dense):
         extras = _run_dense(problem, q, k, v, mask, result, wanted, options)
     else:

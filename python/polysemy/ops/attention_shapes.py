@@ -158,7 +158,7 @@ def ragged_problems(
     mask: NDArray[Any] | None,
     grouped: bool,
     seqlens: Any,
-    kv_seqlens: Any,
+    kv_seqlens: Any = None,
 ) -> Ragged:
     """One problem per sequence of rows (tokens, heads, dim)."""
     for name, array in (("query", q), ("key", k), ("value", v)):

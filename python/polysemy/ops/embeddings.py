@@ -104,7 +104,13 @@ def rotary(
         turns = np.ascontiguousarray(spread[..., 0] if shared else spread, dtype=np.int32).reshape(-1)
         grid = (turns.size, heads, dim)
         cosine, sine = _angles(turns, dim, base)
-        _core.rotary(contiguous(values).reshape(grid), cosine, sine, result.reshape(grid), num_threads=count)
+        _core.rotary(
+            contiguous(values).reshape(grid),
+            cosine,
+            sine,
+            np.asarray(result).reshape(grid),
+            num_threads=count,
+        )
     return result
 
 

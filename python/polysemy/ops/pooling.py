@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.arrays import as_array, as_float32, as_lengths, contiguous, output, threads
+from polysemy.ops.arrays import as_array, as_float32, as_given, as_lengths, contiguous, output, threads
 
 _MEAN, _CLS, _MAX = 0, 1, 2
 
@@ -54,6 +54,7 @@ def _pool(op: str, mode: int, x: Any, seqlens: Any, out: Any, num_threads: int |
     if values.ndim != 2:
         raise ValueError(f"{op}: x: expected shape (tokens, width), got {values.shape}")
     tokens, width = values.shape
+    seqlens = as_given(op, "seqlens", seqlens)
     lengths = as_lengths(op, "seqlens", seqlens, tokens, "x")
     count = threads(op, num_threads)
     result = output(op, out, (lengths.size, width), (source, seqlens))

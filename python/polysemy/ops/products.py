@@ -133,7 +133,7 @@ def matmul(
     count = threads(op, num_threads)
     result = output(op, out, shape, sources)
     if result.size:
-        _core.matmul(left, right, result.reshape(*batch, m, n), num_threads=count)
+        _core.matmul(left, right, np.asarray(result).reshape(*batch, m, n), num_threads=count)
     return result
 
 
