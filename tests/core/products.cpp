@@ -1,5 +1,6 @@
 // Matrix products of random sizes against sums in float64.
 #include "ops/gemm.h"
+#include "ops/matmul.h"
 #include "trial.h"
 
 namespace {
@@ -46,6 +47,44 @@ void one_product(const KernelTable& table, Random& random) {
   }
 }
 
+// A batch, its factors in either order and some of them shared: bit by bit what one thread makes of it.
+void several_products(const KernelTable& table, Random& random) {
+  const int64_t count = random.between(1, 6), m = random.between(1, 30), n = random.between(1, 50);
+  const int64_t k = random.below(8) == 0 ? random.between(3000, 3200) : random.between(0, 70);
+  const int64_t shared_a = random.between(1, 3), shared_b = random.between(1, 3);
+  const Floats a(((count - 1) / shared_a + 1) * m * k, random), b(((count - 1) / shared_b + 1) * k * n, random);
+  const Floats alone(count * m * n), together(count * m * n);
+  Matmul op{m, n, k, {k, 1}, {n, 1}, n, {}};
+  if (random.below(2)) op.a = {1, m};
+  if (random.below(2)) op.b = {1, k};
+  const auto run = [&](const Floats& c, int threads) {
+    op.products.clear();
+    for (int64_t i = 0; i < count; ++i) {
+      op.products.push_back({a.get() + i / shared_a * m * k, b.get() + i / shared_b * k * n, c.get() + i * m * n});
+    }
+    matmul_parallel(table, op, threads);
+  };
+  run(alone, 1);
+  run(together, static_cast<int>(random.between(2, 4)));
+  expect(alone.same_bits(together), "products on several threads differ from those on one");
+  for (int64_t i = 0; i < count * m * n; ++i) {
+    const int64_t product = i / (m * n), row = i / n % m, column = i % n;
+    double sum = 0, size = 0;
+    for (int64_t l = 0; l < k; ++l) {
+      const double x = static_cast<double>(a[product / shared_a * m * k + row * op.a.row + l * op.a.column]) *
+                       static_cast<double>(b[product / shared_b * k * n + l * op.b.row + column * op.b.column]);
+      sum += x;
+      size += std::abs(x);
+    }
+    expect(std::abs(static_cast<double>(alone[i]) - sum) <= 8 * kUnit * size, "one of several products");
+  }
+}
+
 }  // namespace
 
-int main() { return trial::on_every_level(400, one_product); }
+int main() {
+  return trial::on_every_level(400, [](const KernelTable& table, Random& random) {
+    one_product(table, random);
+    several_products(table, random);
+  });
+}
