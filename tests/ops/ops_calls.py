@@ -50,11 +50,18 @@ def _linear(rng: np.random.Generator) -> Arguments:
 
 def _matmul(rng: np.random.Generator) -> Arguments:
     m, n, k = _size(rng), _size(rng), _size(rng)
-    lead = [(), (2,), (2, 3), (1,)]
+    leads: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((), ()),
+        ((2, 3), ()),
+        ((2, 3), (3,)),
+        ((1,), (4,)),
+        ((2, 1), (1, 3)),
+    ]
+    lead = leads[int(rng.integers(len(leads)))]
     turn = bool(rng.random() < 0.5)
     return {
-        "a": normal(rng, *lead[rng.integers(4)], m, k),
-        "b": normal(rng, *((n, k) if turn else (k, n))),
+        "a": normal(rng, *lead[0], m, k),
+        "b": normal(rng, *lead[1], *((n, k) if turn else (k, n))),
         "transpose_b": turn,
     }
 

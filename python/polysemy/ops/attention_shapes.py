@@ -71,11 +71,9 @@ class Ragged:
 
     def join_lse(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         """The log-sums, which the core writes as (heads, L_i) of one sequence after the other, by rows."""
-        rows = np.empty((int(self.q_lens.sum()), self.heads), dtype=np.float32)
-        for start, length in zip(self.starts.tolist(), self.q_lens.tolist(), strict=True):
-            block = flat[self.heads * start : self.heads * (start + length)]
-            rows[start : start + length] = block.reshape(self.heads, length).T
-        return rows
+        first, length = (np.repeat(each, self.q_lens) for each in (self.starts, self.q_lens))
+        place = first * self.heads + np.arange(first.size) - first
+        return flat[place[:, None] + np.arange(self.heads) * length[:, None]]
 
 
 def _check_features(q: NDArray[Any], k: NDArray[Any], v: NDArray[Any]) -> None:
