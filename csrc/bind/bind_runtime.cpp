@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/buffer.h"
+#include "base/check.h"
 #include "base/cpu.h"
 #include "base/parallel.h"
 #include "bind/module.h"
@@ -86,7 +87,7 @@ py::dict build_dict() {
   d["version"] = POLYSEMY_VERSION;
   d["compiler"] =
 #if defined(__clang__)
-      std::string("clang ") + __clang_version__;
+      text("clang ", __clang_major__, ".", __clang_minor__, ".", __clang_patchlevel__);
 #else
       std::string("gcc ") + __VERSION__;
 #endif

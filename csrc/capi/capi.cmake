@@ -30,6 +30,9 @@ target_link_libraries(polysemy PRIVATE polysemy_core)
 target_compile_definitions(polysemy PRIVATE POLYSEMY_BUILDING_LIBRARY POLYSEMY_VERSION="${PROJECT_VERSION}")
 target_include_directories(polysemy INTERFACE $<INSTALL_INTERFACE:polysemy/include>)
 polysemy_exports(polysemy ${POLYSEMY_LIBRARY_EXPORTS} polysemy_*)
+if(WIN32) # polysemy.dll by every compiler; MinGW would call it libpolysemy.dll
+  set_target_properties(polysemy PROPERTIES PREFIX "")
+endif()
 
 add_custom_command(
   OUTPUT cython_ops.cpp
