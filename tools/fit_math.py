@@ -138,6 +138,9 @@ def main() -> None:
     c, error = fit(np.exp, relative(np.exp), range(2, 7), -half_log2, half_log2, {0: 1.0, 1: 1.0})
     report("exp (ULP)", error, c.values())
 
+    c, error = fit(np.exp2, relative(np.exp2), range(1, 7), -0.5, 0.5, {0: 1.0})
+    report("exp2 (ULP)", error, c.values())
+
     def erf_ratio(u: Array) -> Array:  # erf(x) / x, u = x^2
         ratio: Array = erf(np.sqrt(u)) / np.sqrt(u)
         return ratio

@@ -3,9 +3,10 @@
 // Keys come in blocks of kBlockKeys, counted from the first key. Per query a running maximum m, a running sum l and
 // the output row o are kept; block b with scores s and values V changes them as
 //   m' = max(m, max(s));  a = exp(m - m');  p = exp(s - m');  l' = a l + sum(p);  o' = a o + p V
-// and the end is o / l. The score matrix never exists: memory is one block of keys and values and a few score rows.
-// m starts at -inf, so a row whose keys are all masked keeps l = 0 and becomes zeros.
-// A score of +inf is the limit of large scores: alone it takes all the weight, two of them give NaN.
+// with exp(x) as 2^(log2(e) x) and the scale as part of that factor (Scaling). The end is o / l. The score matrix never
+// exists: memory is one block of keys and values and a few score rows. m starts at -inf, so a row whose keys are all
+// masked keeps l = 0 and becomes zeros. A score of +inf is the limit of large scores: alone it takes all the weight,
+// two of them give NaN.
 #pragma once
 
 #include "kernels/math.inl.h"
@@ -16,6 +17,7 @@ namespace {
 
 struct AttentionScratch {
   float *keys, *values, *query, *scores;
+  Scaling scaling;
 };
 
 INLINE AttentionScratch split_scratch(const AttentionTask& t) {
@@ -24,6 +26,7 @@ INLINE AttentionScratch split_scratch(const AttentionTask& t) {
   s.values = s.keys + kBlockKeys * t.dim;
   s.query = s.values + kBlockKeys * round_up(t.value_dim, kLanes);
   s.scores = s.query + kBlockQueries * round_up(t.dim, kLanes);
+  s.scaling = scaling_of(t);
   return s;
 }
 
@@ -33,8 +36,8 @@ INLINE float largest(const float* s, int64_t count) {
   return reduce_max(best);
 }
 
-// s = exp(s - m) in place, m the maximum so far; gives the sum. count is a multiple of 16.
-INLINE float exponentials(float* s, int64_t count, float m) {
+// s = 2^(base (s - m)) in place, m the maximum so far; gives the sum. count is a multiple of 16.
+INLINE float exponentials(float* s, int64_t count, float m, float base) {
   if (m == kInfinity) {  // only infinite scores count, each as much as the others
     for (int64_t j = 0; j < count; j += kLanes) {
       const Vec v = load(s + j);
@@ -42,22 +45,22 @@ INLINE float exponentials(float* s, int64_t count, float m) {
     }
     m = 0.0f;
   }
-  const Vec base = set1(m == -kInfinity ? 0.0f : m);
+  const Vec largest = set1(m == -kInfinity ? 0.0f : m), factor = set1(base);
   Vec sum = zero();
   for (int64_t j = 0; j < count; j += kLanes) {
-    const Vec p = exp_nonpositive(load(s + j) - base);
+    const Vec p = exp2_nonpositive((load(s + j) - largest) * factor);
     sum = sum + p;
     store(s + j, p);
   }
   return reduce_add(sum);
 }
 
-// exp(m - m'), the factor by which earlier blocks shrink.
-INLINE float rescale_factor(float m, float larger) {
+// 2^(base (m - m')), the factor by which earlier blocks shrink.
+INLINE float rescale_factor(float m, float larger, float base) {
   if (m == larger) return 1.0f;
   if (larger == kInfinity) return 0.0f;
   float lane[kLanes];
-  store(lane, exp_nonpositive(set1(m - larger)));
+  store(lane, exp2_nonpositive(set1((m - larger) * base)));
   return lane[0];
 }
 
@@ -67,17 +70,17 @@ INLINE void add_values(const AttentionTask& t, const AttentionScratch& s, int64_
   const int64_t offset = keys.first - keys.block;
   const float* values = s.values + column * kBlockKeys + offset * kLanes;
   each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
-    Tile<height, panels> tile = multiply<height, panels>(s.scores + row * kScoreStride + offset, kScoreStride, values,
-                                                         kBlockKeys * kLanes, keys.last - keys.first);
-    unroll<height>([&](auto r) INLINE_LAMBDA {
-      if (row + r >= rows) return;
-      unroll<panels>([&](auto p) INLINE_LAMBDA {
-        const int64_t d = column + p * kLanes;
-        float* out = t.out + (query + row + r) * t.out_stride + d;
-        Vec v = tile.sum[r][p];
-        if (!first) v = load_n(out, t.value_dim - d) * set1(factor[row + r]) + v;
-        store_n(out, v, t.value_dim - d);
-      });
+    const auto place = [&](auto r, auto p)
+                           INLINE_LAMBDA { return t.out + (query + row + r) * t.out_stride + column + p * kLanes; };
+    const auto lanes = [&](auto p) INLINE_LAMBDA { return t.value_dim - column - p * kLanes; };
+    Tile<height, panels> tile;
+    each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
+      sum = first || row + r >= rows ? zero() : load_n(place(r, p), lanes(p)) * set1(factor[row + r]);
+    });
+    multiply_add<kChain>(tile, s.scores + row * kScoreStride + offset, kScoreStride, values, kBlockKeys * kLanes,
+                         keys.last - keys.first);
+    each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
+      if (row + r < rows) store_n(place(r, p), sum, lanes(p));
     });
   });
 }
@@ -85,8 +88,8 @@ INLINE void add_values(const AttentionTask& t, const AttentionScratch& s, int64_
 // One block of queries meets one block of keys.
 INLINE void attend_block(const AttentionTask& t, const AttentionScratch& s, int64_t query, int64_t rows, KeyRange keys,
                          bool first) {
-  copy_queries(t, query, rows, s.query);
-  block_scores(t, s.query, query, rows, keys, s.keys, s.scores);
+  copy_queries(t, s.scaling.query, query, rows, s.query);
+  block_scores(t, s.query, s.scaling.score, query, rows, keys, s.keys, s.scores);
   const int64_t offset = keys.first - keys.block;
   const int64_t count = round_up(keys.last - keys.first, kLanes);
   float factor[kBlockQueries];
@@ -96,8 +99,8 @@ INLINE void attend_block(const AttentionTask& t, const AttentionScratch& s, int6
     float& l = t.row_sum[query + r - t.first_query];
     const float block_max = largest(score, count);
     const float larger = block_max > m ? block_max : m;
-    factor[r] = first ? 0.0f : rescale_factor(m, larger);
-    const float sum = exponentials(score, count, larger);
+    factor[r] = first ? 0.0f : rescale_factor(m, larger, s.scaling.base);
+    const float sum = exponentials(score, count, larger, s.scaling.base);
     l = first ? sum : l * factor[r] + sum;
     m = larger;
   }
@@ -131,15 +134,15 @@ INLINE void write_weights(const AttentionTask& t, const AttentionScratch& s, int
     }
   }
   if (keys.first == keys.last) return;
-  copy_queries(t, query, rows, s.query);
-  block_scores(t, s.query, query, rows, keys, s.keys, s.scores);
+  copy_queries(t, s.scaling.query, query, rows, s.query);
+  block_scores(t, s.query, s.scaling.score, query, rows, keys, s.keys, s.scores);
   const int64_t offset = keys.first - keys.block;
   for (int64_t r = 0; r < rows; ++r) {
     const float m = t.row_max[query + r - t.first_query], l = t.row_sum[query + r - t.first_query];
     if (l == 0.0f) continue;
     float* score = s.scores + r * kScoreStride + offset;
     float* row = t.weights + (query + r - t.first_query) * t.weights_stride;
-    exponentials(score, round_up(keys.last - keys.first, kLanes), m);
+    exponentials(score, round_up(keys.last - keys.first, kLanes), m, s.scaling.base);
     const Vec divisor = set1(m == kInfinity && l > 1.0f ? __builtin_nanf("") : l);
     for (int64_t j = keys.first; j < keys.last; j += kLanes) {
       store_n(row + j, load(score + (j - keys.first)) / divisor, keys.last - j);
@@ -175,12 +178,12 @@ void attention(const AttentionTask& t) noexcept {
     });
   }
   for (int64_t q = t.first_query; q < t.last_query; ++q) divide_by_sum(t, q);
-  if (!t.weights) return;
-  for (int64_t block = 0; block < t.keys; block += kBlockKeys) {
+  for (int64_t block = 0; t.weights && block < t.keys; block += kBlockKeys) {
     pack_keys(t, block, s.keys);
     each_query_block(t, block,
                      [&](int64_t query, int64_t rows, KeyRange keys) { write_weights(t, s, query, rows, keys); });
   }
+  for (int64_t q = t.first_query; q < t.last_query; ++q) t.row_max[q - t.first_query] *= s.scaling.due;
 }
 
 }  // namespace

@@ -37,18 +37,6 @@ struct Place {
   });
 }
 
-// The last panel of a width that is not a multiple of 16.
-[[gnu::noinline]] void store_counted(const GemmTask& t, Place at, const float* sums, int64_t panels, bool first) {
-  for (int64_t r = 0; r < at.rows; ++r) {
-    for (int64_t p = 0; p < panels; ++p) {
-      float* c = t.c + (at.row + r) * t.c_stride + at.column + p * kLanes;
-      const int64_t n = at.columns - p * kLanes;
-      const Vec v = load(sums + (r * panels + p) * kLanes);
-      store_n(c, first ? v : load_n(c, n) + v, n);
-    }
-  }
-}
-
 // The part of a task that one register tile computes: one k-block.
 struct Block {
   int64_t first, length;
@@ -58,27 +46,27 @@ struct Block {
 
 template <int rows, int panels>
 INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
-  // The first tile of a block is the one that waits for the weights: meanwhile it fetches those that come next. The
-  // processor's own prefetcher stops at each page of 4 KB, a third of a block.
-  Tile<rows, panels> tile = multiply<rows, panels, true>(t.a + row * t.a_stride + (block.first - t.first_k), t.a_stride,
-                                                         t.panels + panel * t.panel_stride + block.first * kLanes,
-                                                         t.panel_stride, block.length, row == 0 ? block.ahead : 0);
   const int64_t column = panel * kLanes, rest = t.columns - column;
   const Place at{row, rows, column, rest < panels * kLanes ? rest : panels * kLanes};
+  float* const c = t.c + row * t.c_stride + column;
+  Tile<rows, panels> tile;
+  each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
+  // The first tile of a block is the one that waits for the weights: meanwhile it fetches those that come next. The
+  // processor's own prefetcher stops at each page of 4 KB, a third of a block.
+  multiply_add<kChain, true>(tile, t.a + row * t.a_stride + (block.first - t.first_k), t.a_stride,
+                             t.panels + panel * t.panel_stride + block.first * kLanes, t.panel_stride, block.length,
+                             row == 0 ? block.ahead : 0);
   const bool first = block.first == 0;
-  if (at.columns < panels * kLanes) {
-    float sums[rows * panels * kLanes];
-    unroll<rows>([&](auto r) INLINE_LAMBDA {
-      unroll<panels>([&](auto p) INLINE_LAMBDA { store(sums + (r * panels + p) * kLanes, tile.sum[r][p]); });
+  if (at.columns == panels * kLanes) {
+    each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
+      float* to = c + r * t.c_stride + p * kLanes;
+      store(to, first ? sum : load(to) + sum);
     });
-    store_counted(t, at, sums, panels, first);
   } else {
-    float* c = t.c + row * t.c_stride + column;
-    unroll<rows>([&](auto r) INLINE_LAMBDA {
-      unroll<panels>([&](auto p) INLINE_LAMBDA {
-        float* to = c + r * t.c_stride + p * kLanes;
-        store(to, first ? tile.sum[r][p] : load(to) + tile.sum[r][p]);
-      });
+    each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
+      float* to = c + r * t.c_stride + p * kLanes;
+      const int64_t n = at.columns - p * kLanes;
+      store_n(to, first ? sum : load_n(to, n) + sum, n);
     });
   }
   if (block.last) finish_tile(t, at);

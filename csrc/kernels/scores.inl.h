@@ -45,12 +45,12 @@ INLINE Mask gather_mask(const uint8_t* p, int64_t stride, int64_t n) {
   return nonzero_bytes(lane);
 }
 
-INLINE void modify_row(const AttentionTask& t, int64_t query, KeyRange keys, float* row) {
+INLINE void modify_row(const AttentionTask& t, int64_t query, float scale, KeyRange keys, float* row) {
   const ScoreModifiers& m = t.modifiers;
   const Vec masked = set1(-kInfinity);
   for (int64_t j = keys.first; j < keys.last; j += kLanes) {
     const int64_t n = keys.last - j;
-    Vec s = load(row + (j - keys.block));
+    Vec s = load(row + (j - keys.block)) * set1(scale);
     if (m.add) s = s + gather_lanes(m.add + query * m.mask_row + j * m.mask_column, m.mask_column, n);
     if (m.alibi) {
       const Vec distance = set1(static_cast<float>(query - j)) - load(kLaneNumber);
@@ -67,9 +67,9 @@ INLINE void modify_row(const AttentionTask& t, int64_t query, KeyRange keys, flo
   }
 }
 
-// Products over the head dimension are summed in blocks of this length, as in kBlockK: with logits of 40 and more, one
-// chain over 128 to 512 dimensions would lose digits that the exponential then magnifies.
-constexpr int64_t kBlockDim = 32;
+// Chains over the head dimension are shorter than others: with logits of 40 and more, digits lost here are those that
+// the exponential magnifies.
+constexpr int kScoreChain = 16;
 
 // Rows of a query block are tiled in steps of kQueryStep, so that few tile heights have to be compiled. A block's rows
 // beyond its queries are zeros (copy_queries) and their results are not used. Calls f(first row, constant height).
@@ -83,57 +83,64 @@ INLINE void each_query_tile(int64_t rows, F f) {
   });
 }
 
-// 2^e of scale = 2^e f with f from 1 to 2; 1 when there is none (zero, subnormal, infinite, NaN).
-INLINE float power_of_two_in(float scale) {
+// Where the scale of scores is applied. Its power of two and its sign go to the queries: that is exact, and keeps
+// products as far from overflow as the scores are. The rest, 1 to 2, is part of the exponent's factor: it multiplies
+// differences of scores, which are small for the keys that matter, so its rounding hardly counts. Only scores that are
+// modified need it before.
+struct Scaling {
+  float query = 1.0f, score = 1.0f;
+  float base = 0x1.715476p0f;  // p = 2^(base (s - max)): log2(e), times the scale that is still due
+  float due = 1.0f;
+};
+
+INLINE Scaling scaling_of(const AttentionTask& t) {
+  const ScoreModifiers& m = t.modifiers;
   uint32_t word;
-  __builtin_memcpy(&word, &scale, sizeof word);
-  const uint32_t exponent = word & 0x7F800000u;
-  if (exponent == 0 || exponent == 0x7F800000u) return 1.0f;
-  float power;
-  __builtin_memcpy(&power, &exponent, sizeof power);
-  return power;
+  __builtin_memcpy(&word, &t.scale, sizeof word);
+  const uint32_t exponent = word & 0x7F800000u, power = word & 0xFF800000u;
+  Scaling s;
+  // Zero, subnormal, infinite, NaN: no power of two to be had.
+  const bool plain = exponent != 0 && exponent != 0x7F800000u;
+  if (plain) __builtin_memcpy(&s.query, &power, sizeof power);
+  const float rest = t.scale / s.query;
+  if (m.add || m.alibi || !plain) {
+    s.score = rest;
+  } else {
+    s.due = rest;
+    s.base = s.base * rest;
+  }
+  return s;
 }
 
 template <int panels>
-INLINE void score_panels(const float* query, int64_t dim, float scale, int64_t rows, const float* packed_keys,
-                         int64_t column, float* scores) {
+INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t column,
+                         float* scores) {
   each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
-    float* to = scores + row * kScoreStride + column;
-    int64_t d = 0;
-    do {
-      const int64_t block = dim - d < kBlockDim ? dim - d : kBlockDim;
-      Tile<height, panels> tile = multiply<height, panels>(
-          query + row * dim + d, dim, packed_keys + column * dim + d * kLanes, dim * kLanes, block);
-      const Vec factor = set1(d + kBlockDim < dim ? 1.0f : scale);
-      unroll<height>([&](auto r) INLINE_LAMBDA {
-        unroll<panels>([&](auto p) INLINE_LAMBDA {
-          float* s = to + r * kScoreStride + p * kLanes;
-          store(s, (d == 0 ? tile.sum[r][p] : load(s) + tile.sum[r][p]) * factor);
-        });
-      });
-      d += kBlockDim;
-    } while (d < dim);
+    Tile<height, panels> tile;
+    each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
+    multiply_add<kScoreChain>(tile, query + row * dim, dim, packed_keys + column * dim, dim * kLanes, dim);
+    each_sum(tile, [&](Vec& sum, auto r, auto p)
+                       INLINE_LAMBDA { store(scores + (row + r) * kScoreStride + column + p * kLanes, sum); });
   });
 }
 
 // scores[r][j - keys.block] for the rows of one query block. query: dense. Lanes past the last key are -inf.
-[[gnu::noinline]] void block_scores(const AttentionTask& t, const float* query, int64_t first_query, int64_t rows,
-                                    KeyRange keys, const float* packed_keys, float* scores) {
+[[gnu::noinline]] void block_scores(const AttentionTask& t, const float* query, float scale, int64_t first_query,
+                                    int64_t rows, KeyRange keys, const float* packed_keys, float* scores) {
   const int64_t end = round_up(keys.last - keys.block, kLanes);
-  const float scale = t.scale / power_of_two_in(t.scale);
   int64_t column = keys.first - keys.block;
   for (; column + kTilePanels * kLanes <= end; column += kTilePanels * kLanes) {
-    score_panels<kTilePanels>(query, t.dim, scale, rows, packed_keys, column, scores);
+    score_panels<kTilePanels>(query, t.dim, rows, packed_keys, column, scores);
   }
   if constexpr (kTilePanels > 1) {
-    for (; column < end; column += kLanes) score_panels<1>(query, t.dim, scale, rows, packed_keys, column, scores);
+    for (; column < end; column += kLanes) score_panels<1>(query, t.dim, rows, packed_keys, column, scores);
   }
   const ScoreModifiers& m = t.modifiers;
-  const bool modified = m.add || m.keep || m.alibi || m.windowed;
+  const bool modified = m.add || m.keep || m.alibi || m.windowed || scale != 1.0f;
   const int64_t used = (keys.last - keys.block) % kLanes;
   for (int64_t r = 0; r < rows; ++r) {
     float* row = scores + r * kScoreStride;
-    if (modified) modify_row(t, first_query + r, keys, row);
+    if (modified) modify_row(t, first_query + r, scale, keys, row);
     if (used) {
       float* tail = row + end - kLanes;
       store(tail, select(first_lanes(used), load(tail), set1(-kInfinity)));
@@ -159,11 +166,9 @@ INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
   }
 }
 
-// Dense rows, whatever the stride of the queries, times the power of two in the scale: that is exact, and keeps
-// products as far from overflow as the scores are. The rest of the scale, 1 to 2, comes after the sum: one rounding
-// instead of one per product.
-INLINE void copy_queries(const AttentionTask& t, int64_t first, int64_t rows, float* copied) {
-  const Vec power = set1(power_of_two_in(t.scale));
+// Dense rows, whatever the stride of the queries.
+INLINE void copy_queries(const AttentionTask& t, float scale, int64_t first, int64_t rows, float* copied) {
+  const Vec power = set1(scale);
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = t.query + (first + r) * t.query_stride;
     for (int64_t d = 0; d < t.dim; d += kLanes) {

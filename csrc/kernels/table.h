@@ -11,11 +11,14 @@ namespace polysemy {
 // Lanes of a Vec, columns of a packed panel. Fixed for all levels: packed weights and sums look the same everywhere.
 inline constexpr int64_t kLanes = 16;
 
-// Products are summed over k in blocks of this length, each block one chain of fused multiply-adds; block sums are
-// added in order. Shorter chains round less: at 384 the hidden states of the default model were off by 2.7e-7 (rms), at
-// 192 by 2.1e-7, at the same speed. One block of one panel is 192 x 16 x 4 = 12 KB, which
-// stays in L1 while rows stream by, and the hidden sizes in use (384, 768, 1536, 3072) are whole blocks.
+// Products are summed over k in three steps: chains of kChain fused multiply-adds, the chains of a block of kBlockK,
+// the blocks; each from zero and in order (docs/decisions/0007). A long chain rounds a large sum many times.
+inline constexpr int kChain = 32;
+
+// One block of one panel is 192 x 16 x 4 = 12 KB: that of a tile stays in L1 while rows stream by. The hidden sizes in
+// use (384, 768, 1536, 3072) are whole blocks.
 inline constexpr int64_t kBlockK = 192;
+static_assert(kBlockK % kChain == 0);
 
 // Attention visits keys in blocks of this length, counted from the first key of the sequence. Up to this length a
 // softmax is one block and nothing is ever rescaled.

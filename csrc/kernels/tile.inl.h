@@ -1,7 +1,8 @@
 // The register tile that every matrix product is made of: rows x panels of 16 columns, summed over k in order.
 //
-// Each output is one chain acc = fma(a[k], b[k], acc), k ascending from zero. So the bits of an output depend on
-// neither the tile it falls in nor the vector width, and any tile may serve any edge.
+// Each output is a sum of chains acc = fma(a[k], b[k], acc) of a fixed length, k ascending, each from zero, added in
+// order. So the bits of an output depend on neither the tile it falls in nor the vector width, and any tile may serve
+// any edge.
 #pragma once
 
 #include <utility>  // integer_sequence, a type only
@@ -25,13 +26,19 @@ struct Tile {
   Vec sum[rows][panels];
 };
 
+// Calls f(sum, row, panel) for each sum of a tile.
+template <int rows, int panels, class F>
+INLINE void each_sum(Tile<rows, panels>& t, F f) {
+  unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { f(t.sum[r][p], r, p); }); });
+}
+
 // a: rows of length k, a_stride apart. b: panel p starts at b + p * panel_stride, its k-th row 16 floats further each.
 // fetch: each line of b that is read also brings the one `ahead` floats later into L2.
-template <int rows, int panels, bool fetch = false>
-INLINE Tile<rows, panels> multiply(const float* a, int64_t a_stride, const float* b, int64_t panel_stride, int64_t k,
-                                   int64_t ahead = 0) {
+template <bool fetch, int rows, int panels>
+INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const float* b, int64_t panel_stride,
+                                         int64_t k, int64_t ahead) {
   Tile<rows, panels> t;
-  unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = zero(); }); });
+  each_sum(t, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
   for (int64_t i = 0; i < k; ++i) {
     Vec w[panels];
     unroll<panels>([&](auto p) INLINE_LAMBDA {
@@ -44,6 +51,17 @@ INLINE Tile<rows, panels> multiply(const float* a, int64_t a_stride, const float
     });
   }
   return t;
+}
+
+// t += a b, chain by chain.
+template <int chain, bool fetch = false, int rows, int panels>
+INLINE void multiply_add(Tile<rows, panels>& t, const float* a, int64_t a_stride, const float* b, int64_t panel_stride,
+                         int64_t k, int64_t ahead = 0) {
+  for (int64_t i = 0; i < k; i += chain) {
+    const int64_t length = k - i < chain ? k - i : chain;
+    const auto next = multiply_chain<fetch, rows, panels>(a + i, a_stride, b + i * kLanes, panel_stride, length, ahead);
+    each_sum(t, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = sum + next.sum[r][p]; });
+  }
 }
 
 // Calls f(constant n) for the run-time value n in 1..most.

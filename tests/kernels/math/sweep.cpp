@@ -42,6 +42,12 @@ const Function kFunctions[] = {
     {"silu", KERNEL(silu), [](double x) { return x * logistic(x); }, false},
     {"quick_gelu", KERNEL(quick_gelu), [](double x) { return x * logistic(1.702 * x); }, false},
     {"relu", KERNEL(relu), [](double x) { return x < 0 ? 0 : x; }, false},
+    {"exp2_nonpositive",
+     [](float* x) {
+       for (int i = 0; i < 16; ++i) x[i] = x[i] > 0 ? -x[i] : x[i];
+       store(x, polysemy::exp2_nonpositive(load(x)));
+     },
+     [](double x) { return std::exp2(-std::fabs(x)); }, true},
     // Against exp itself, whose bits it must have; positive inputs are negated.
     {"exp_nonpositive",
      [](float* x) {
