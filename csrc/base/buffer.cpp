@@ -6,6 +6,7 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 #if defined(_WIN32)
 #include <malloc.h>
@@ -36,6 +37,15 @@ Buffer::Buffer(int64_t floats) : size_(floats) {
   if (!data_) throw std::bad_alloc();
 #if defined(__linux__)
   if (bytes >= kHugePage) madvise(data_, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);  // advice: may be refused
+#endif
+}
+
+void leave_pages([[maybe_unused]] const void* begin, [[maybe_unused]] size_t bytes) {
+#if defined(__linux__)
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(begin);
+  const uintptr_t first = (address + page - 1) / page * page, last = (address + bytes) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 #endif
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "base/parallel.h"
 #include "bind/arrays.h"
@@ -50,7 +51,8 @@ Schedule schedule_from(const std::string& name) {
 
 class Engine {
  public:
-  Engine(const py::dict& spec, const py::dict& weights) : spec_(spec_from(spec)), kept_(weights) {
+  Engine(const py::dict& spec, const py::dict& weights, const std::vector<std::string>& mapped)
+      : spec_(spec_from(spec)), kept_(weights) {
     // All tensors are checked while the interpreter is held; packing then runs without it.
     std::map<std::string, const float*> found;
     const EncoderSpec& s = spec_;
@@ -61,7 +63,15 @@ class Engine {
                                   : view<const float>(tensor, "Engine", name.c_str(), {rows, columns});
       return v.data;
     };
-    weights_ = pack_weights(default_kernels(), s, check, get_num_threads());
+    std::set<const float*> views;
+    for (const std::string& name : mapped) {
+      require(weights.contains(name.c_str()), "Engine: mapped must be names of weights, got '", name, "'");
+      views.insert(contiguous_data<const float>(array_of<const float>(weights[name.c_str()], "Engine", name.c_str()),
+                                                "Engine", name.c_str()));
+    }
+    weights_ = pack_weights(default_kernels(), s, check, get_num_threads(), [&](const float* tensor, int64_t count) {
+      if (views.count(tensor)) leave_pages(tensor, static_cast<size_t>(count) * sizeof(float));
+    });
   }
 
   py::dict forward_arrays(const py::object& ids, const py::object& offsets, const py::object& types,
@@ -115,14 +125,6 @@ class Engine {
     return result;
   }
 
-  int64_t packed_bytes() const {
-    int64_t bytes = 0;
-    for (const LayerWeights& l : weights_.layers) {
-      for (const LinearWeights* w : {&l.qkv, &l.attention_output, &l.ffn_up, &l.ffn_down}) bytes += w->weight.bytes();
-    }
-    return bytes;
-  }
-
  private:
   void check(const View<const int32_t>& ids, const View<const int32_t>& types,
              const View<const int64_t>& offsets) const {
@@ -154,12 +156,12 @@ class Engine {
 
 void bind_encoder(py::module_& m) {
   py::class_<Engine>(m, "Engine", "Packed weights of one encoder; immutable, shared by any number of threads.")
-      .def(py::init<const py::dict&, const py::dict&>(), py::arg("spec"), py::arg("weights"))
+      .def(py::init<const py::dict&, const py::dict&, const std::vector<std::string>&>(), py::arg("spec"),
+           py::arg("weights"), py::arg("mapped") = std::vector<std::string>{})
       .def("forward", &Engine::forward_arrays, py::arg("ids"), py::arg("offsets"), py::arg("types") = py::none(),
            py::kw_only(), py::arg("layers") = std::vector<int64_t>{}, py::arg("attentions") = std::vector<int64_t>{},
            py::arg("pooling") = -1, py::arg("normalize") = false, py::arg("schedule") = "auto",
-           py::arg("num_threads") = 0, py::arg("isa") = py::none())
-      .def_property_readonly("packed_bytes", &Engine::packed_bytes);
+           py::arg("num_threads") = 0, py::arg("isa") = py::none());
 }
 
 }  // namespace polysemy

@@ -78,7 +78,8 @@ void fill(const KernelTable& kernels, PackedWeight& weight, const std::vector<So
 
 }  // namespace
 
-EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads) {
+EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads,
+                            const TensorPacked& packed) {
   const int64_t width = spec.heads * spec.head_dim;
   const int64_t layer_size =
       PackedWeight::packed_size(3 * width, spec.hidden) + PackedWeight::packed_size(spec.hidden, width) +
@@ -108,8 +109,15 @@ EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec,
   }
   const std::vector<std::vector<Source>> sources = packer.take_sources();
   Queue queue(static_cast<int64_t>(targets.size()));
-  parallel(threads, [&](int, int) {
-    for (int64_t i; queue.next(i);) fill(kernels, *targets[static_cast<size_t>(i)], sources[static_cast<size_t>(i)]);
+  parallel(std::min(threads, static_cast<int>(std::max<size_t>(1, targets.size()))), [&](int, int) {
+    for (int64_t i; queue.next(i);) {
+      PackedWeight& weight = *targets[static_cast<size_t>(i)];
+      const std::vector<Source>& parts = sources[static_cast<size_t>(i)];
+      fill(kernels, weight, parts);
+      for (const Source& s : parts) {
+        if (packed) packed(s.weight, s.rows * weight.k());
+      }
+    }
   });
   return w;
 }

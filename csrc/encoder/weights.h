@@ -35,7 +35,11 @@ struct EncoderWeights {
 // The row-major tensor of a canonical name; throws when there is none of that shape. columns = 0: a vector.
 using FindTensor = std::function<const float*(const std::string& name, int64_t rows, int64_t columns)>;
 
-// Packs everything but the embedding tables, layers in parallel.
-EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads);
+// Told when a matrix has been packed, by the thread that did it.
+using TensorPacked = std::function<void(const float* tensor, int64_t count)>;
+
+// Packs everything but the embedding tables, matrices in parallel.
+EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads,
+                            const TensorPacked& packed = {});
 
 }  // namespace polysemy

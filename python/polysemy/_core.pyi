@@ -285,10 +285,16 @@ def rotary(
 class Engine:
     """Packed weights of one encoder; immutable, shared by any number of threads."""
 
-    def __init__(self, spec: dict[str, object], weights: dict[str, NDArray[np.float32]]) -> None:
+    def __init__(
+        self,
+        spec: dict[str, object],
+        weights: dict[str, NDArray[np.float32]],
+        mapped: Sequence[str] = [],
+    ) -> None:
         """spec: the fields of ``EncoderSpec`` as plain numbers. weights: canonical name -> float32 array.
 
-        Embedding tables are kept by reference, all else is copied.
+        Embedding tables are kept by reference, all else is copied. mapped: names of those that are views of a
+        file mapped for reading: once packed, their pages leave the memory of the process.
         """
 
     def forward(
@@ -313,7 +319,3 @@ class Engine:
         Returns hidden: layer -> float32 (t, hidden); attentions: layer -> float32, flat, (heads, n, n) of one
         sequence of n tokens after the other; pooled: float32 (sequences, hidden), None without pooling.
         """
-
-    @property
-    def packed_bytes(self) -> int:
-        """Size of the packed weights in bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -195,6 +196,8 @@ class Encoder:
         shown = switch(show_progress, "encode: show_progress")
         threads = thread_count(num_threads, self._num_threads, "encode")
         prompt = self._prompt(prompt_name, head)
+        one_pass = head.in_one_pass(scaled, truncate_dim)
+        finish = partial(head.finish, normalize=scaled, truncate_dim=truncate_dim, num_threads=threads)
         total = len(items) if isinstance(items, Sized) else None
         rows = RowSink(total, width, out, single=single, name="encode")
         lost = np.zeros(2, dtype=np.int64)
@@ -205,10 +208,10 @@ class Encoder:
                 batch = from_encodings(encodings, self.spec.vocab)
                 for first, last in split_by_tokens(batch.offsets, budget):
                     part = batch.part(first, last)
-                    pooled = self._network.run(part.ids, part.offsets, head, num_threads=threads).pooled
-                    rows.add(
-                        head.finish(pooled, normalize=scaled, truncate_dim=truncate_dim, num_threads=threads)
+                    results = self._network.run(
+                        part.ids, part.offsets, head, normalize=one_pass, num_threads=threads
                     )
+                    rows.add(results.pooled if one_pass else finish(results.pooled))
                     bar.update(last - first)
         result = rows.finish()
         _warn_truncated("encode", rows.count, lost, self.max_seq_length)
@@ -241,7 +244,8 @@ class Encoder:
         read = read_inputs(inputs, self.spec, self._tokenizer)
         head = self._head if count in wanted else None
         output = self._output(read, wanted, seen, head, threads)
-        _warn_truncated("forward", len(output), _losses(output.truncated), self.max_seq_length)
+        if read.encodings is not None:
+            _warn_truncated("forward", len(output), _losses(output.truncated), self.max_seq_length)
         return output
 
     def word_vectors(
@@ -298,16 +302,20 @@ class Encoder:
         threads: int,
     ) -> EncoderOutput:
         """One forward pass over all inputs. ``head`` None leaves the pooled vectors out."""
-        batch = read.batch
+        batch, one_pass = read.batch, head is not None and head.in_one_pass()
         results = self._network.run(
-            batch.ids, batch.offsets, head, layers=layers, attentions=attentions, num_threads=threads
-        )
+            batch.ids, batch.offsets, head,
+            layers=layers, attentions=attentions, normalize=one_pass, num_threads=threads,
+        )  # fmt: skip
+        pooled = None if head is None else results.pooled
+        if pooled is not None and head is not None and not one_pass:
+            pooled = head.finish(pooled, num_threads=threads)
         return EncoderOutput(
             self.spec,
             batch,
             hidden=results.hidden,
             attentions=results.attentions,
-            pooled=None if head is None else head.finish(results.pooled, num_threads=threads),
+            pooled=pooled,
             tokenizer=self._tokenizer,
             encodings=read.encodings,
             truncated=read.tokens_cut,

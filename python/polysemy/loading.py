@@ -6,9 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .card import ModelCard
 from .errors import CheckpointError, PolysemyError
 from .families import find_family
@@ -19,6 +16,7 @@ from .io.digest import BackgroundDigest
 from .io.hub import Source, resolve
 from .io.jsonfile import read_json_object
 from .io.sentence import SentenceFolder, read_sentence_folder
+from .model.network import MappedWeights
 from .model.params import check_shapes
 from .model.pooling import SentenceHead
 from .model.spec import EncoderSpec
@@ -32,7 +30,7 @@ class LoadedModel:
     """The parts of a checkpoint."""
 
     spec: EncoderSpec
-    weights: dict[str, NDArray[np.float32]]
+    weights: MappedWeights
     """Every parameter by its canonical name."""
     tokenizer: TextTokenizer
     head: SentenceHead | None
@@ -93,7 +91,7 @@ def read_spec(family: Family, config: Config) -> EncoderSpec:
         raise CheckpointError(f"{config.source}: {error}") from None
 
 
-def read_weights(family: Family, spec: EncoderSpec, folder: Path) -> dict[str, NDArray[np.float32]]:
+def read_weights(family: Family, spec: EncoderSpec, folder: Path) -> MappedWeights:
     """Every parameter by its canonical name, float32; views of the mapped file where it stores float32."""
     checkpoint = Checkpoint(folder)
     shapes = checkpoint.shapes
@@ -105,4 +103,7 @@ def read_weights(family: Family, spec: EncoderSpec, folder: Path) -> dict[str, N
         stored_as=family.names(spec),
         source=f"checkpoint {folder}",
     )
-    return {key: checkpoint.read(name) for key, name in match.stored_as.items()}
+    weights = {key: checkpoint.read(name) for key, name in match.stored_as.items()}
+    return MappedWeights(
+        weights, [key for key, name in match.stored_as.items() if checkpoint.is_mapped(name)]
+    )

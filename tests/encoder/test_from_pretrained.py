@@ -123,3 +123,25 @@ def test_nothing_heavy_is_imported() -> None:
         [sys.executable, "-c", LAZY], check=False, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0 and run.stderr == "", run.stderr
+
+
+PEAK = """
+import numpy, tokenizers, polysemy._core
+
+def kilobytes(name):
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith(name)).split()[1])
+
+before = kilobytes("VmRSS")
+encoder = polysemy.Encoder.from_pretrained()
+encoder.encode("bank")
+print((kilobytes("VmHWM") - before) * 1024, encoder.parameters * 4)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_a_model_is_never_held_twice() -> None:
+    """Loading takes the packed weights and what is in use of the embedding table, less than the file."""
+    run = subprocess.run([sys.executable, "-c", PEAK], check=True, capture_output=True, text=True, timeout=60)
+    grown, stored = map(int, run.stdout.split())
+    assert 0.4 * stored < grown < stored

@@ -50,6 +50,10 @@ class Checkpoint:
         """The tensor stored under this name, see `SafetensorsFile.read`."""
         return self._files[name].read(name)
 
+    def is_mapped(self, name: str) -> bool:
+        """Whether `read` gives a view of the mapped file."""
+        return self._files[name].is_mapped(name)
+
 
 def _open_shards(folder: Path) -> dict[str, SafetensorsFile]:
     index = folder / INDEX_FILE

@@ -103,6 +103,11 @@ class SafetensorsFile:
             wide = wide.copy()
         return wide.reshape(info.shape)
 
+    def is_mapped(self, name: str) -> bool:
+        """Whether `read` gives a view: a float32 tensor that is aligned in the file."""
+        info = self.tensors[name]
+        return info.dtype == "F32" and info.begin % np.dtype(np.float32).alignment == 0
+
 
 def _validate(path: Path) -> None:
     from safetensors import SafetensorError, safe_open

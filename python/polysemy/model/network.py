@@ -13,9 +13,21 @@ from .params import check_shapes
 from .pooling import SentenceHead
 from .spec import EncoderSpec
 
-__all__ = ["Network", "Results"]
+__all__ = ["MappedWeights", "Network", "Results"]
 
 Floats = NDArray[np.float32]
+
+
+class MappedWeights(dict[str, Floats]):
+    """Weights by canonical name, of which those in ``mapped`` are views of a file mapped for reading.
+
+    Their pages leave the memory of the process as soon as they were packed, so that a model is not held twice
+    while it is loaded.
+    """
+
+    def __init__(self, weights: Mapping[str, Floats], mapped: Collection[str]) -> None:
+        super().__init__(weights)
+        self.mapped = tuple(mapped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +39,7 @@ class Results:
     attentions: dict[int, Floats]
     """By layer, for each sequence (heads, length, length), one after the other, flat."""
     pooled: Floats
-    """(n, hidden * modes) before `SentenceHead.finish`; (n, 0) without a head."""
+    """(n, hidden * modes), without what comes after pooling in a head; (n, 0) without a head."""
 
 
 class Network:
@@ -48,7 +60,8 @@ class Network:
         check_shapes(spec, {name: array.shape for name, array in weights.items()})
         self.spec = spec
         self._token_table = weights["embeddings.token"]
-        self._engine = _core.Engine(spec.plain(), dict(weights))
+        mapped = weights.mapped if isinstance(weights, MappedWeights) else ()
+        self._engine = _core.Engine(spec.plain(), dict(weights), mapped)
 
     def token_row(self, token: int) -> Floats:
         """A copy of a row of the token table, (hidden,)."""
@@ -63,12 +76,13 @@ class Network:
         *,
         layers: Collection[int] = (),
         attentions: Collection[int] = (),
+        normalize: bool = False,
         num_threads: int = 0,
     ) -> Results:
         """One forward pass over the sequences ``ids[offsets[i] : offsets[i + 1]]``, whose ids were checked.
 
         ``layers`` and ``attentions`` are absolute numbers. Only what is asked for is computed; the vectors of
-        a ``head`` need all layers.
+        a ``head`` need all layers; with ``normalize`` they have length 1, for a head that pools with one mode.
         """
         last = self.spec.layers
         fused = None if head is None else head.fused()
@@ -80,6 +94,7 @@ class Network:
             layers=sorted({*layers, last} if unfused else layers),
             attentions=sorted(attentions),
             pooling=-1 if fused is None else int(fused),
+            normalize=normalize,
             num_threads=num_threads,
         )
         pooled = result["pooled"]

@@ -115,6 +115,11 @@ class SentenceHead:
         """The single mode that the core's forward pass can apply itself, or None when there are several."""
         return self.modes[0] if len(self.modes) == 1 else None
 
+    def in_one_pass(self, normalize: bool | None = None, truncate_dim: int | None = None) -> bool:
+        """Whether the core's forward pass can give what `finish` would: a single mode, then only a normalisation."""
+        scaled = self.normalize if normalize is None else normalize
+        return scaled and len(self.modes) == 1 and not self.steps and truncate_dim is None
+
     def pool(self, hidden: Floats, offsets: NDArray[np.int64], num_threads: int = 0) -> Floats:
         """(tokens, hidden) -> (n, hidden * modes): every mode, side by side."""
         from .._core import pool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
@@ -53,10 +53,7 @@ class RaggedBatch:
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
-    counts = np.fromiter(lengths, dtype=np.int64)
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
+    return np.fromiter(accumulate(lengths, initial=0), dtype=np.int64)
 
 
 def from_encodings(encodings: Sequence[Encoding], vocab: int) -> RaggedBatch:
@@ -165,9 +162,8 @@ def _checked(
     ids: NDArray[np.integer], offsets: NDArray[np.int64], vocab: int, max_positions: int
 ) -> RaggedBatch:
     """Ranges are checked in the caller's dtype, before a conversion to int32 could wrap around."""
-    wrong = np.flatnonzero((ids < 0) | (ids >= vocab))
-    if len(wrong):
-        place = int(wrong[0])
+    if len(ids) and not 0 <= ids.min() <= ids.max() < vocab:
+        place = int(np.flatnonzero((ids < 0) | (ids >= vocab))[0])
         row = int(np.searchsorted(offsets, place, side="right")) - 1
         raise ValueError(
             f"forward: token ids must be in 0..{vocab - 1}, got {int(ids[place])} at position "
