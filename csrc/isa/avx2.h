@@ -143,6 +143,11 @@ INLINE DVec operator*(DVec a, DVec b) {
   return {{_mm256_mul_pd(a.v[0], b.v[0]), _mm256_mul_pd(a.v[1], b.v[1]), _mm256_mul_pd(a.v[2], b.v[2]),
            _mm256_mul_pd(a.v[3], b.v[3])}};
 }
+INLINE DVec fma(double a, DVec b, DVec c) {
+  const __m256d s = _mm256_set1_pd(a);
+  return {{_mm256_fmadd_pd(s, b.v[0], c.v[0]), _mm256_fmadd_pd(s, b.v[1], c.v[1]), _mm256_fmadd_pd(s, b.v[2], c.v[2]),
+           _mm256_fmadd_pd(s, b.v[3], c.v[3])}};
+}
 INLINE Vec narrow(DVec a, double scale) {
   const __m256d s = _mm256_set1_pd(scale);
   const auto half = [&](__m256d x, __m256d y) {

@@ -106,6 +106,10 @@ INLINE DVec widen(Vec a) {
 }
 INLINE DVec operator+(DVec a, DVec b) { return {_mm512_add_pd(a.lo, b.lo), _mm512_add_pd(a.hi, b.hi)}; }
 INLINE DVec operator*(DVec a, DVec b) { return {_mm512_mul_pd(a.lo, b.lo), _mm512_mul_pd(a.hi, b.hi)}; }
+INLINE DVec fma(double a, DVec b, DVec c) {
+  const __m512d s = _mm512_set1_pd(a);
+  return {_mm512_fmadd_pd(s, b.lo, c.lo), _mm512_fmadd_pd(s, b.hi, c.hi)};
+}
 INLINE Vec narrow(DVec a, double scale) {
   const __m512d s = _mm512_set1_pd(scale);
   const __m256 lo = _mm512_cvtpd_ps(_mm512_mul_pd(a.lo, s)), hi = _mm512_cvtpd_ps(_mm512_mul_pd(a.hi, s));

@@ -204,6 +204,10 @@ INLINE DVec operator*(DVec a, DVec b) {
   for (int i = 0; i < 8; ++i) a.p[i] *= b.p[i];
   return a;
 }
+INLINE DVec fma(double a, DVec b, DVec c) {  // factors that are floats: their product is exact, fused or not
+  for (int i = 0; i < 8; ++i) c.p[i] += DPair{a, a} * b.p[i];
+  return c;
+}
 INLINE Vec narrow(DVec a, double scale) {  // a * scale, rounded to float
   Vec r;
   for (int i = 0; i < 16; ++i) r.q[i / 4][i % 4] = static_cast<float>(a.p[i / 2][i % 2] * scale);

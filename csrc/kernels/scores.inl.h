@@ -124,11 +124,41 @@ INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const fl
   });
 }
 
+// Up to so many keys, a precise task sums scores in double and rounds them once. Over few keys the errors of scores do
+// not average out, and one that is large next to torch's would be seen. The kernel is then half as fast; calls so small
+// have other costs.
+constexpr int64_t kFewKeys = 64;
+
+INLINE bool few_keys(const AttentionTask& t) { return t.precise && t.keys <= kFewKeys; }
+
+INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t columns,
+                           float* scores) {
+  for (int64_t column = 0; column < columns; column += kLanes) {
+    for (int64_t row = 0; row < rows; row += kQueryStep) {
+      DVec sum[kQueryStep];
+      unroll<kQueryStep>([&](auto r) INLINE_LAMBDA { sum[r] = dzero(); });
+      for (int64_t d = 0; d < dim; ++d) {
+        const DVec key = widen(load(packed_keys + column * dim + d * kLanes));
+        unroll<kQueryStep>([&](auto r) INLINE_LAMBDA { sum[r] = fma(query[(row + r) * dim + d], key, sum[r]); });
+      }
+      unroll<kQueryStep>([&](auto r)
+                             INLINE_LAMBDA { store(scores + (row + r) * kScoreStride + column, narrow(sum[r], 1.0)); });
+    }
+  }
+}
+
 // scores[r][j - keys.block] for the rows of one query block. query: dense. Lanes past the last key are -inf.
 [[gnu::noinline]] void block_scores(const AttentionTask& t, const float* query, float scale, int64_t first_query,
-                                    int64_t rows, KeyRange keys, const float* packed_keys, float* scores) {
+                                    int64_t rows, KeyRange keys, float* packed_keys, float* scores) {
   const int64_t end = round_up(keys.last - keys.block, kLanes);
   int64_t column = keys.first - keys.block;
+  if (few_keys(t)) {
+    // There is room behind the keys of a block that is mostly empty.
+    double* const wide = reinterpret_cast<double*>(packed_keys + kFewKeys * t.dim);
+    for (int64_t i = 0; i < round_up(rows, kQueryStep) * t.dim; ++i) wide[i] = static_cast<double>(query[i]);
+    precise_scores(wide, t.dim, rows, packed_keys, end, scores);
+    column = end;
+  }
   for (; column + kTilePanels * kLanes <= end; column += kTilePanels * kLanes) {
     score_panels<kTilePanels>(query, t.dim, rows, packed_keys, column, scores);
   }

@@ -78,6 +78,7 @@ struct AttentionTask {
   int64_t query_stride, key_stride, value_stride, out_stride;
   int64_t first_query, last_query, keys, dim, value_dim;
   float scale;
+  bool precise;  // with few keys, sum scores in double
   ScoreModifiers modifiers;
   float* weights;  // [last_query - first_query, keys] rows of this task's queries, or null
   int64_t weights_stride;

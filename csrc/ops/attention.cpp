@@ -88,8 +88,9 @@ void attention_parallel(const KernelTable& kernels, const Attention& op, int thr
     for (int64_t i; queue.next(i);) {
       const TaskPlace& place = places[static_cast<size_t>(i)];
       const Problem& problem = op.problems[static_cast<size_t>(place.problem)];
-      const AttentionTask task =
+      AttentionTask task =
           attention_task(op, problem, place.head, place.first_query, place.last_query, scratch.data() + thread * size);
+      task.precise = true;
       kernels.attention(task);
       if (problem.lse) write_lse(problem, place, task);
     }

@@ -120,12 +120,10 @@ def compare(seed: int, budget: int) -> Comparison:
     beside = _torch(case, torch.float32)
     assert beside.shape == result.shape
     if case.options["enable_gqa"]:
-        k, v = (np.repeat(a, q.shape[-3] // a.shape[-3], axis=-3) for a in (k, v))
+        v = np.repeat(v, q.shape[-3] // v.shape[-3], axis=-3)
     # Where no key takes part torch has given zeros or NaN, depending on its version and path.
     theirs = np.nanmax(np.abs(beside.astype(np.float64) - oracle), initial=0.0)
-    scale = case.options["scale"] or q.shape[-1] ** -0.5
-    scores = ops_bounds.score_error(q, k, scale, weights, v)
-    ops_bounds.within(result, oracle, np.maximum(theirs, scores) + ops_bounds.attention(oracle, weights, v))
+    ops_bounds.within(result, oracle, theirs + ops_bounds.attention(oracle, weights, v))
     ours = np.abs(result.astype(np.float64) - oracle).max(initial=0.0)
     return Comparison(int(np.count_nonzero(oracle)), float(ours), float(theirs))
 
@@ -136,7 +134,7 @@ def _judge(cases: list[Comparison], elements: int) -> None:
     ratios = [case.ours / case.theirs for case in cases if case.theirs > 0.0]
     assert len(ratios) > len(cases) // 2
     # Two float32 results of the same quality differ either way: as many are closer as are farther off.
-    assert np.median(ratios) < 1.25
+    assert np.median(ratios) < 1.0
 
 
 def test_random_options() -> None:
