@@ -6,7 +6,6 @@
 // Errors are the largest over all 2^32 inputs on a fused level. ULP: spacing of floats at the exact result. Gates,
 // x g(x) with g from 0 to 1, may be off by max(4 ULP, 1e-7 |x|); theirs are shares of that. The baseline, whose
 // fma() rounds twice, stays within 2 ULP for exp, erf and tanh, 3 ULP for sigmoid, and the bound of gates.
-// Subnormal results of erf and of gates are subject to the caller's FTZ and DAZ; nothing else depends on them.
 #pragma once
 
 #include <cstdint>

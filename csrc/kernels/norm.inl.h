@@ -72,7 +72,7 @@ void norm(const NormTask& t) noexcept {
   }
 }
 
-// x / max(|x|, tiny), so that a zero row stays zero; the length is summed in double and can't overflow.
+// x / |x|, and zeros for zeros; the length is summed in double and can't overflow.
 void l2_normalize(const RowsTask& t) noexcept {
   for (int64_t r = 0; r < t.rows; ++r) {
     const float* x = t.x + r * t.x_stride;

@@ -83,10 +83,10 @@ INLINE void each_query_tile(int64_t rows, F f) {
   });
 }
 
-// Where the scale of scores is applied. Its power of two and its sign go to the queries: that is exact, and keeps
-// products as far from overflow as the scores are. The rest, 1 to 2, is part of the exponent's factor: it multiplies
-// differences of scores, which are small for the keys that matter, so its rounding hardly counts. Only scores that are
-// modified need it before.
+// Where the scale of scores is applied. Its power of two and its sign go to the queries: that is exact
+// above the subnormal numbers, and keeps products as far from overflow as the scores are. The rest, 1 to 2, is part of
+// the exponent's factor: it multiplies differences of scores, which are small for the keys that matter, so its rounding
+// hardly counts. Only scores that are modified need it before.
 struct Scaling {
   float query = 1.0f, score = 1.0f;
   float base = 0x1.715476p0f;  // p = 2^(base (s - max)): log2(e), times the scale that is still due

@@ -49,11 +49,15 @@ class RaggedBatch:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each sequence."""
-        return np.diff(self.offsets)
+        return _lengths(self.offsets)
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
     return np.fromiter(accumulate(lengths, initial=0), dtype=np.int64)
+
+
+def _lengths(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    return offsets[1:] - offsets[:-1]  # np.diff takes longer to start
 
 
 def from_encodings(encodings: Sequence[Encoding], vocab: int) -> RaggedBatch:
@@ -169,7 +173,7 @@ def _checked(
             f"forward: token ids must be in 0..{vocab - 1}, got {int(ids[place])} at position "
             f"{place - int(offsets[row])} of sequence {row}"
         )
-    lengths = np.diff(offsets)
+    lengths = _lengths(offsets)
     if len(lengths) and int(lengths.max()) > max_positions:
         row = int(lengths.argmax())
         raise ValueError(
