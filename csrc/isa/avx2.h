@@ -28,8 +28,7 @@ constexpr int kTileRows = 6;
 constexpr int kTilePanels = 1;
 constexpr int kQueryStep = 2;
 // Few rows leave too few independent chains to cover 4 cycles x 2 FMA pipes: take more panels instead.
-constexpr int kFewRows = 3;
-constexpr int few_rows_panels(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : 2; }
+constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1; }
 
 INLINE Vec set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 INLINE Vec zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }

@@ -35,13 +35,12 @@ struct DVec {  // 16 x double
 };
 
 // The register tile of a matrix product, in rows and in panels of 16 columns; the step in which attention chooses its
-// height; and how many panels are taken together when there are at most kFewRows rows (so that enough independent sums
-// are in flight).
+// height; and how many panels a product takes together that has so few rows that one tile holds them (so that enough
+// independent sums are in flight).
 constexpr int kTileRows = 3;
 constexpr int kTilePanels = 1;
 constexpr int kQueryStep = 3;
-constexpr int kFewRows = 1;
-constexpr int few_rows_panels(int) { return 1; }
+constexpr int panels_beside(int) { return 1; }
 
 template <class R, class F>
 INLINE R each_quad(F f) {

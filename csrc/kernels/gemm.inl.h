@@ -44,18 +44,16 @@ struct Block {
   bool last;
 };
 
-template <int rows, int panels>
+template <int rows, int panels, int fetched>
 INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
   const int64_t column = panel * kLanes, rest = t.columns - column;
   const Place at{row, rows, column, rest < panels * kLanes ? rest : panels * kLanes};
   float* const c = t.c + row * t.c_stride + column;
   Tile<rows, panels> tile;
   each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
-  // The first tile of a block is the one that waits for the weights: meanwhile it fetches those that come next. The
-  // processor's own prefetcher stops at each page of 4 KB, a third of a block.
-  multiply_add<kChain, true>(tile, t.a + row * t.a_stride + (block.first - t.first_k), t.a_stride,
-                             t.panels + panel * t.panel_stride + block.first * kLanes, t.panel_stride, block.length,
-                             row == 0 ? block.ahead : 0);
+  multiply_add<kChain, fetched>(tile, t.a + row * t.a_stride + (block.first - t.first_k), t.a_stride,
+                                t.panels + panel * t.panel_stride + block.first * kLanes, t.panel_stride, block.length,
+                                block.ahead);
   const bool first = block.first == 0;
   if (at.columns == panels * kLanes) {
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
@@ -86,32 +84,45 @@ INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
   } while (k < t.last_k);
 }
 
+// Weights come from far away when a model is larger than the caches, and the processor's own prefetcher stops at each
+// page of 4 KB, a third of a block. So tiles fetch the block that comes next: each of the first ones one panel of it,
+// because all at once are more than memory delivers during one tile.
 template <int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   each_block(t, panels, [&](Block block) INLINE_LAMBDA {
+    const int64_t ahead = block.ahead;
+    int64_t tile = 0;
     each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
-      with_constant<kTileRows>(height, [&](auto rows) INLINE_LAMBDA { gemm_tile<rows, panels>(t, row, panel, block); });
+      block.ahead = tile < panels ? ahead + tile * t.panel_stride : 0;
+      ++tile;
+      with_constant<kTileRows>(height,
+                               [&](auto rows) INLINE_LAMBDA { gemm_tile<rows, panels, 1>(t, row, panel, block); });
     });
   });
 }
 
-// So few rows that one tile holds them all: take several panels at once to have enough sums in flight.
+// One or two rows do little but read the weights: asking for each line twice would only take the cache's time.
+constexpr int kFetchRows = 3;
+
+// So few rows that one tile holds them all: it may take more panels at once, to have enough sums in flight.
 template <int rows>
 INLINE void gemm_few_rows(const GemmTask& t) {
-  constexpr int panels = few_rows_panels(rows);
+  constexpr int panels = panels_beside(rows);
+  constexpr bool fetch = rows >= kFetchRows;
   int64_t panel = t.first_panel;
   for (; panel + panels <= t.last_panel; panel += panels) {
-    each_block(t, panels, [&](Block block) INLINE_LAMBDA { gemm_tile<rows, panels>(t, 0, panel, block); });
+    each_block(t, panels,
+               [&](Block block) INLINE_LAMBDA { gemm_tile<rows, panels, fetch ? panels : 0>(t, 0, panel, block); });
   }
   for (; panel < t.last_panel; ++panel) {
-    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<rows, 1>(t, 0, panel, block); });
+    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<rows, 1, fetch>(t, 0, panel, block); });
   }
 }
 
 void gemm(const GemmTask& t) noexcept {
   if (t.rows <= 0) return;
-  if (t.rows <= kFewRows)
-    return with_constant<kFewRows>(t.rows, [&](auto rows) INLINE_LAMBDA { gemm_few_rows<rows>(t); });
+  if (t.rows <= kTileRows)
+    return with_constant<kTileRows>(t.rows, [&](auto rows) INLINE_LAMBDA { gemm_few_rows<rows>(t); });
   int64_t panel = t.first_panel;
   for (; panel + kTilePanels <= t.last_panel; panel += kTilePanels) gemm_panels<kTilePanels>(t, panel);
   if constexpr (kTilePanels > 1) {

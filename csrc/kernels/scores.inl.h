@@ -73,10 +73,10 @@ constexpr int kScoreChain = 16;
 
 // Rows of a query block are tiled in steps of kQueryStep, so that few tile heights have to be compiled. A block's rows
 // beyond its queries are zeros (copy_queries) and their results are not used. Calls f(first row, constant height).
-template <class F>
+template <int most_rows = kTileRows, class F>
 INLINE void each_query_tile(int64_t rows, F f) {
-  constexpr int most = kTileRows / kQueryStep;
-  static_assert(kTileRows % kQueryStep == 0 && kBlockQueries % kQueryStep == 0);
+  constexpr int most = most_rows / kQueryStep;
+  static_assert(most_rows % kQueryStep == 0 && kBlockQueries % kQueryStep == 0);
   each_row_tile((rows + kQueryStep - 1) / kQueryStep, most, [&](int64_t step, int64_t steps) INLINE_LAMBDA {
     with_constant<most>(
         steps, [&](auto n) INLINE_LAMBDA { f(step * kQueryStep, std::integral_constant<int, n * kQueryStep>{}); });
@@ -125,25 +125,29 @@ INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const fl
 }
 
 // Up to so many keys, a precise task sums scores in double and rounds them once. Over few keys the errors of scores do
-// not average out, and one that is large next to torch's would be seen. The kernel is then half as fast; calls so small
-// have other costs.
+// not average out, and one that is large next to torch's would be seen. Products in double run at half the rate; calls
+// so small have other costs.
 constexpr int64_t kFewKeys = 64;
 
 INLINE bool few_keys(const AttentionTask& t) { return t.precise && t.keys <= kFewKeys; }
 
+// A sum in double takes the registers of two panels.
+constexpr int kWideRows = kTileRows * kTilePanels / 2 / kQueryStep * kQueryStep;
+constexpr int kPreciseRows = kWideRows > 0 ? kWideRows : kQueryStep;
+
 INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t columns,
                            float* scores) {
   for (int64_t column = 0; column < columns; column += kLanes) {
-    for (int64_t row = 0; row < rows; row += kQueryStep) {
-      DVec sum[kQueryStep];
-      unroll<kQueryStep>([&](auto r) INLINE_LAMBDA { sum[r] = dzero(); });
+    each_query_tile<kPreciseRows>(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
+      DVec sum[height];
+      unroll<height>([&](auto r) INLINE_LAMBDA { sum[r] = dzero(); });
       for (int64_t d = 0; d < dim; ++d) {
         const DVec key = widen(load(packed_keys + column * dim + d * kLanes));
-        unroll<kQueryStep>([&](auto r) INLINE_LAMBDA { sum[r] = fma(query[(row + r) * dim + d], key, sum[r]); });
+        unroll<height>([&](auto r) INLINE_LAMBDA { sum[r] = fma(query[(row + r) * dim + d], key, sum[r]); });
       }
-      unroll<kQueryStep>([&](auto r)
-                             INLINE_LAMBDA { store(scores + (row + r) * kScoreStride + column, narrow(sum[r], 1.0)); });
-    }
+      unroll<height>([&](auto r)
+                         INLINE_LAMBDA { store(scores + (row + r) * kScoreStride + column, narrow(sum[r], 1.0)); });
+    });
   }
 }
 

@@ -33,8 +33,8 @@ INLINE void each_sum(Tile<rows, panels>& t, F f) {
 }
 
 // a: rows of length k, a_stride apart. b: panel p starts at b + p * panel_stride, its k-th row 16 floats further each.
-// fetch: each line of b that is read also brings the one `ahead` floats later into L2.
-template <bool fetch, int rows, int panels>
+// Each line that is read from the first `fetched` panels also brings the one `ahead` floats later into L2.
+template <int fetched, int rows, int panels>
 INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const float* b, int64_t panel_stride,
                                          int64_t k, int64_t ahead) {
   Tile<rows, panels> t;
@@ -43,7 +43,7 @@ INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const
     Vec w[panels];
     unroll<panels>([&](auto p) INLINE_LAMBDA {
       w[p] = load(b + p * panel_stride + i * kLanes);
-      if constexpr (fetch) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
+      if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
     });
     unroll<rows>([&](auto r) INLINE_LAMBDA {
       const Vec x = set1(a[r * a_stride + i]);
@@ -54,12 +54,13 @@ INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const
 }
 
 // t += a b, chain by chain.
-template <int chain, bool fetch = false, int rows, int panels>
+template <int chain, int fetched = 0, int rows, int panels>
 INLINE void multiply_add(Tile<rows, panels>& t, const float* a, int64_t a_stride, const float* b, int64_t panel_stride,
                          int64_t k, int64_t ahead = 0) {
   for (int64_t i = 0; i < k; i += chain) {
     const int64_t length = k - i < chain ? k - i : chain;
-    const auto next = multiply_chain<fetch, rows, panels>(a + i, a_stride, b + i * kLanes, panel_stride, length, ahead);
+    const auto next =
+        multiply_chain<fetched, rows, panels>(a + i, a_stride, b + i * kLanes, panel_stride, length, ahead);
     each_sum(t, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = sum + next.sum[r][p]; });
   }
 }
