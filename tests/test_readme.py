@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "docs"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pages import ROOT, readme_commands, same_output
+
+from bench.engines import readme, results
 
 EVERY = readme_commands()
 # What needs the network, the whole test suite, or hours: these have tests of their own, or are no tests.
@@ -66,3 +69,9 @@ def test_a_command_prints_what_is_shown(command: str, expected: str, tmp_path: P
 def test_the_comparison_notices_differences() -> None:
     assert same_output("a ... c\n", "a b c\n")
     assert not same_output("layer 6  0.804\n", "layer 6  0.805\n")
+
+
+def test_the_speed_table_is_that_of_the_stored_run() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert text == readme.replaced(text, readme.section(results.load(readme.RESULTS)))
+    assert str(readme.RESULTS.with_suffix(".md").relative_to(ROOT)) in text

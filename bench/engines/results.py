@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -97,3 +99,15 @@ class Run:
     startup: list[Startup] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+
+def load(file: Path) -> Run:
+    """A stored run."""
+    plain = json.loads(file.read_text("utf-8"))
+    for group in plain["groups"]:
+        for work in group["works"]:
+            work["variants"] = [Variant(**variant) for variant in work["variants"]]
+        group["works"] = [WorkResult(**work) for work in group["works"]]
+    plain["groups"] = [Group(**group) for group in plain["groups"]]
+    plain["startup"] = [Startup(**one) for one in plain["startup"]]
+    return Run(**plain)
