@@ -161,6 +161,7 @@ INLINE double reduce_add(DVec a) {
 }
 
 INLINE void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
+INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 }  // namespace
 }  // namespace polysemy

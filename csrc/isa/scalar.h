@@ -223,8 +223,9 @@ INLINE void transpose8(const float* src, int64_t stride, float* dst) {
     for (int c = 0; c < 8; ++c) dst[c * 16 + r] = src[r * stride + c];
 }
 
-// A hint; any address will do.
+// Hints; any address will do.
 INLINE void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
+INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 }  // namespace
 }  // namespace polysemy

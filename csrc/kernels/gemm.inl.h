@@ -51,6 +51,9 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block
   float* const c = t.c + row * t.c_stride + column;
   Tile<rows, panels> tile;
   each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
+  if (block.first == 0) {  // a large C comes from memory even to be overwritten: on its way while the sums are made
+    each_sum(tile, [&](Vec&, auto r, auto p) INLINE_LAMBDA { prefetch_to_write(c + r * t.c_stride + p * kLanes); });
+  }
   multiply_add<kChain, fetched>(tile, t.a + row * t.a_stride + (block.first - t.first_k), t.a_stride,
                                 t.panels + panel * t.panel_stride + block.first * kLanes, t.panel_stride, block.length,
                                 block.ahead);
