@@ -124,12 +124,16 @@ INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const fl
   });
 }
 
-// Up to so many keys, a precise task sums scores in double and rounds them once. Over few keys the errors of scores do
-// not average out, and one that is large next to torch's would be seen. Products in double run at half the rate; calls
-// so small have other costs.
-constexpr int64_t kFewKeys = 64;
+// Over few keys the errors of scores do not average out, and one that is large next to torch's would be seen: a precise
+// task then sums its scores in double and rounds them once, at half the rate. Long heads have larger errors, and need
+// it with more keys.
+constexpr int64_t kFewKeys = 40;
+constexpr int64_t kFewKeysOfLongHeads = 64;
+constexpr int64_t kLongHead = 129;
 
-INLINE bool few_keys(const AttentionTask& t) { return t.precise && t.keys <= kFewKeys; }
+INLINE bool few_keys(const AttentionTask& t) {
+  return t.precise && t.keys <= (t.dim < kLongHead ? kFewKeys : kFewKeysOfLongHeads);
+}
 
 // A sum in double takes the registers of two panels.
 constexpr int kWideRows = kTileRows * kTilePanels / 2 / kQueryStep * kQueryStep;
@@ -158,7 +162,7 @@ INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const
   int64_t column = keys.first - keys.block;
   if (few_keys(t)) {
     // There is room behind the keys of a block that is mostly empty.
-    double* const wide = reinterpret_cast<double*>(packed_keys + kFewKeys * t.dim);
+    double* const wide = reinterpret_cast<double*>(packed_keys + kFewKeysOfLongHeads * t.dim);
     for (int64_t i = 0; i < round_up(rows, kQueryStep) * t.dim; ++i) wide[i] = static_cast<double>(query[i]);
     precise_scores(wide, t.dim, rows, packed_keys, end, scores);
     column = end;
