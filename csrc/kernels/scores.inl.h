@@ -126,13 +126,13 @@ INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const fl
 
 // Over few keys the errors of scores do not average out, and one that is large next to torch's would be seen: a precise
 // task then sums its scores in double and rounds them once, at half the rate. Long heads have larger errors, and need
-// it with more keys.
+// it with more keys. What smaller limits cost is in docs/decisions/0007.
 constexpr int64_t kFewKeys = 40;
 constexpr int64_t kFewKeysOfLongHeads = 64;
-constexpr int64_t kLongHead = 129;
+constexpr int64_t kUsualHead = 128;
 
 INLINE bool few_keys(const AttentionTask& t) {
-  return t.precise && t.keys <= (t.dim < kLongHead ? kFewKeys : kFewKeysOfLongHeads);
+  return t.precise && t.keys <= (t.dim <= kUsualHead ? kFewKeys : kFewKeysOfLongHeads);
 }
 
 // A sum in double takes the registers of two panels.

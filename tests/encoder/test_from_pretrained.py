@@ -139,7 +139,7 @@ print((kilobytes("VmHWM") - before) * 1024, encoder.parameters * 4)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of a packed file are given back on Linux only")
 def test_a_model_is_never_held_twice() -> None:
     """Loading takes the packed weights and what is in use of the embedding table, less than the file."""
     run = subprocess.run([sys.executable, "-c", PEAK], check=True, capture_output=True, text=True, timeout=60)
