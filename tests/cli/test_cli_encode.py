@@ -213,13 +213,19 @@ def test_an_interrupted_run_leaves_nothing(
     source = tmp_path / "many.txt"
     source.write_text("we sat on the bank of the river\n" * 3_000_000)
     command = [*COMMAND, "encode", str(source), "-o", str(tmp_path / "v.npy"), "--model", str(model)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".v.npy.*.part")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    # What a shell starts in the background, such as all these tests, ignores SIGINT, and so would its children.
+    before = signal.signal(number, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(number, before)
+        try:
+            deadline = time.monotonic() + 60
+            while not list(tmp_path.glob(".v.npy.*.part")):
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == status
     assert "Traceback" not in err
     assert only(tmp_path, "many.txt")
