@@ -32,7 +32,7 @@ def output_of(*command: str | Path) -> str:
 
 @cache
 def objects() -> dict[str, Path]:
-    """Object files of the core, compiled as for a release: ``target_avx2``, ``ops/gemm.cpp`` ... -> file."""
+    """Object files of the core, compiled as for a release: ``target_avx2``, ``ops/linear.cpp`` ... -> file."""
     folder = Path(sys.executable).parent  # cmake and ninja may be those of the test environment
     tools = {tool: shutil.which(tool, path=str(folder)) or shutil.which(tool) for tool in ("cmake", "ninja")}
     assert all(tools.values()), tools

@@ -21,22 +21,21 @@ constexpr size_t kCacheLine = 64;
 
 }  // namespace
 
-Buffer::Buffer(int64_t floats) : size_(floats) {
-  constexpr size_t most = std::numeric_limits<size_t>::max() / sizeof(float) - kHugePage;
-  if (floats < 0 || static_cast<uint64_t>(floats) > most) throw std::bad_alloc();
-  if (floats == 0) return;
-  const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
-  const size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
-  const size_t rounded = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+Buffer::Buffer(int64_t bytes) : bytes_(bytes) {
+  constexpr uint64_t most = std::numeric_limits<size_t>::max() - kHugePage;
+  if (bytes < 0 || static_cast<uint64_t>(bytes) > most) throw std::bad_alloc();
+  if (bytes == 0) return;
+  const size_t size = static_cast<size_t>(bytes);
+  const size_t alignment = size >= kHugePage ? kHugePage : kCacheLine;
+  const size_t rounded = (size + kCacheLine - 1) / kCacheLine * kCacheLine;
 #if defined(_WIN32)
-  data_ = static_cast<float*>(_aligned_malloc(rounded, alignment));
+  data_ = _aligned_malloc(rounded, alignment);
 #else
-  void* p = nullptr;
-  if (posix_memalign(&p, alignment, rounded) == 0) data_ = static_cast<float*>(p);
+  if (posix_memalign(&data_, alignment, rounded) != 0) data_ = nullptr;
 #endif
   if (!data_) throw std::bad_alloc();
 #if defined(__linux__)
-  if (bytes >= kHugePage) madvise(data_, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);  // advice: may be refused
+  if (size >= kHugePage) madvise(data_, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);  // advice: may be refused
 #endif
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <new>
 #include <utility>
 
 namespace polysemy {
@@ -10,21 +12,34 @@ namespace polysemy {
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(int64_t floats);  // throws std::bad_alloc; the size is checked for overflow
+  explicit Buffer(int64_t bytes);  // throws std::bad_alloc, also for a size that no memory has
   ~Buffer();
-  Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
+    std::swap(bytes_, other.bytes_);
     return *this;
   }
 
-  float* data() const { return data_; }
-  int64_t size() const { return size_; }
+  // Memory for count values of T.
+  template <class T>
+  static Buffer of(int64_t count) {
+    if (count < 0 || count > std::numeric_limits<int64_t>::max() / static_cast<int64_t>(sizeof(T))) {
+      throw std::bad_alloc();
+    }
+    return Buffer(count * static_cast<int64_t>(sizeof(T)));
+  }
+
+  template <class T = std::byte>
+  T* data() const {
+    return static_cast<T*>(data_);
+  }
+  int64_t bytes() const { return bytes_; }
 
  private:
-  float* data_ = nullptr;
-  int64_t size_ = 0;
+  void* data_ = nullptr;
+  int64_t bytes_ = 0;
 };
 
 // Takes the whole pages in a range of a file that is mapped for reading out of this process's memory. They come back

@@ -8,12 +8,12 @@
 namespace polysemy {
 
 // Becomes ValueError in Python.
-struct ValueError : std::invalid_argument {
+struct ArgumentError : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
 template <class... Parts>
-std::string text(const Parts&... parts) {
+std::string concat(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);
   return out.str();
@@ -21,7 +21,7 @@ std::string text(const Parts&... parts) {
 
 template <class... Parts>
 void require(bool ok, const Parts&... message) {
-  if (!ok) throw ValueError(text(message...));
+  if (!ok) throw ArgumentError(concat(message...));
 }
 
 }  // namespace polysemy

@@ -57,12 +57,12 @@ template <class T>
 T* contiguous_data(const py::array& a, const char* operation, const char* name) {
   constexpr int aligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
   if (!(a.flags() & py::array::c_style) || !(a.flags() & aligned)) {
-    throw ValueError(who(operation, name) + " must be C-contiguous and aligned");
+    throw ArgumentError(who(operation, name) + " must be C-contiguous and aligned");
   }
   if constexpr (std::is_const_v<T>) {
     return static_cast<T*>(a.data());
   } else {
-    if (!a.writeable()) throw ValueError(who(operation, name) + " must be writeable");
+    if (!a.writeable()) throw ArgumentError(who(operation, name) + " must be writeable");
     return static_cast<T*>(const_cast<void*>(a.data()));
   }
 }
@@ -77,7 +77,7 @@ View<T> view(const py::handle& object, const char* operation, const char* name, 
     ++axis;
   }
   if (!fits)
-    throw ValueError(who(operation, name) + " must have shape " + shape_text(shape) + ", got " + shape_text(a));
+    throw ArgumentError(who(operation, name) + " must have shape " + shape_text(shape) + ", got " + shape_text(a));
   View<T> v;
   v.data = contiguous_data<T>(a, operation, name);
   v.size = a.size();
@@ -93,8 +93,8 @@ View<T> rows_view(const py::handle& object, const char* operation, const char* n
   int64_t count = 1;
   for (py::ssize_t i = 0; i < last; ++i) count *= a.shape(i);
   if (last < 0 || (rows != kAnySize && count != rows) || (columns != kAnySize && a.shape(last) != columns)) {
-    throw ValueError(who(operation, name) + " must have rows and columns " + shape_text({rows, columns}) +
-                     ", got shape " + shape_text(a));
+    throw ArgumentError(who(operation, name) + " must have rows and columns " + shape_text({rows, columns}) +
+                        ", got shape " + shape_text(a));
   }
   return {contiguous_data<T>(a, operation, name), a.size(), {count, a.shape(last), 0}};
 }

@@ -54,7 +54,7 @@ void set_band(Attention& op, bool causal, const std::optional<Strides>& window) 
 
 void run(const Attention& op, int64_t num_threads, const std::optional<std::string>& isa) {
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   attention_parallel(table, op, threads);
 }
@@ -125,7 +125,7 @@ void bound_attention(const py::object& q, const py::object& k, const py::object&
       Span{"v", value.size}.check(v_at.data[p], {{kv_heads, v_strides[0]}, {m, v_strides[1]}, {v_dim, 1}});
       Span{"out", result.size}.check(out_at.data[p], {{heads, out_strides[0]}, {n, out_strides[1]}, {v_dim, 1}});
     }
-    Problem problem{};
+    AttentionSequence problem{};
     problem.query = query.data + q_at.data[p];
     problem.key = key.data + k_at.data[p];
     problem.value = value.data + v_at.data[p];
@@ -146,7 +146,7 @@ void bound_attention(const py::object& q, const py::object& k, const py::object&
       Span{"lse", log_sums.size}.check(lse_at.data[p], {{heads, n}, {n, 1}});
       problem.lse = log_sums.data + lse_at.data[p];
     }
-    op.problems.push_back(problem);
+    op.sequences.push_back(problem);
   }
   run(op, num_threads, isa);
 }
@@ -154,7 +154,7 @@ void bound_attention(const py::object& q, const py::object& k, const py::object&
 // The mask of all problems, broadcast to (batch..., heads, queries, keys); T: uint8_t or float.
 template <class T>
 void set_mask(Attention& op, const py::object& array, const Shape& batch, int64_t queries, int64_t keys,
-              const T* Problem::*field) {
+              const T* AttentionSequence::*field) {
   const Operand<T> mask(array, "attention", "mask", 3);
   mask.expect(3, op.heads, true);
   mask.expect(2, queries, true);
@@ -163,7 +163,7 @@ void set_mask(Attention& op, const py::object& array, const Shape& batch, int64_
   op.modifiers.mask_row = mask.stride(2);
   op.modifiers.mask_column = mask.stride(1);
   const auto starts = mask.starts(batch);
-  for (size_t i = 0; i < starts.size(); ++i) op.problems[i].*field = starts[i];
+  for (size_t i = 0; i < starts.size(); ++i) op.sequences[i].*field = starts[i];
 }
 
 void bound_attention_dense(const py::object& q, const py::object& k, const py::object& v, const py::object& out,
@@ -199,9 +199,9 @@ void bound_attention_dense(const py::object& q, const py::object& k, const py::o
   const auto problems = static_cast<int64_t>(q_at.size());
   float* probabilities = target.beside(weights, "attention", "weights", {heads, queries, keys});
   float* log_sums = target.beside(lse, "attention", "lse", {heads, queries});
-  op.problems.resize(q_at.size());
+  op.sequences.resize(q_at.size());
   for (int64_t i = 0; i < problems; ++i) {
-    Problem& problem = op.problems[static_cast<size_t>(i)];
+    AttentionSequence& problem = op.sequences[static_cast<size_t>(i)];
     problem.query = q_at[static_cast<size_t>(i)];
     problem.key = k_at[static_cast<size_t>(i)];
     problem.value = v_at[static_cast<size_t>(i)];
@@ -213,9 +213,9 @@ void bound_attention_dense(const py::object& q, const py::object& k, const py::o
   }
   if (!mask.is_none()) {
     if (py::isinstance<py::array_t<uint8_t>>(mask)) {
-      set_mask(op, mask, target.batch, queries, keys, &Problem::keep);
+      set_mask(op, mask, target.batch, queries, keys, &AttentionSequence::keep);
     } else {
-      set_mask(op, mask, target.batch, queries, keys, &Problem::add);
+      set_mask(op, mask, target.batch, queries, keys, &AttentionSequence::add);
     }
   }
   run(op, num_threads, isa);

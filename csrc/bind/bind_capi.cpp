@@ -1,6 +1,6 @@
-// The C functions of this extension, for other extensions: see capi/table.h.
+// The C functions of this extension, for other extensions: see capi/capsule.h.
 #include "bind/module.h"
-#include "capi/table.h"
+#include "capi/capsule.h"
 
 namespace polysemy {
 namespace {

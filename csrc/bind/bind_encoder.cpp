@@ -46,7 +46,7 @@ Schedule schedule_from(const std::string& name) {
   if (name == "auto") return Schedule::kAuto;
   if (name == "throughput") return Schedule::kThroughput;
   if (name == "latency") return Schedule::kLatency;
-  throw ValueError(text("forward: schedule must be 'auto', 'throughput' or 'latency', got '", name, "'"));
+  throw ArgumentError(concat("forward: schedule must be 'auto', 'throughput' or 'latency', got '", name, "'"));
 }
 
 class Engine {
@@ -119,7 +119,7 @@ class Engine {
     const RaggedBatch batch{id.data, type.data, starts.data, sequences};
     const Schedule wanted = schedule_from(schedule);
     const int threads = resolve_threads(num_threads);
-    const KernelTable& table = level(isa);
+    const KernelTable& table = kernels_of(isa);
     const py::gil_scoped_release release;
     forward(table, spec_, weights_, workspaces_, batch, out, wanted, threads);
     return result;

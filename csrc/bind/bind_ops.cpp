@@ -8,14 +8,14 @@
 #include "bind/arrays.h"
 #include "bind/module.h"
 #include "bind/operand.h"
-#include "ops/gemm.h"
+#include "ops/linear.h"
 #include "ops/matmul.h"
 #include "ops/rows.h"
 
 namespace polysemy {
 namespace {
 
-using Isa = std::optional<std::string>;
+using IsaName = std::optional<std::string>;
 
 struct BoundWeight {
   PackedWeight packed;
@@ -29,7 +29,7 @@ struct BoundWeight {
 };
 
 void bound_linear(const py::object& x, const BoundWeight& weight, const py::object& bias, const py::object& residual,
-                  int activation, const py::object& out, int64_t num_threads, const Isa& isa) {
+                  int activation, const py::object& out, int64_t num_threads, const IsaName& isa) {
   const int64_t n = weight.packed.n(), k = weight.packed.k();
   const auto a = rows_view<const float>(x, "linear", "x", kAnySize, k);
   const int64_t m = a.shape[0];
@@ -39,13 +39,13 @@ void bound_linear(const py::object& x, const BoundWeight& weight, const py::obje
   const auto c = rows_view<float>(out, "linear", "out", m, n);
   Linear op{&weight.packed, a.data, k, m, c.data, n, b.data, r.data, n, activation_of(activation, "linear")};
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   linear_parallel(table, op, threads);
 }
 
 void bound_matmul(const py::object& a, const py::object& b, const py::object& out, int64_t num_threads,
-                  const Isa& isa) {
+                  const IsaName& isa) {
   const Operand<float> left(a, "matmul", "a", 2), right(b, "matmul", "b", 2);
   const Target target(out, "matmul", "out", 2);
   Matmul op{};
@@ -63,13 +63,13 @@ void bound_matmul(const py::object& a, const py::object& b, const py::object& ou
     op.products.push_back({left_at[i], right_at[i], target.data + static_cast<int64_t>(i) * op.rows * op.columns});
   }
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   matmul_parallel(table, op, threads);
 }
 
 void bound_norm(const py::object& x, const py::object& weight, const py::object& bias, const py::object& residual,
-                float eps, const py::object& out, bool rms, int64_t num_threads, const Isa& isa) {
+                float eps, const py::object& out, bool rms, int64_t num_threads, const IsaName& isa) {
   const auto a = rows_view<const float>(x, "layer_norm", "x", kAnySize, kAnySize);
   const int64_t m = a.shape[0], n = a.shape[1];
   NormTask task{};
@@ -83,12 +83,12 @@ void bound_norm(const py::object& x, const py::object& weight, const py::object&
   task.eps = eps;
   task.rms = rms;
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   norm_parallel(table, task, threads);
 }
 
-void bound_activation(const py::object& x, int kind, const py::object& out, int64_t num_threads, const Isa& isa) {
+void bound_activation(const py::object& x, int kind, const py::object& out, int64_t num_threads, const IsaName& isa) {
   const py::array from = array_of<const float>(x, "activation", "x"), to = array_of<float>(out, "activation", "out");
   require(from.size() == to.size(), "activation: out must have the size of x, which is ", from.size(), ", got ",
           to.size());
@@ -96,7 +96,7 @@ void bound_activation(const py::object& x, int kind, const py::object& out, int6
                           contiguous_data<float>(to, "activation", "out"), from.size(),
                           activation_of(kind, "activation")};
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   elements_parallel(table, task, threads);
 }
@@ -104,12 +104,12 @@ void bound_activation(const py::object& x, int kind, const py::object& out, int6
 using RowsOperation = void (*)(const KernelTable&, const RowsTask&, int);
 
 template <RowsOperation operation>
-void bound_rows(const char* name, const py::object& x, const py::object& out, int64_t num_threads, const Isa& isa) {
+void bound_rows(const char* name, const py::object& x, const py::object& out, int64_t num_threads, const IsaName& isa) {
   const auto a = rows_view<const float>(x, name, "x", kAnySize, kAnySize);
   const auto c = rows_view<float>(out, name, "out", a.shape[0], a.shape[1]);
   const RowsTask task{a.data, c.data, a.shape[1], a.shape[1], a.shape[0], a.shape[1]};
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   operation(table, task, threads);
 }
@@ -124,7 +124,7 @@ void check_ids(const View<const int32_t>& ids, const char* name, int64_t size) {
 void bound_embed(const py::object& ids, const py::object& positions, const py::object& types,
                  const py::object& token_table, const py::object& position_table, const py::object& type_table,
                  const py::object& norm_weight, const py::object& norm_bias, float eps, const py::object& out,
-                 int64_t num_threads, const Isa& isa) {
+                 int64_t num_threads, const IsaName& isa) {
   const auto tokens = view<const float>(token_table, "embed", "token_table", {kAnySize, kAnySize});
   const int64_t columns = tokens.shape[1];
   const auto position_rows = optional_view<const float>(position_table, "embed", "position_table", {kAnySize, columns});
@@ -148,7 +148,7 @@ void bound_embed(const py::object& ids, const py::object& positions, const py::o
   task.columns = task.out_stride = columns;
   task.eps = eps;
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   check_ids(id, "ids", tokens.shape[0]);
   check_ids(position, "positions", position_rows.shape[0]);
@@ -163,7 +163,7 @@ void check_offsets(const View<const int64_t>& offsets, int64_t rows) {
 }
 
 void bound_pool(const py::object& x, const py::object& offsets, int mode, const py::object& out, int64_t num_threads,
-                const Isa& isa) {
+                const IsaName& isa) {
   const auto a = view<const float>(x, "pool", "x", {kAnySize, kAnySize});
   const auto starts = view<const int64_t>(offsets, "pool", "offsets", {kAnySize});
   check_offsets(starts, a.shape[0]);
@@ -171,13 +171,13 @@ void bound_pool(const py::object& x, const py::object& offsets, int mode, const 
   require(mode >= 0, "pool: mode must be 0 to 5, got ", mode);
   const PoolTask task{a.data, c.data, a.shape[1], 0, a.shape[1], pooling_of(mode, "pool")};
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   pool_parallel(table, task, starts.data, starts.size - 1, threads);
 }
 
 void bound_rotary(const py::object& x, const py::object& cosine, const py::object& sine, const py::object& out,
-                  int64_t num_threads, const Isa& isa) {
+                  int64_t num_threads, const IsaName& isa) {
   const auto a = view<const float>(x, "rotary", "x", {kAnySize, kAnySize, kAnySize});
   const int64_t rows = a.shape[0], dim = a.shape[2];
   require(dim % 2 == 0, "rotary: the last dimension of x must be even, got ", dim);
@@ -190,7 +190,7 @@ void bound_rotary(const py::object& x, const py::object& cosine, const py::objec
   task.heads = a.shape[1];
   task.dim = dim;
   const int threads = resolve_threads(num_threads);
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
   rotary_parallel(table, task, threads);
 }
@@ -213,13 +213,13 @@ void bind_ops(py::module_& m) {
         isa());
   m.def(
       "softmax",
-      [](const py::object& x, const py::object& out, int64_t num_threads, const Isa& level_name) {
+      [](const py::object& x, const py::object& out, int64_t num_threads, const IsaName& level_name) {
         bound_rows<softmax_parallel>("softmax", x, out, num_threads, level_name);
       },
       py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());
   m.def(
       "l2_normalize",
-      [](const py::object& x, const py::object& out, int64_t num_threads, const Isa& level_name) {
+      [](const py::object& x, const py::object& out, int64_t num_threads, const IsaName& level_name) {
         bound_rows<l2_normalize_parallel>("l2_normalize", x, out, num_threads, level_name);
       },
       py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());

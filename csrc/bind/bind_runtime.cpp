@@ -26,7 +26,7 @@ constexpr int64_t kPeakRounds = 100'000;
 constexpr int kPeakTimings = 64;
 
 double measure_fma_peak(int64_t num_threads, const std::optional<std::string>& isa) {
-  const KernelTable& table = level(isa);
+  const KernelTable& table = kernels_of(isa);
   const int threads = resolve_threads(num_threads);
   std::vector<double> best(static_cast<size_t>(threads), 0.0);
   Barrier barrier;
@@ -47,13 +47,13 @@ double measure_read_bandwidth(int64_t bytes, int64_t num_threads) {
           bytes);
   const int threads = resolve_threads(num_threads);
   const int64_t count = bytes / 4 / 32 * 32;
-  const Buffer data(count * threads);
+  const Buffer data = Buffer::of<float>(count * threads);
   const int64_t passes = std::max<int64_t>(2, (int64_t{1} << 28) / bytes);
   double elapsed = 0;
   std::vector<double> sums(static_cast<size_t>(threads), 0.0);
   Barrier barrier;
   parallel(threads, [&](int thread, int team) {
-    float* mine = data.data() + thread * count;
+    float* mine = data.data<float>() + thread * count;
     std::fill_n(mine, count, 1.0f);
     barrier.wait(team);
     const auto start = Clock::now();
@@ -87,7 +87,7 @@ py::dict build_dict() {
   d["version"] = POLYSEMY_VERSION;
   d["compiler"] =
 #if defined(__clang__)
-      text("clang ", __clang_major__, ".", __clang_minor__, ".", __clang_patchlevel__);
+      concat("clang ", __clang_major__, ".", __clang_minor__, ".", __clang_patchlevel__);
 #else
       std::string("gcc ") + __VERSION__;
 #endif
@@ -101,13 +101,13 @@ py::dict build_dict() {
 void bind_runtime(py::module_& m) {
   m.def("built_isas", [] {
     std::vector<std::string> names;
-    for (const Level& l : built_levels()) names.push_back(l.name);
+    for (const Isa& isa : built_isas()) names.push_back(isa.name);
     return names;
   });
-  m.def("isas", &usable_levels);
+  m.def("isas", &usable_isas);
   m.def("fused_isas", [] {
     std::vector<std::string> names;
-    for (const std::string& name : usable_levels()) {
+    for (const std::string& name : usable_isas()) {
       if (kernels(name).fused) names.push_back(name);
     }
     return names;

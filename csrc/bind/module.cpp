@@ -7,7 +7,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   pybind11::register_local_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);
-    } catch (const polysemy::ValueError& error) {
+    } catch (const polysemy::ArgumentError& error) {
       PyErr_SetString(PyExc_ValueError, error.what());
     }
   });

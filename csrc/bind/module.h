@@ -17,7 +17,7 @@ void bind_encoder(pybind11::module_& m);
 void bind_capi(pybind11::module_& m);
 
 // The isa argument of every function: None is the default level.
-inline const KernelTable& level(const std::optional<std::string>& isa) {
+inline const KernelTable& kernels_of(const std::optional<std::string>& isa) {
   return isa ? kernels(*isa) : default_kernels();
 }
 

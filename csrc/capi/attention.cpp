@@ -88,8 +88,8 @@ Attention operation(const Args& a) {
   return op;
 }
 
-Problem problem(const Args& a, int64_t b) {
-  Problem p{};
+AttentionSequence problem(const Args& a, int64_t b) {
+  AttentionSequence p{};
   p.query = a.query + b * a.query_strides[0];
   p.key = a.key + b * a.key_strides[0];
   p.value = a.value + b * a.value_strides[0];
@@ -119,8 +119,8 @@ void attend(Args a) {
   }
   Attention op = operation(a);
   for (int64_t first = 0; first < a.batch; first += kProblemsPerPass) {
-    op.problems.clear();
-    for (int64_t b = first; b < std::min(a.batch, first + kProblemsPerPass); ++b) op.problems.push_back(problem(a, b));
+    op.sequences.clear();
+    for (int64_t b = first; b < std::min(a.batch, first + kProblemsPerPass); ++b) op.sequences.push_back(problem(a, b));
     attention_parallel(table, op, threads);
   }
 }

@@ -22,7 +22,7 @@ polysemy_status guarded(F&& body) noexcept {
   try {
     body();
     return POLYSEMY_OK;
-  } catch (const ValueError& error) {
+  } catch (const ArgumentError& error) {
     return fail(POLYSEMY_ERROR_ARGUMENT, error.what());
   } catch (const std::bad_alloc&) {
     return fail(POLYSEMY_ERROR_MEMORY, "out of memory");

@@ -5,7 +5,7 @@
 
 #include "capi/guard.h"
 #include "dispatch/registry.h"
-#include "ops/gemm.h"
+#include "ops/linear.h"
 #include "ops/matmul.h"
 
 using namespace polysemy;

@@ -22,7 +22,7 @@ const char* polysemy_isa(void) {
 const char* polysemy_isa_name(int index) {
   const char* name = nullptr;
   capi::guarded([&] {
-    const std::vector<std::string> names = usable_levels();
+    const std::vector<std::string> names = usable_isas();
     require(index >= 0 && static_cast<size_t>(index) < names.size(), "isa_name: index must be 0 to ", names.size() - 1,
             ", got ", index);
     name = kernels(names[static_cast<size_t>(index)]).name;

@@ -9,14 +9,14 @@
 namespace polysemy {
 
 // One declaration and one row per level, written by isa.cmake.
-#define POLYSEMY_LEVEL(name, ...) extern const KernelTable name##_kernels;
-#include "isa_levels.inc"
-#undef POLYSEMY_LEVEL
+#define POLYSEMY_ISA_ROW(name, ...) extern const KernelTable name##_kernels;
+#include "isas.inc"
+#undef POLYSEMY_ISA_ROW
 
 namespace {
 
-bool usable(const Level& level) {
-  return std::all_of(level.required.begin(), level.required.end(),
+bool usable(const Isa& isa) {
+  return std::all_of(isa.required.begin(), isa.required.end(),
                      [](const std::string& feature) { return cpu_info().has(feature); });
 }
 
@@ -28,41 +28,41 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-const std::vector<Level>& built_levels() {
-  static const std::vector<Level> levels = {
-#define POLYSEMY_LEVEL(name, ...) {#name, &name##_kernels, {__VA_ARGS__}},
-#include "isa_levels.inc"
-#undef POLYSEMY_LEVEL
+const std::vector<Isa>& built_isas() {
+  static const std::vector<Isa> isas = {
+#define POLYSEMY_ISA_ROW(name, ...) {#name, &name##_kernels, {__VA_ARGS__}},
+#include "isas.inc"
+#undef POLYSEMY_ISA_ROW
   };
-  return levels;
+  return isas;
 }
 
-std::vector<std::string> usable_levels() {
+std::vector<std::string> usable_isas() {
   std::vector<std::string> names;
-  for (const Level& level : built_levels()) {
-    if (usable(level)) names.push_back(level.name);
+  for (const Isa& isa : built_isas()) {
+    if (usable(isa)) names.push_back(isa.name);
   }
   return names;
 }
 
 const KernelTable& kernels(const std::string& name) {
-  for (const Level& level : built_levels()) {
-    if (level.name != name) continue;
-    if (usable(level)) return *level.kernels;
-    throw ValueError(text("isa '", name, "' needs CPU features that this machine lacks (", joined(level.required),
-                          "); possible here: ", joined(usable_levels())));
+  for (const Isa& isa : built_isas()) {
+    if (isa.name != name) continue;
+    if (usable(isa)) return *isa.kernels;
+    throw ArgumentError(concat("isa '", name, "' needs CPU features that this machine lacks (", joined(isa.required),
+                               "); possible here: ", joined(usable_isas())));
   }
-  throw ValueError(text("isa '", name, "' is unknown; possible here: ", joined(usable_levels())));
+  throw ArgumentError(concat("isa '", name, "' is unknown; possible here: ", joined(usable_isas())));
 }
 
 const KernelTable& default_kernels() {
   static const KernelTable& table = []() -> const KernelTable& {
     const char* wanted = std::getenv("POLYSEMY_ISA");
-    if (!wanted || !*wanted) return kernels(usable_levels().back());
+    if (!wanted || !*wanted) return kernels(usable_isas().back());
     try {
       return kernels(wanted);
-    } catch (const ValueError& error) {
-      throw ValueError(text("environment variable POLYSEMY_ISA: ", error.what()));
+    } catch (const ArgumentError& error) {
+      throw ArgumentError(concat("environment variable POLYSEMY_ISA: ", error.what()));
     }
   }();
   return table;

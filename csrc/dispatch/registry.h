@@ -8,15 +8,15 @@
 
 namespace polysemy {
 
-struct Level {
+struct Isa {
   std::string name;
   const KernelTable* kernels;
   std::vector<std::string> required;  // CPU features
 };
 
-const std::vector<Level>& built_levels();  // weakest first
-std::vector<std::string> usable_levels();  // those that this CPU can run
-const KernelTable& default_kernels();      // strongest usable one, or POLYSEMY_ISA; throws on an impossible value
+const std::vector<Isa>& built_isas();    // weakest first
+std::vector<std::string> usable_isas();  // those that this CPU can run
+const KernelTable& default_kernels();    // strongest usable one, or POLYSEMY_ISA; throws on an impossible value
 const KernelTable& kernels(const std::string& level);  // throws if unknown or beyond this CPU
 
 }  // namespace polysemy

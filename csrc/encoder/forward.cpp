@@ -1,6 +1,6 @@
-// One graph for every schedule: a slab of sequences goes through all layers on a team of threads, and a team of one
-// needs no barrier. Steps split either rows (many tokens: each thread keeps its own activations in its own cache and
-// the only barriers are around attention) or columns (few tokens: each weight is read by one thread only).
+// One graph for every schedule: a microbatch of sequences goes through all layers on a team of threads, and a team of
+// one needs no barrier. Steps split either rows (many tokens: each thread keeps its own activations in its own cache
+// and the only barriers are around attention) or columns (few tokens: each weight is read by one thread only).
 #include "encoder/forward.h"
 
 #include <algorithm>
@@ -19,9 +19,9 @@ constexpr int64_t kRowsPerThread = 48;
 // their outputs fit in L2.
 constexpr int64_t kRowBlock = 192;
 
-struct Sizes {  // floats of one slab's memory, in the order of Memory
+struct Sizes {  // floats of one microbatch's memory, in the order of Memory
   int64_t x, qkv, context, ffn, positions, scratch;
-  int64_t per_slab() const { return 2 * x + qkv + context + ffn + positions; }
+  int64_t per_microbatch() const { return 2 * x + qkv + context + ffn + positions; }
 };
 
 struct Memory {
@@ -73,20 +73,20 @@ class Pass {
     return s;
   }
 
-  // One slab, by one thread of the team that works on it.
-  void run(const Slab& slab, float* memory, float* scratch, Barrier& barrier, int thread, int team) const {
-    Member m{slab, carve(memory, slab.tokens), scratch, barrier, thread, team, {}, {}};
-    m.by_rows = slab.tokens >= kRowsPerThread * team;
-    m.rows = share(slab.tokens, thread, team);
+  // One microbatch, by one thread of the team that works on it.
+  void run(const Microbatch& microbatch, float* memory, float* scratch, Barrier& barrier, int thread, int team) const {
+    Member m{microbatch, carve(memory, microbatch.tokens), scratch, barrier, thread, team, {}, {}};
+    m.by_rows = microbatch.tokens >= kRowsPerThread * team;
+    m.rows = share(microbatch.tokens, thread, team);
     embed(m);
     for (int64_t layer = 0; layer < last_layer_; ++layer) run_layer(m, layer);
     if (out_.pooling != Pooling::kNone) pool(m);
   }
 
  private:
-  // One thread's view of the slab.
+  // One thread's view of the microbatch.
   struct Member {
-    const Slab& slab;
+    const Microbatch& microbatch;
     Memory memory;
     float* scratch;
     Barrier& barrier;
@@ -115,11 +115,11 @@ class Pass {
     return m;
   }
 
-  // Calls f(sequence, its rows of the slab that are this thread's, row of the sequence's first token).
+  // Calls f(sequence, its rows of the microbatch that are this thread's, row of the sequence's first token).
   template <class F>
   void each_sequence(const Member& m, F f) const {
     int64_t start = 0;
-    for (int64_t sequence : m.slab.sequences) {
+    for (int64_t sequence : m.microbatch.sequences) {
       const int64_t end = start + length(sequence);
       const Range mine{std::max(start, m.rows.first), std::min(end, m.rows.last)};
       if (mine.first < mine.last) f(sequence, mine, start);
@@ -140,8 +140,8 @@ class Pass {
       t.token_table = weights_.token_table;
       t.type_table = weights_.type_table;
       t.position_table = weights_.position_table;
-      t.weight = weights_.embedding_norm.weight.data();
-      t.bias = weights_.embedding_norm.bias.data();
+      t.weight = weights_.embedding_norm.weight.data<float>();
+      t.bias = weights_.embedding_norm.bias.data<float>();
       t.out = m.memory.x + rows.first * x_stride_;
       t.out_stride = x_stride_;
       t.rows = rows.last - rows.first;
@@ -189,10 +189,10 @@ class Pass {
     multiply(m, w, a, a_stride, c, c_stride, residual, activation, share(w.weight.panels(), m.thread, m.team));
   }
 
-  // A product over this thread's part of the slab: its rows, or some columns of all rows.
+  // A product over this thread's part of the microbatch: its rows, or some columns of all rows.
   void multiply(const Member& m, const LinearWeights& w, const float* a, int64_t a_stride, float* c, int64_t c_stride,
                 const float* residual, Activation activation, Range columns) const {
-    const Range rows = m.by_rows ? m.rows : Range{0, m.slab.tokens};
+    const Range rows = m.by_rows ? m.rows : Range{0, m.microbatch.tokens};
     Linear op{};
     op.weight = &w.weight;
     op.a = a + rows.first * a_stride;
@@ -200,7 +200,7 @@ class Pass {
     op.rows = rows.last - rows.first;
     op.c = c + rows.first * c_stride;
     op.c_stride = c_stride;
-    op.bias = w.bias.data();
+    op.bias = w.bias.data<float>();
     op.residual = residual ? residual + rows.first * c_stride : nullptr;
     op.residual_stride = c_stride;
     op.activation = activation;
@@ -212,8 +212,8 @@ class Pass {
     t.x = m.memory.sum + m.rows.first * x_stride_;
     t.out = m.memory.x + m.rows.first * x_stride_;
     t.x_stride = t.out_stride = x_stride_;
-    t.weight = w.weight.data();
-    t.bias = w.bias.data();
+    t.weight = w.weight.data<float>();
+    t.bias = w.bias.data<float>();
     t.rows = m.rows.last - m.rows.first;
     t.columns = spec_.hidden;
     t.eps = spec_.norm_eps;
@@ -224,12 +224,12 @@ class Pass {
   void attend(const Member& m, int64_t layer) const {
     const bool own = own_heads(m);
     const Range heads = own ? share(spec_.heads, m.thread, m.team) : Range{0, spec_.heads};
-    const int64_t share_of_queries = round_up((m.slab.tokens + m.team - 1) / m.team, kBlockQueries);
+    const int64_t share_of_queries = round_up((m.microbatch.tokens + m.team - 1) / m.team, kBlockQueries);
     int64_t task = 0, start = 0;
-    for (int64_t sequence : m.slab.sequences) {
+    for (int64_t sequence : m.microbatch.sequences) {
       const int64_t n = length(sequence);
       const int64_t most = std::min(kTaskQueries, spec_.heads % m.team == 0 ? n : share_of_queries);
-      Problem p{};
+      AttentionSequence p{};
       p.query = m.memory.qkv + start * qkv_stride_;
       p.key = p.query + width_;
       p.value = p.key + width_;
@@ -259,7 +259,7 @@ class Pass {
     down.rows = rows.last - rows.first;
     down.c = m.memory.sum + rows.first * x_stride_;
     down.c_stride = x_stride_;
-    down.bias = w.ffn_down.bias.data();
+    down.bias = w.ffn_down.bias.data<float>();
     down.residual = x;
     down.residual_stride = x_stride_;
     for (int64_t block = 0; block < down.weight->blocks(); ++block) {
@@ -272,7 +272,7 @@ class Pass {
       up.rows = down.rows;
       up.c = block_out - first * kLanes;  // the product writes columns from 16 * first on
       up.c_stride = block_stride_;
-      up.bias = w.ffn_up.bias.data();
+      up.bias = w.ffn_up.bias.data<float>();
       up.activation = spec_.activation;
       linear(kernels_, up, {first, last});
       linear_block(kernels_, down, block);
@@ -309,8 +309,8 @@ class Pass {
   void pool(const Member& m) const {
     m.meet();
     int64_t start = 0;
-    for (size_t i = 0; i < m.slab.sequences.size(); ++i) {
-      const int64_t sequence = m.slab.sequences[i], n = length(sequence);
+    for (size_t i = 0; i < m.microbatch.sequences.size(); ++i) {
+      const int64_t sequence = m.microbatch.sequences[i], n = length(sequence);
       if (static_cast<int>(i % static_cast<size_t>(m.team)) == m.thread) {
         float* out = out_.pooled + sequence * spec_.hidden;
         kernels_.pool({m.memory.x + start * x_stride_, out, x_stride_, n, spec_.hidden, out_.pooling});
@@ -338,25 +338,25 @@ void forward(const KernelTable& kernels, const EncoderSpec& spec, const EncoderW
   const Plan plan = plan_schedule(spec, batch.offsets, batch.sequences, threads, schedule);
   const Pass pass(kernels, spec, weights, batch, outputs);
   const int team =
-      plan.team ? threads : static_cast<int>(std::min<size_t>(static_cast<size_t>(threads), plan.slabs.size()));
+      plan.team ? threads : static_cast<int>(std::min<size_t>(static_cast<size_t>(threads), plan.microbatches.size()));
   const Sizes sizes = pass.sizes(plan.most_tokens);
-  const int64_t slabs_at_once = plan.team ? 1 : team;
-  Buffer memory = pool.take(slabs_at_once * sizes.per_slab() + team * sizes.scratch);
-  float* scratch = memory.data() + slabs_at_once * sizes.per_slab();
-  Queue queue(static_cast<int64_t>(plan.slabs.size()));
+  const int64_t microbatches_at_once = plan.team ? 1 : team;
+  Buffer memory = pool.take(4 * (microbatches_at_once * sizes.per_microbatch() + team * sizes.scratch));
+  float* scratch = memory.data<float>() + microbatches_at_once * sizes.per_microbatch();
+  Queue queue(static_cast<int64_t>(plan.microbatches.size()));
   Barrier barrier;
   parallel(team, [&](int thread, int members) {
     float* own_scratch = scratch + thread * sizes.scratch;
     if (plan.team) {
-      for (const Slab& slab : plan.slabs) {
-        pass.run(slab, memory.data(), own_scratch, barrier, thread, members);
+      for (const Microbatch& microbatch : plan.microbatches) {
+        pass.run(microbatch, memory.data<float>(), own_scratch, barrier, thread, members);
         barrier.wait(members);
       }
     } else {
       Barrier alone;
       for (int64_t i; queue.next(i);) {
-        pass.run(plan.slabs[static_cast<size_t>(i)], memory.data() + thread * sizes.per_slab(), own_scratch, alone, 0,
-                 1);
+        pass.run(plan.microbatches[static_cast<size_t>(i)], memory.data<float>() + thread * sizes.per_microbatch(),
+                 own_scratch, alone, 0, 1);
       }
     }
   });

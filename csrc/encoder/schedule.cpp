@@ -6,15 +6,15 @@
 namespace polysemy {
 namespace {
 
-// Activations of a slab should stay in the core's L2: about 128 rows of 384 floats (and as many of a block of the
+// Activations of a microbatch should stay in the core's L2: about 128 rows of 384 floats (and as many of a block of the
 // feed-forward layer), fewer rows when they are longer.
-constexpr int64_t kSlabFloats = 128 * 384;
+constexpr int64_t kMicrobatchFloats = 128 * 384;
 constexpr int64_t kFewestRows = 48;
 
-// Sharing one slab costs barriers and uneven heads; own slabs win until they are this much out of balance.
+// Sharing one microbatch costs barriers and uneven heads; own microbatches win until they are this much out of balance.
 constexpr double kTeamOverhead = 1.10;
 
-int64_t slab_tokens(const EncoderSpec& spec) { return std::max(kFewestRows, kSlabFloats / spec.hidden); }
+int64_t microbatch_tokens(const EncoderSpec& spec) { return std::max(kFewestRows, kMicrobatchFloats / spec.hidden); }
 
 // Multiply-adds of one sequence. Attention counts double: its softmax takes about as long as its products.
 double cost(const EncoderSpec& spec, int64_t length) {
@@ -25,7 +25,7 @@ double cost(const EncoderSpec& spec, int64_t length) {
 }
 
 struct Bin {
-  Slab slab;
+  Microbatch microbatch;
   double cost = 0;
 };
 
@@ -40,12 +40,12 @@ std::vector<Bin> fill_bins(const EncoderSpec& spec, const int64_t* offsets, int6
   for (int64_t i : order) {  // filled is a heap with the emptiest bin in front
     std::pop_heap(filled.begin(), filled.end(), fuller);
     Bin& bin = filled.back();
-    bin.slab.sequences.push_back(i);
-    bin.slab.tokens += length(i);
+    bin.microbatch.sequences.push_back(i);
+    bin.microbatch.tokens += length(i);
     bin.cost += cost(spec, length(i));
     std::push_heap(filled.begin(), filled.end(), fuller);
   }
-  std::erase_if(filled, [](const Bin& bin) { return bin.slab.sequences.empty(); });
+  std::erase_if(filled, [](const Bin& bin) { return bin.microbatch.sequences.empty(); });
   return filled;
 }
 
@@ -60,7 +60,7 @@ double slowest(std::vector<Bin>& bins, int threads) {
 }  // namespace
 
 Plan plan_schedule(const EncoderSpec& spec, const int64_t* offsets, int64_t sequences, int threads, Schedule wanted) {
-  const int64_t tokens = offsets[sequences], target = slab_tokens(spec);
+  const int64_t tokens = offsets[sequences], target = microbatch_tokens(spec);
   const auto bins_for = [&](int64_t workers) {
     const int64_t per_worker = target * workers;
     return workers * std::max<int64_t>(1, (tokens + per_worker - 1) / per_worker);
@@ -72,15 +72,15 @@ Plan plan_schedule(const EncoderSpec& spec, const int64_t* offsets, int64_t sequ
   const bool balanced = slowest(bins, threads) <= all / threads * kTeamOverhead;
   Plan plan;
   plan.team = threads > 1 && (wanted == Schedule::kLatency || (wanted == Schedule::kAuto && !balanced));
-  if (plan.team) {  // slabs of the whole team: the threads divide their rows
+  if (plan.team) {  // microbatches of the whole team: the threads divide their rows
     const int64_t most = target * threads;
     bins = fill_bins(spec, offsets, sequences,
                      std::min(std::max<int64_t>(1, (tokens + most - 1) / most), std::max<int64_t>(1, sequences)));
   }
   plan.most_tokens = 0;
   for (Bin& bin : bins) {
-    plan.most_tokens = std::max(plan.most_tokens, bin.slab.tokens);
-    plan.slabs.push_back(std::move(bin.slab));
+    plan.most_tokens = std::max(plan.most_tokens, bin.microbatch.tokens);
+    plan.microbatches.push_back(std::move(bin.microbatch));
   }
   return plan;
 }

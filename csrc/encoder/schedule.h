@@ -11,14 +11,14 @@ namespace polysemy {
 enum class Schedule { kAuto, kThroughput, kLatency };
 
 // Sequences that go through all layers together.
-struct Slab {
+struct Microbatch {
   std::vector<int64_t> sequences;
   int64_t tokens = 0;
 };
 
 struct Plan {
-  std::vector<Slab> slabs;
-  bool team;  // all threads work on one slab after the other; otherwise each thread takes slabs of its own
+  std::vector<Microbatch> microbatches;
+  bool team;  // all threads work on one microbatch after the other; otherwise each thread takes microbatches of its own
   int64_t most_tokens;
 };
 

@@ -7,8 +7,8 @@ namespace polysemy {
 namespace {
 
 Buffer copy(const float* from, int64_t count) {
-  Buffer to(count);
-  std::copy_n(from, count, to.data());
+  Buffer to = Buffer::of<float>(count);
+  std::copy_n(from, count, to.data<float>());
   return to;
 }
 
@@ -31,9 +31,9 @@ class Packer {
 
   LinearWeights qkv(const std::string& attention) {
     const int64_t n = spec_.heads * spec_.head_dim, k = spec_.hidden;
-    LinearWeights w{place(3 * n, k), Buffer(3 * n)};
+    LinearWeights w{place(3 * n, k), Buffer::of<float>(3 * n)};
     std::vector<Source> parts;
-    float* bias = w.bias.data();
+    float* bias = w.bias.data<float>();
     for (const char* part : {".query", ".key", ".value"}) {
       bias = std::copy_n(find_(attention + part + ".bias", n, 0), n, bias);
       parts.push_back({find_(attention + part + ".weight", n, k), n});
@@ -70,10 +70,10 @@ void fill(const KernelTable& kernels, PackedWeight& weight, const std::vector<So
     }
     return;
   }
-  Buffer joined(weight.n() * weight.k());  // parts that share a panel are laid together first
-  float* to = joined.data();
+  Buffer joined = Buffer::of<float>(weight.n() * weight.k());  // parts that share a panel are laid together first
+  float* to = joined.data<float>();
   for (const Source& s : parts) to = std::copy_n(s.weight, s.rows * weight.k(), to);
-  weight.fill(kernels, joined.data(), weight.k(), 0, weight.n());
+  weight.fill(kernels, joined.data<float>(), weight.k(), 0, weight.n());
 }
 
 }  // namespace
@@ -85,8 +85,8 @@ EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec,
       PackedWeight::packed_size(3 * width, spec.hidden) + PackedWeight::packed_size(spec.hidden, width) +
       PackedWeight::packed_size(spec.ffn, spec.hidden) + PackedWeight::packed_size(spec.hidden, spec.ffn);
   EncoderWeights w;
-  w.packed = Buffer(spec.layers * layer_size);
-  Packer packer(spec, find, w.packed.data());
+  w.packed = Buffer::of<float>(spec.layers * layer_size);
+  Packer packer(spec, find, w.packed.data<float>());
   w.token_table = find("embeddings.token", spec.vocab, spec.hidden);
   w.position_table = find("embeddings.position", spec.position_offset + spec.max_positions, spec.hidden);
   w.type_table = spec.token_types ? find("embeddings.type", spec.token_types, spec.hidden) : nullptr;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "encoder/spec.h"
-#include "ops/gemm.h"
+#include "ops/linear.h"
 
 namespace polysemy {
 

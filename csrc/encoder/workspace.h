@@ -11,28 +11,28 @@ namespace polysemy {
 class WorkspacePool {
  public:
   // A buffer of at least this size: an idle one if it is large enough, a new one otherwise.
-  Buffer take(int64_t floats) {
+  Buffer take(int64_t bytes) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       for (Buffer& idle : idle_) {
-        if (idle.size() < floats) continue;
+        if (idle.bytes() < bytes) continue;
         Buffer found = std::move(idle);
         idle = std::move(idle_.back());
         idle_.pop_back();
         return found;
       }
     }
-    return Buffer(floats);
+    return Buffer(bytes);
   }
 
   void give_back(Buffer buffer) {
-    if (buffer.size() > kMostKept) return;
+    if (buffer.bytes() > kMostKept) return;
     const std::lock_guard<std::mutex> lock(mutex_);
     if (idle_.size() < kMostIdle) idle_.push_back(std::move(buffer));
   }
 
  private:
-  static constexpr int64_t kMostKept = int64_t{16} << 20;  // floats; larger ones go back to the system
+  static constexpr int64_t kMostKept = int64_t{64} << 20;  // bytes; larger ones go back to the system
   static constexpr size_t kMostIdle = 4;                   // as many calls may overlap without allocating
 
   std::mutex mutex_;

@@ -1,4 +1,4 @@
-// AVX2 + FMA: a Vec is two ymm registers. The contract is in scalar.h.
+// AVX2 + FMA: a Vec is two ymm registers. The contract is in baseline.h.
 #pragma once
 
 #include <immintrin.h>
@@ -70,7 +70,6 @@ INLINE IVec shift_right(IVec a) {
 }
 INLINE IVec bits(Vec a) { return {_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
 INLINE Vec from_bits(IVec a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
-INLINE Vec to_float(IVec a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 
 INLINE Mask less(Vec a, Vec b) {
   return {_mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)};
@@ -95,7 +94,6 @@ INLINE Mask nonzero_bytes(const uint8_t* p) {
           _mm256_castsi256_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(used, 8)))};
 }
 INLINE Mask operator&(Mask a, Mask b) { return {_mm256_and_ps(a.lo, b.lo), _mm256_and_ps(a.hi, b.hi)}; }
-INLINE bool any(Mask m) { return _mm256_movemask_ps(_mm256_or_ps(m.lo, m.hi)) != 0; }
 INLINE Vec select(Mask m, Vec yes, Vec no) {
   return {_mm256_blendv_ps(no.lo, yes.lo, m.lo), _mm256_blendv_ps(no.hi, yes.hi, m.hi)};
 }

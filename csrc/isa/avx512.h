@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL): a Vec is one zmm register. The contract is in scalar.h.
+// AVX-512 (F, BW, DQ, VL): a Vec is one zmm register. The contract is in baseline.h.
 #pragma once
 
 #include <immintrin.h>
@@ -64,7 +64,6 @@ INLINE IVec shift_right(IVec a) {
 }
 INLINE IVec bits(Vec a) { return {_mm512_castps_si512(a.v)}; }
 INLINE Vec from_bits(IVec a) { return {_mm512_castsi512_ps(a.v)}; }
-INLINE Vec to_float(IVec a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
 INLINE Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 INLINE Mask not_less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_NLT_UQ)}; }
@@ -77,7 +76,6 @@ INLINE Mask nonzero_bytes(const uint8_t* p) {
   return {_mm_test_epi8_mask(b, b)};
 }
 INLINE Mask operator&(Mask a, Mask b) { return {static_cast<__mmask16>(a.v & b.v)}; }
-INLINE bool any(Mask m) { return m.v != 0; }
 INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.v, no.v, yes.v)}; }
 INLINE Vec keep(Mask m, Vec a) { return {_mm512_maskz_mov_ps(m.v, a.v)}; }
 

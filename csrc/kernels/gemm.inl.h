@@ -14,13 +14,13 @@ namespace polysemy {
 namespace {
 
 // A tile of sums at some place of C.
-struct Place {
+struct OutputTile {
   int64_t row, rows, column, columns;
 };
 
 // Bias, activation, residual. The sums were just written, so they come from L1; kept apart from the tiles because each
 // of them would otherwise carry a copy of all activations.
-[[gnu::noinline]] void finish_tile(const GemmTask& t, Place at) {
+[[gnu::noinline]] void epilogue(const GemmTask& t, OutputTile at) {
   with_activation(t.activation, [&](auto activation) INLINE_LAMBDA {
     for (int64_t r = at.row; r < at.row + at.rows; ++r) {
       float* c = t.c + r * t.c_stride;
@@ -47,7 +47,7 @@ struct Block {
 template <int rows, int panels, int fetched>
 INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
   const int64_t column = panel * kLanes, rest = t.columns - column;
-  const Place at{row, rows, column, rest < panels * kLanes ? rest : panels * kLanes};
+  const OutputTile at{row, rows, column, rest < panels * kLanes ? rest : panels * kLanes};
   float* const c = t.c + row * t.c_stride + column;
   Tile<rows, panels> tile;
   each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
@@ -70,7 +70,7 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block
       store_n(to, first ? sum : load_n(to, n) + sum, n);
     });
   }
-  if (block.last) finish_tile(t, at);
+  if (block.last) epilogue(t, at);
 }
 
 // Calls f(block) for the k-blocks of a group of panels, in order. An empty k is one empty block: zeros and epilogue.

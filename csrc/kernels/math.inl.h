@@ -16,7 +16,7 @@ namespace polysemy {
 namespace {
 
 INLINE Vec abs(Vec x) { return from_bits(bits(x) & iset1(0x7FFFFFFF)); }
-INLINE Vec with_sign_of(Vec magnitude, Vec x) { return from_bits(bits(magnitude) | (bits(x) & iset1(INT32_MIN))); }
+INLINE Vec copysign(Vec magnitude, Vec x) { return from_bits(bits(magnitude) | (bits(x) & iset1(INT32_MIN))); }
 
 // Coefficients from the highest power downwards.
 template <class... Lower>
@@ -79,7 +79,7 @@ INLINE Vec erf(Vec x) {
   const Vec q = horner(min(set1(4.0f), a), 0x1.8cafc4p-13f, -0x1.86109ep-9f, 0x1.67b8c0p-6f, -0x1.a75eb6p-4f,
                        -0x1.4692fep-1f, -0x1.209560p0f, -0x1.334dbep-12f);
   const Vec large = set1(1.0f) - exp_nonpositive(q);
-  return select(less(a, set1(1.0f)), fma(p, x, x), with_sign_of(large, x));
+  return select(less(a, set1(1.0f)), fma(p, x, x), copysign(large, x));
 }
 
 // |x| < 0.55: x + x^3 p(x^2), and x itself where x^2 is nothing beside 1; otherwise 1 - 2 e / (1 + e) with
@@ -91,7 +91,7 @@ INLINE Vec tanh(Vec x) {
   const Vec u = x * x;
   const Vec p = horner(u, -0x1.9921a2p-8f, 0x1.58e518p-6f, -0x1.b91e7ep-5f, 0x1.110ceep-3f, -0x1.55554ap-2f);
   const Vec small = fma(p * u, x, x);
-  return select(less(a, set1(0x1p-13f)), x, select(less(a, set1(0.55f)), small, with_sign_of(large, x)));
+  return select(less(a, set1(0x1p-13f)), x, select(less(a, set1(0.55f)), small, copysign(large, x)));
 }
 
 // 1 / (1 + exp(-x)), from e = exp(-|x|) so that nothing overflows. Results below 2^-126 are +0. 2.41 ULP.

@@ -8,7 +8,9 @@
 #include "kernels/norm.inl.h"
 #include "kernels/peak.inl.h"
 #include "kernels/pool.inl.h"
-#include "kernels/rows.inl.h"
+#include "kernels/rotary.inl.h"
+#include "kernels/softmax.inl.h"
+#include "kernels/table.h"
 
 namespace polysemy {
 namespace {

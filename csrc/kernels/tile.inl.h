@@ -8,7 +8,7 @@
 #include <utility>  // integer_sequence, a type only
 
 #include "isa/inline.h"
-#include "kernels/table.h"
+#include "kernels/tasks.h"
 
 namespace polysemy {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "isa/inline.h"
-#include "kernels/table.h"
+#include "kernels/tasks.h"
 
 namespace polysemy {
 namespace {

@@ -18,20 +18,20 @@ struct TaskPlace {
 std::vector<TaskPlace> split(const Attention& op, int threads) {
   std::vector<TaskPlace> places;
   int64_t rows = 0;
-  for (const Problem& p : op.problems) rows += p.queries;
+  for (const AttentionSequence& p : op.sequences) rows += p.queries;
   const int64_t even = round_up(std::max<int64_t>(1, rows * op.heads / (4 * threads)), kBlockQueries);
   const int64_t most = threads == 1 ? kTaskQueries : std::min(kTaskQueries, std::max(2 * kBlockQueries, even));
-  for (size_t p = 0; p < op.problems.size(); ++p) {
+  for (size_t p = 0; p < op.sequences.size(); ++p) {
     for (int64_t h = 0; h < op.heads; ++h) {
-      for (int64_t q = 0; q < op.problems[p].queries; q += most) {
-        places.push_back({static_cast<int64_t>(p), h, q, std::min(q + most, op.problems[p].queries)});
+      for (int64_t q = 0; q < op.sequences[p].queries; q += most) {
+        places.push_back({static_cast<int64_t>(p), h, q, std::min(q + most, op.sequences[p].queries)});
       }
     }
   }
   return places;
 }
 
-void write_lse(const Problem& problem, const TaskPlace& place, const AttentionTask& task) {
+void write_lse(const AttentionSequence& problem, const TaskPlace& place, const AttentionTask& task) {
   float* to = problem.lse + place.head * problem.queries;
   for (int64_t q = place.first_query; q < place.last_query; ++q) {
     const float m = task.row_max[q - place.first_query], l = task.row_sum[q - place.first_query];
@@ -46,7 +46,7 @@ int64_t attention_task_scratch(int64_t queries, int64_t dim, int64_t value_dim) 
   return attention_scratch(dim, value_dim) + 2 * round_up(queries, kLanes);
 }
 
-AttentionTask attention_task(const Attention& op, const Problem& problem, int64_t head, int64_t first_query,
+AttentionTask attention_task(const Attention& op, const AttentionSequence& problem, int64_t head, int64_t first_query,
                              int64_t last_query, float* scratch) {
   const int64_t kv_head = head / (op.heads / op.kv_heads);
   AttentionTask t{};
@@ -82,14 +82,14 @@ void attention_parallel(const KernelTable& kernels, const Attention& op, int thr
   if (places.empty()) return;
   const int team = static_cast<int>(std::min<int64_t>(threads, static_cast<int64_t>(places.size())));
   const int64_t size = attention_task_scratch(kTaskQueries, op.dim, op.value_dim);
-  const Buffer scratch(size * team);
+  const Buffer scratch = Buffer::of<float>(size * team);
   Queue queue(static_cast<int64_t>(places.size()));
   parallel(team, [&](int thread, int) {
     for (int64_t i; queue.next(i);) {
       const TaskPlace& place = places[static_cast<size_t>(i)];
-      const Problem& problem = op.problems[static_cast<size_t>(place.problem)];
-      AttentionTask task =
-          attention_task(op, problem, place.head, place.first_query, place.last_query, scratch.data() + thread * size);
+      const AttentionSequence& problem = op.sequences[static_cast<size_t>(place.problem)];
+      AttentionTask task = attention_task(op, problem, place.head, place.first_query, place.last_query,
+                                          scratch.data<float>() + thread * size);
       task.precise = true;
       kernels.attention(task);
       if (problem.lse) write_lse(problem, place, task);

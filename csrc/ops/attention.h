@@ -7,12 +7,12 @@
 
 namespace polysemy {
 
-struct HeadRow {  // strides in elements
+struct HeadStrides {  // strides in elements
   int64_t head, row;
 };
 
 // Where one sequence starts (its head 0, row 0) and how long it is.
-struct Problem {
+struct AttentionSequence {
   const float *query, *key, *value;
   float* out;
   int64_t queries, keys;
@@ -23,9 +23,9 @@ struct Problem {
 };
 
 struct Attention {
-  std::vector<Problem> problems;
+  std::vector<AttentionSequence> sequences;
   int64_t heads, kv_heads, dim, value_dim;
-  HeadRow query, key, value, out;
+  HeadStrides query, key, value, out;
   float scale;
   ScoreModifiers modifiers;   // pointers and slope are set per problem and head
   int64_t mask_head;          // stride of a mask between heads
@@ -39,7 +39,7 @@ inline constexpr int64_t kTaskQueries = 768;
 int64_t attention_task_scratch(int64_t queries, int64_t dim, int64_t value_dim);
 
 // The task of one head and a range of queries. weights: this head's rows from first_query on, or null.
-AttentionTask attention_task(const Attention& op, const Problem& problem, int64_t head, int64_t first_query,
+AttentionTask attention_task(const Attention& op, const AttentionSequence& problem, int64_t head, int64_t first_query,
                              int64_t last_query, float* scratch);
 
 void attention_parallel(const KernelTable& kernels, const Attention& op, int threads);

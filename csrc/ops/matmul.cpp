@@ -185,10 +185,10 @@ void matmul_parallel(const KernelTable& kernels, const Matmul& op, int threads) 
   const int64_t packed_size = width * kLanes * packed_k;
   const int64_t a_rows = op.a.column == 1 || op.k == 1 ? 0 : std::min(kBlockRows, all_rows);
   const int64_t size = packed_size + round_up(a_rows * packed_k, kLanes);
-  const Buffer scratch(size * team);
+  const Buffer scratch = Buffer::of<float>(size * team);
   Queue queue(count * widths);
   parallel(static_cast<int>(team), [&](int thread, int) {
-    float* memory = scratch.data() + thread * size;
+    float* memory = scratch.data<float>() + thread * size;
     const Worker worker(kernels, op, memory, memory + packed_size);
     for (int64_t i; queue.next(i);) {
       const Range unit = units[static_cast<size_t>(i / widths)];

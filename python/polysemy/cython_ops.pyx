@@ -13,7 +13,7 @@ from polysemy import _core
 
 # A module of its own would carry a second core with a second thread setting. So each function here only forwards to
 # the one inside the extension that the Python functions use.
-cdef extern from "capi/table.h" namespace "polysemy::capi" nogil:
+cdef extern from "capi/capsule.h" namespace "polysemy::capi" nogil:
     const char *kCapsule
     ctypedef struct Table:
         const char *(*last_error)() noexcept nogil

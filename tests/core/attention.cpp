@@ -15,8 +15,8 @@ struct Shape {
 };
 
 // Probabilities of one query, in float64, all zero where nothing takes part; reach: the size of its largest score.
-std::vector<double> probabilities(const Attention& op, const Shape& s, const Problem& p, int64_t head, int64_t i,
-                                  double& reach) {
+std::vector<double> probabilities(const Attention& op, const Shape& s, const AttentionSequence& p, int64_t head,
+                                  int64_t i, double& reach) {
   std::vector<double> scores(static_cast<size_t>(s.keys), -INFINITY);
   const int64_t kv_head = head / (s.heads / s.kv_heads);
   double most = -INFINITY, sum = 0;
@@ -40,7 +40,7 @@ std::vector<double> probabilities(const Attention& op, const Shape& s, const Pro
   return scores;
 }
 
-void check(const Attention& op, const Shape& s, const Problem& p) {
+void check(const Attention& op, const Shape& s, const AttentionSequence& p) {
   for (int64_t head = 0; head < s.heads; ++head) {
     for (int64_t i = 0; i < s.queries; ++i) {
       double reach = 0;
@@ -99,7 +99,7 @@ void one_attention(const KernelTable& table, Random& random) {
   op.modifiers.left = random.below(2) ? kUnlimited : random.below(30);
   op.modifiers.right = random.below(2) ? 0 : random.below(30);
   op.alibi_slopes = random.below(2) ? slopes.get() : nullptr;
-  Problem p{};
+  AttentionSequence p{};
   p.query = q.get();
   p.key = k.get();
   p.value = v.get();
@@ -111,7 +111,7 @@ void one_attention(const KernelTable& table, Random& random) {
   p.add = masked == 2 ? add.get() : nullptr;
   p.weights = random.below(2) ? weights.get() : nullptr;
   p.lse = random.below(2) ? lse.get() : nullptr;
-  op.problems = {p};
+  op.sequences = {p};
   attention_parallel(table, op, static_cast<int>(random.between(1, 4)));
   check(op, s, p);
 }

@@ -1,5 +1,5 @@
 // Matrix products of random sizes against sums in float64.
-#include "ops/gemm.h"
+#include "ops/linear.h"
 #include "ops/matmul.h"
 #include "trial.h"
 

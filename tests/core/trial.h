@@ -65,7 +65,7 @@ inline constexpr double kUnit = 0x1p-24;  // unit roundoff of float32
 // Runs a program's trials on every level that this CPU has.
 template <class F>
 int on_every_level(int64_t trials, F&& f) {
-  for (const std::string& name : polysemy::usable_levels()) {
+  for (const std::string& name : polysemy::usable_isas()) {
     Random random(42);
     for (int64_t i = 0; i < trials; ++i) f(polysemy::kernels(name), random);
     std::printf("%s: %lld trials\n", name.c_str(), static_cast<long long>(trials));

@@ -124,9 +124,6 @@ INLINE IVec bits(Vec a) {
 INLINE Vec from_bits(IVec a) {
   return each_quad<Vec>([&](int i) { return (Quad)a.q[i]; });
 }
-INLINE Vec to_float(IVec a) {
-  return each_quad<Vec>([&](int i) { return __builtin_convertvector(a.q[i], Quad); });
-}
 
 INLINE Mask less(Vec a, Vec b) {
   return each_quad<Mask>([&](int i) { return (IQuad)(a.q[i] < b.q[i]); });
@@ -151,10 +148,6 @@ INLINE Mask nonzero_bytes(const uint8_t* p) {  // reads 16 bytes
 }
 INLINE Mask operator&(Mask a, Mask b) {
   return each_quad<Mask>([&](int i) { return a.q[i] & b.q[i]; });
-}
-INLINE bool any(Mask m) {
-  const IQuad o = m.q[0] | m.q[1] | m.q[2] | m.q[3];
-  return (o[0] | o[1] | o[2] | o[3]) != 0;
 }
 INLINE Vec select(Mask m, Vec yes, Vec no) {
   return each_quad<Vec>([&](int i) { return (Quad)((m.q[i] & (IQuad)yes.q[i]) | (~m.q[i] & (IQuad)no.q[i])); });

@@ -1,4 +1,4 @@
-#include "ops/gemm.h"
+#include "ops/linear.h"
 
 #include <algorithm>
 
@@ -18,8 +18,8 @@ constexpr int64_t kRowsPerThread = 48;
 PackedWeight::PackedWeight(int64_t n, int64_t k) : n_(n), k_(k) {
   require(n >= 0 && k >= 0 && (k == 0 || round_up(n, kLanes) <= INT64_MAX / 8 / k), "PackedWeight: weight of shape (",
           n, ", ", k, ") is too large");
-  own_ = Buffer(packed_size(n, k));
-  data_ = own_.data();
+  own_ = Buffer::of<float>(packed_size(n, k));
+  data_ = own_.data<float>();
 }
 
 void PackedWeight::fill(const KernelTable& kernels, const float* weight, int64_t stride, int64_t first, int64_t count) {

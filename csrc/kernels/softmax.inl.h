@@ -1,4 +1,4 @@
-// Softmax by rows and rotary positions.
+// Softmax by rows.
 #pragma once
 
 #include "kernels/attention.inl.h"
@@ -33,25 +33,6 @@ void softmax(const RowsTask& t) noexcept {
     for (int64_t j = 0; j < t.columns; j += kLanes) {
       const int64_t n = t.columns - j;
       store_n(y + j, l == 0.0f ? zero() : load_n(y + j, n) / divisor, n);
-    }
-  }
-}
-
-// (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) with x1 the first and x2 the second half of each head.
-void rotary(const RotaryTask& t) noexcept {
-  const int64_t half = t.dim / 2;
-  for (int64_t r = 0; r < t.rows; ++r) {
-    const float *cosine = t.cosine + r * half, *sine = t.sine + r * half;
-    for (int64_t h = 0; h < t.heads; ++h) {
-      const float* x = t.x + (r * t.heads + h) * t.dim;
-      float* y = t.out + (r * t.heads + h) * t.dim;
-      for (int64_t d = 0; d < half; d += kLanes) {
-        const int64_t n = half - d;
-        const Vec a = load_n(x + d, n), b = load_n(x + half + d, n);
-        const Vec c = load_n(cosine + d, n), s = load_n(sine + d, n);
-        store_n(y + d, fnma(b, s, a * c), n);
-        store_n(y + half + d, fma(a, s, b * c), n);
-      }
     }
   }
 }

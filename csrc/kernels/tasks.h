@@ -1,0 +1,146 @@
+// What kernels take: one plain struct each. Shapes were checked by the caller.
+// Strides and leading dimensions are in elements; the innermost stride is 1 unless a field says otherwise.
+#pragma once
+
+#include <cstdint>
+
+namespace polysemy {
+
+// Lanes of a Vec, columns of a packed panel. Fixed for all levels: packed weights and sums look the same everywhere.
+inline constexpr int64_t kLanes = 16;
+
+// Products are summed over k in three steps: chains of kChain fused multiply-adds, the chains of a block of kBlockK,
+// the blocks; each from zero and in order (docs/decisions/0007). A long chain rounds a large sum many times.
+inline constexpr int kChain = 32;
+
+// One block of one panel is 192 x 16 x 4 = 12 KB: that of a tile stays in L1 while rows stream by. The hidden sizes in
+// use (384, 768, 1536, 3072) are whole blocks.
+inline constexpr int64_t kBlockK = 192;
+static_assert(kBlockK % kChain == 0);
+
+// Attention visits keys in blocks of this length, counted from the first key of the sequence. Up to this length a
+// softmax is one block and nothing is ever rescaled.
+inline constexpr int64_t kBlockKeys = 512;
+
+// Query rows that share one pass over a block of keys: their scores (24 x 512 x 4 = 48 KB) stay in L2.
+inline constexpr int64_t kBlockQueries = 24;
+
+inline constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+enum class Activation : int { kNone, kGeluErf, kGeluTanh, kRelu, kSilu, kTanh, kQuickGelu, kExp = 16, kErf, kSigmoid };
+
+// C[m, n] = activation(A[m, k] W[n, k]^T + bias) + residual, for some panels of 16 columns and some of k.
+struct GemmTask {
+  const float* a;  // first row, at first_k
+  int64_t a_stride;
+  const float* panels;   // the packed weight: [panel][k][16]
+  int64_t panel_stride;  // k * 16
+  float* c;
+  int64_t c_stride;
+  int64_t rows, columns;
+  int64_t first_k, last_k;          // half open, from a multiple of kBlockK on
+  int64_t first_panel, last_panel;  // half open
+  bool last;                        // the end of k: finish with the epilogue (first_k = 0 starts from zero)
+  const float* bias;                // [columns] or null
+  const float* residual;            // [rows, columns] or null
+  int64_t residual_stride;
+  Activation activation;
+};
+
+// W[n, k] row-major -> [panel][k][16]; columns beyond n are zero.
+struct PackTask {
+  const float* weight;
+  int64_t weight_stride;
+  float* packed;       // the whole packed weight
+  int64_t columns, k;  // columns: up to the last one that this task fills
+  int64_t first_panel, last_panel;
+};
+
+inline constexpr int64_t kUnlimited = int64_t{1} << 40;
+
+// How a score is changed before the softmax. Kinds combine; what is absent costs nothing.
+struct ScoreModifiers {
+  const uint8_t* keep;            // mask, nonzero takes part; or null
+  const float* add;               // mask, added; or null
+  int64_t mask_row, mask_column;  // strides of the mask in use
+  float alibi_slope;              // score -= slope * |i - j|
+  bool alibi;
+  int64_t left, right;  // key j takes part for query i when i - left <= j <= i + right; kUnlimited = no limit
+  bool windowed;
+};
+
+// softmax(scale * Q K^T + modifiers) V for one head of one sequence and some of its queries.
+struct AttentionTask {
+  const float *query, *key, *value;  // row 0 of the head
+  float* out;
+  int64_t query_stride, key_stride, value_stride, out_stride;
+  int64_t first_query, last_query, keys, dim, value_dim;
+  float scale;
+  bool precise;  // with few keys, sum scores in double
+  ScoreModifiers modifiers;
+  float* weights;  // [last_query - first_query, keys] rows of this task's queries, or null
+  int64_t weights_stride;
+  float* row_max;  // [last_query - first_query]: running maximum and sum; also the result for log-sum-exp
+  float* row_sum;
+  float* scratch;  // attention_scratch(dim, value_dim) floats, 64-byte aligned
+};
+
+inline constexpr int64_t attention_scratch(int64_t dim, int64_t value_dim) {
+  return kBlockKeys * dim + kBlockKeys * round_up(value_dim, kLanes) + kBlockQueries * round_up(dim, kLanes) +
+         kBlockQueries * (kBlockKeys + kLanes);
+}
+
+// y = norm(x + residual) * weight + bias by rows. x, residual and out may be the same memory.
+struct NormTask {
+  const float* x;
+  const float* residual;  // or null
+  const float* weight;    // or null
+  const float* bias;      // or null
+  float* out;
+  int64_t x_stride, residual_stride, out_stride;
+  int64_t rows, columns;
+  float eps;
+  bool rms;
+};
+
+// Rows of token table + type table + position table, then layer norm. Ids were range-checked.
+struct EmbedTask {
+  const int32_t *ids, *types, *positions;  // types, positions: or null
+  const float *token_table, *type_table, *position_table;
+  const float *weight, *bias;  // norm; weight null = no norm
+  float* out;
+  int64_t out_stride, rows, columns;
+  float eps;
+};
+
+enum class Pooling : int { kNone = -1, kMean, kCls, kMax, kSqrtLength, kWeightedMean, kLast };
+
+struct PoolTask {
+  const float* x;  // [rows, columns] of one sequence
+  float* out;      // [columns]
+  int64_t x_stride, rows, columns;
+  Pooling mode;
+};
+
+struct RowsTask {  // softmax and L2 normalisation by rows
+  const float* x;
+  float* out;
+  int64_t x_stride, out_stride, rows, columns;
+};
+
+struct ElementsTask {
+  const float* x;
+  float* out;
+  int64_t count;
+  Activation kind;
+};
+
+// x[rows, heads, dim]: pairs (d, d + dim / 2) turn by the angle position * inverse_frequency[d].
+struct RotaryTask {
+  const float* x;
+  float* out;
+  const float *cosine, *sine;  // [rows, dim / 2]
+  int64_t rows, heads, dim;
+};
+
+}  // namespace polysemy
