@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-from deterministic import Floats, engine, integers, values, weights_of
+from deterministic import Floats, encoder_of, integers, values, weights_of
 from numpy.typing import NDArray
 from polysemy import _core
 
@@ -31,7 +31,7 @@ class Inputs:
     heads: Floats
     angles: Floats
     ids: NDArray[np.int32]
-    engine: _core.Engine
+    encoder: _core.Encoder
 
 
 def inputs(scale: float = 4.0) -> Inputs:
@@ -45,7 +45,7 @@ def inputs(scale: float = 4.0) -> Inputs:
         heads=values("qkv", 3, 4, 29, 16, scale=scale),
         angles=values("angles", 2, ROWS, 7),
         ids=integers("ids", ROWS, 0, ROWS).astype(np.int32),
-        engine=engine("uneven", weights),
+        encoder=encoder_of("uneven", weights),
     )
 
 
@@ -95,7 +95,7 @@ def results(given: Inputs, isa: str | None = None, num_threads: int = 1) -> dict
         causal=True,
         **how,
     )
-    states = given.engine.forward(given.ids, np.array([0, 5, 5, ROWS]), layers=[0, 2], pooling=0, **how)
+    states = given.encoder.forward(given.ids, np.array([0, 5, 5, ROWS]), layers=[0, 2], pooling="mean", **how)
     assert states["pooled"] is not None
     return out | {"states": states["hidden"][2], "embedded": states["hidden"][0], "pooled": states["pooled"]}
 

@@ -99,7 +99,7 @@ def test_level_beyond_the_cpu() -> None:
     done = python("-c", code, before=(QEMU, "-cpu", "Nehalem"), POLYSEMY_ISA="avx2")
     assert done.returncode == 1
     assert (
-        "isa 'avx2' needs CPU features that this machine lacks (avx2, fma); possible here: baseline"
+        "isa 'avx2' needs CPU features that this machine lacks (avx2, fma, f16c); possible here: baseline"
         in done.stderr
     )
 

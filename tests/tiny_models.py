@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from polysemy.families.bert import bert_names
+from polysemy.families.bert import bert_names, post_norm_layer
 from polysemy.model.params import expected_shapes
-from polysemy.model.spec import EncoderSpec
+from polysemy.model.spec import Activation, EmbeddingSpec, EncoderSpec, Norm, NormSpec
 from safetensors.numpy import save_file
 
 WORDS = (
@@ -19,8 +19,12 @@ WORDS = (
 )
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()]
 
+_NORM = NormSpec(Norm.LAYER, 1e-12, bias=True)
 SPEC = EncoderSpec(
-    hidden=24, layers=3, heads=3, head_dim=8, ffn=40, vocab=len(VOCAB), max_positions=20, token_types=2
+    hidden=24,
+    max_positions=20,
+    embedding=EmbeddingSpec(len(VOCAB), 24, token_types=2, positions=True, norm=_NORM),
+    layers=post_norm_layer(heads=3, head_dim=8, ffn=40, activation=Activation.GELU_ERF, norm=_NORM).times(3),
 )
 
 POOLING_OLD = {
@@ -40,12 +44,12 @@ def bert_config(spec: EncoderSpec = SPEC, **changes: object) -> dict[str, object
     config: dict[str, object] = {
         "model_type": "bert",
         "hidden_size": spec.hidden,
-        "num_hidden_layers": spec.layers,
+        "num_hidden_layers": len(spec.layers),
         "num_attention_heads": spec.heads,
-        "intermediate_size": spec.ffn,
-        "vocab_size": spec.vocab,
+        "intermediate_size": spec.layers[0].ffn.width,
+        "vocab_size": spec.embedding.vocab,
         "max_position_embeddings": spec.max_positions,
-        "type_vocab_size": spec.token_types,
+        "type_vocab_size": spec.embedding.token_types,
         "hidden_act": "gelu",
         "layer_norm_eps": 1e-12,
         "position_embedding_type": "absolute",

@@ -59,7 +59,7 @@ def our_states(folder: Path, ids: list[NDArray[np.int32]]) -> Iterator[list[Stat
     from polysemy import Encoder
 
     encoder = Encoder.from_pretrained(folder)
-    layers = range(encoder.spec.layers + 1)
+    layers = range(len(encoder.spec.layers) + 1)
     for row in ids:
         output = encoder.forward([row.tolist()], layers=layers)
         yield [output.hidden_state(0, layer).astype(np.float64) for layer in layers]

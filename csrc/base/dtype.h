@@ -5,10 +5,25 @@
 
 namespace polysemy {
 
-enum class DType : int { kFloat32, kFloat16, kBFloat16 };
+enum class DType : int {
+#define POLYSEMY_DTYPE(enumerator, name, bytes) enumerator,
+#include "base/dtypes.inc"
+#undef POLYSEMY_DTYPE
+};
 
-inline constexpr int64_t size_of(DType dtype) { return dtype == DType::kFloat32 ? 4 : 2; }
+struct DTypeInfo {
+  const char* name;
+  int64_t bytes;
+};
 
-inline constexpr const char* kDTypeNames[] = {"float32", "float16", "bfloat16"};
+inline constexpr DTypeInfo kDTypeInfo[] = {
+#define POLYSEMY_DTYPE(enumerator, name, bytes) {#name, bytes},
+#include "base/dtypes.inc"
+#undef POLYSEMY_DTYPE
+};
+inline constexpr int kDTypes = sizeof(kDTypeInfo) / sizeof(kDTypeInfo[0]);
+
+constexpr int64_t size_of(DType dtype) { return kDTypeInfo[static_cast<int>(dtype)].bytes; }
+constexpr const char* name_of(DType dtype) { return kDTypeInfo[static_cast<int>(dtype)].name; }
 
 }  // namespace polysemy

@@ -24,7 +24,7 @@ struct BoundWeight {
     const auto w = view<const float>(weight, "PackedWeight", "weight", {kAnySize, kAnySize});
     const py::gil_scoped_release release;
     packed = PackedWeight(w.shape[0], w.shape[1]);
-    packed.fill(default_kernels(), w.data, w.shape[1], 0, w.shape[0]);
+    packed.pack(default_kernels(), {.data = w.data, .rows = w.shape[0], .columns = w.shape[1]});
   }
 };
 
@@ -37,7 +37,16 @@ void bound_linear(const py::object& x, const BoundWeight& weight, const py::obje
   const auto r =
       residual.is_none() ? View<const float>{} : rows_view<const float>(residual, "linear", "residual", m, n);
   const auto c = rows_view<float>(out, "linear", "out", m, n);
-  Linear op{&weight.packed, a.data, k, m, c.data, n, b.data, r.data, n, activation_of(activation, "linear")};
+  Linear op{.weight = weight.packed.panels(),
+            .a = a.data,
+            .a_stride = k,
+            .rows = m,
+            .c = c.data,
+            .c_stride = n,
+            .bias = b.data,
+            .residual = r.data,
+            .residual_stride = n,
+            .activation = activation_of(activation, "linear")};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;
@@ -138,9 +147,10 @@ void bound_embed(const py::object& ids, const py::object& positions, const py::o
   task.ids = id.data;
   task.positions = position.data;
   task.types = type.data;
-  task.token_table = tokens.data;
-  task.position_table = position_rows.data;
-  task.type_table = type_rows.data;
+  task.tokens = {.data = tokens.data};
+  task.position_table = {.data = position_rows.data};
+  task.type_table = {.data = type_rows.data};
+  task.scale = 1.0f;
   task.weight = optional_view<const float>(norm_weight, "embed", "norm_weight", {columns}).data;
   task.bias = optional_view<const float>(norm_bias, "embed", "norm_bias", {columns}).data;
   task.out = view<float>(out, "embed", "out", {id.size, columns}).data;
@@ -188,7 +198,9 @@ void bound_rotary(const py::object& x, const py::object& cosine, const py::objec
   task.out = view<float>(out, "rotary", "out", {rows, a.shape[1], dim}).data;
   task.rows = rows;
   task.heads = a.shape[1];
-  task.dim = dim;
+  task.dim = task.x_head = task.out_head = dim;
+  task.x_row = task.out_row = task.heads * dim;
+  task.angle_stride = dim / 2;
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
   const py::gil_scoped_release release;

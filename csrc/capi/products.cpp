@@ -20,11 +20,18 @@ namespace {
 
 PackedWeight packed(const KernelTable& table, const float* weight, int64_t stride, int64_t n, int64_t k, int threads) {
   PackedWeight result(n, k);
-  const int64_t panels = result.panels();
-  parallel(static_cast<int>(std::min<int64_t>(threads, panels)), [&](int thread, int team) {
-    const Range part = share(panels, thread, team);
+  const Panels& panels = result.panels();
+  parallel(static_cast<int>(std::min<int64_t>(threads, panels.count())), [&](int thread, int team) {
+    const Range part = share(panels.count(), thread, team);
     const int64_t first = part.first * kLanes, last = std::min(n, part.last * kLanes);
-    if (first < last) result.fill(table, weight + first * stride, stride, first, last - first);
+    if (first >= last) return;
+    table.products[static_cast<int>(DType::kFloat32)].pack({.weight = weight + first * stride,
+                                                            .dtype = DType::kFloat32,
+                                                            .weight_stride = stride,
+                                                            .packed = panels.panel(part.first),
+                                                            .panel_stride = panels.stride(),
+                                                            .rows = last - first,
+                                                            .k = k});
   });
   return result;
 }
@@ -70,7 +77,12 @@ void linear(int64_t rows, const float* x, int64_t x_stride, const polysemy_weigh
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = default_kernels();
   if (rows == 0 || n == 0) return;
-  Linear op{&weight->packed, x, x ? x_stride : 0, rows, out, out_stride};
+  Linear op{.weight = weight->packed.panels(),
+            .a = x,
+            .a_stride = x ? x_stride : 0,
+            .rows = rows,
+            .c = out,
+            .c_stride = out_stride};
   op.bias = bias;
   op.residual = residual;
   op.residual_stride = residual_stride;

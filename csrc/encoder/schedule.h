@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "encoder/batch.h"
 #include "encoder/spec.h"
 
 namespace polysemy {
@@ -22,6 +23,6 @@ struct Plan {
   int64_t most_tokens;
 };
 
-Plan plan_schedule(const EncoderSpec& spec, const int64_t* offsets, int64_t sequences, int threads, Schedule wanted);
+Plan plan_schedule(const EncoderSpec& spec, const RaggedBatch& batch, int threads, Schedule wanted);
 
 }  // namespace polysemy

@@ -1,124 +1,167 @@
 #include "encoder/weights.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+
+#include "base/check.h"
+#include "encoder/parameters.h"
 
 namespace polysemy {
 namespace {
 
-Buffer copy(const float* from, int64_t count) {
-  Buffer to = Buffer::of<float>(count);
-  std::copy_n(from, count, to.data<float>());
-  return to;
-}
+constexpr int64_t kCacheLine = 64;
 
-// A weight whose output features come from several matrices, one below the other.
-struct Source {
-  const float* weight;
-  int64_t rows;
+// A matrix and the tensors that fill it.
+struct Job {
+  Panels to;
+  std::vector<Tensor> parts;
+  Buffer joined;  // memory to lay parts together in that share a panel
 };
 
-// Places every weight and notes where it comes from; filling them is work that threads share.
-class Packer {
+// Walks the parameters twice: without memory it only measures; with memory it places everything and notes which
+// matrices are to be filled.
+class Arena {
  public:
-  Packer(const EncoderSpec& spec, const FindTensor& find, float* memory) : spec_(spec), find_(find), memory_(memory) {}
+  Arena(const KernelTable& kernels, const FindTensor& find) : kernels_(kernels), find_(find) {}
+  void use(std::byte* memory) {
+    memory_ = memory;
+    used_ = 0;
+  }
+  int64_t used() const { return used_; }
+  const std::vector<Job>& jobs() const { return jobs_; }
 
-  LinearWeights linear(const std::string& name, int64_t n, int64_t k) {
-    LinearWeights w{place(n, k), copy(find_(name + ".bias", n, 0), n)};
-    sources_.push_back({{find_(name + ".weight", n, k), n}});
-    return w;
+  void table(Tensor& slot, const std::string& name, int64_t rows, int64_t columns) {
+    if (memory_) slot = found({name, rows, columns, false});
   }
 
-  LinearWeights qkv(const std::string& attention) {
-    const int64_t n = spec_.heads * spec_.head_dim, k = spec_.hidden;
-    LinearWeights w{place(3 * n, k), Buffer::of<float>(3 * n)};
-    std::vector<Source> parts;
-    float* bias = w.bias.data<float>();
-    for (const char* part : {".query", ".key", ".value"}) {
-      bias = std::copy_n(find_(attention + part + ".bias", n, 0), n, bias);
-      parts.push_back({find_(attention + part + ".weight", n, k), n});
+  void norm(NormWeights& slot, const NormSpec& spec, const std::string& name, int64_t columns) {
+    if (!spec) return;
+    slot.weight = vector({{name + ".weight", columns}}, columns);
+    if (spec.bias) slot.bias = vector({{name + ".bias", columns}}, columns);
+  }
+
+  void matrix(LinearWeights& slot, const Matrix& m) {
+    int64_t rows = 0;
+    for (const Matrix::Part& part : m.parts) rows += part.rows;
+    const int64_t outputs = m.gated ? m.parts[0].rows : rows;
+    slot.weight = {.dtype = DType::kFloat32, .n = outputs, .k = m.columns, .gated = m.gated};
+    slot.weight.data = take(slot.weight.bytes());
+    if (m.bias) bias(slot, m);
+    if (!memory_) return;
+    Job job{slot.weight, {}, {}};
+    for (const Matrix::Part& part : m.parts) {
+      job.parts.push_back(found({part.name + ".weight", part.rows, m.columns, false}));
     }
-    sources_.push_back(parts);
-    return w;
+    const auto whole_panels = [](const Tensor& t) { return t.rows % kLanes == 0; };
+    if (!m.gated && !std::all_of(job.parts.begin(), job.parts.end() - 1, whole_panels)) {
+      job.joined = Buffer::of<float>(rows * m.columns);
+    }
+    jobs_.push_back(std::move(job));
   }
-
-  NormWeights norm(const std::string& name) {
-    return {copy(find_(name + ".weight", spec_.hidden, 0), spec_.hidden),
-            copy(find_(name + ".bias", spec_.hidden, 0), spec_.hidden)};
-  }
-
-  std::vector<std::vector<Source>> take_sources() { return std::move(sources_); }
 
  private:
-  PackedWeight place(int64_t n, int64_t k) {
-    return {n, k, std::exchange(memory_, memory_ + PackedWeight::packed_size(n, k))};
+  void bias(LinearWeights& slot, const Matrix& m) {
+    std::vector<Matrix::Part> parts;
+    for (const Matrix::Part& part : m.parts) parts.push_back({part.name + ".bias", part.rows});
+    const int64_t columns = slot.weight.count() * kLanes;
+    float* const to = vector(m.gated ? std::vector<Matrix::Part>{} : parts, columns);
+    slot.bias = to;
+    if (!m.gated || !memory_) return;
+    Buffer row = Buffer::of<float>(columns);  // 16 of the gate, 16 of the other, and so on
+    for (size_t which = 0; which < parts.size(); ++which) {
+      widen(found({parts[which].name, 1, parts[which].rows, true}), row.data<float>());
+      for (int64_t i = 0; i < parts[which].rows; ++i) {
+        to[(2 * (i / kLanes) + static_cast<int64_t>(which)) * kLanes + i % kLanes] = row.data<float>()[i];
+      }
+    }
   }
 
-  const EncoderSpec& spec_;
+  // Vectors one after the other, zeros behind them.
+  float* vector(const std::vector<Matrix::Part>& parts, int64_t columns) {
+    float* const to = static_cast<float*>(take(columns * static_cast<int64_t>(sizeof(float))));
+    if (!to) return to;
+    std::fill_n(to, columns, 0.0f);
+    int64_t at = 0;
+    for (const Matrix::Part& part : parts) {
+      widen(found({part.name, 1, part.rows, true}), to + at);
+      at += part.rows;
+    }
+    return to;
+  }
+
+  void widen(const Tensor& from, float* to) const {
+    kernels_.widen({.from = from.data, .dtype = from.dtype, .to = to, .count = from.columns});
+  }
+
+  Tensor found(const Parameter& p) const {
+    const Tensor t = find_(p);
+    require(t.rows == p.rows && t.columns == p.columns, "Encoder: ", p.name, " must have shape (", p.rows, ", ",
+            p.columns, "), got (", t.rows, ", ", t.columns, ")");
+    return t;
+  }
+
+  void* take(int64_t bytes) {
+    const int64_t start = used_;
+    used_ += round_up(bytes, kCacheLine);
+    return memory_ ? memory_ + start : nullptr;
+  }
+
+  const KernelTable& kernels_;
   const FindTensor& find_;
-  float* memory_;
-  std::vector<std::vector<Source>> sources_;
+  std::byte* memory_ = nullptr;
+  int64_t used_ = 0;
+  std::vector<Job> jobs_;
 };
 
-void fill(const KernelTable& kernels, PackedWeight& weight, const std::vector<Source>& parts) {
-  const bool aligned = std::all_of(parts.begin(), parts.end(), [](const Source& s) { return s.rows % kLanes == 0; });
-  if (aligned || parts.size() == 1) {
-    int64_t first = 0;
-    for (const Source& s : parts) {
-      weight.fill(kernels, s.weight, weight.k(), first, s.rows);
-      first += s.rows;
+void fill(const KernelTable& kernels, const Job& job) {
+  const Panels& to = job.to;
+  if (to.gated) {
+    for (size_t i = 0; i < job.parts.size(); ++i) to.pack(kernels, job.parts[i], static_cast<int64_t>(i), 2);
+    return;
+  }
+  if (!job.joined.data()) {
+    int64_t row = 0;
+    for (const Tensor& part : job.parts) {
+      to.pack(kernels, part, row / kLanes);
+      row += part.rows;
     }
     return;
   }
-  Buffer joined = Buffer::of<float>(weight.n() * weight.k());  // parts that share a panel are laid together first
-  float* to = joined.data<float>();
-  for (const Source& s : parts) to = std::copy_n(s.weight, s.rows * weight.k(), to);
-  weight.fill(kernels, joined.data<float>(), weight.k(), 0, weight.n());
+  float* at = job.joined.data<float>();
+  for (const Tensor& part : job.parts) {
+    const int64_t count = part.rows * part.columns;
+    kernels.widen({.from = part.data, .dtype = part.dtype, .to = at, .count = count});
+    at += count;
+  }
+  to.pack(kernels, {.data = job.joined.data(), .rows = to.n, .columns = to.k});
+}
+
+void fill_all(const KernelTable& kernels, const std::vector<Job>& jobs, int threads) {
+  Queue queue(static_cast<int64_t>(jobs.size()));
+  parallel(std::min(threads, static_cast<int>(std::max<size_t>(1, jobs.size()))), [&](int, int) {
+    for (int64_t i; queue.next(i);) {
+      const Job& job = jobs[static_cast<size_t>(i)];
+      fill(kernels, job);
+      for (const Tensor& part : job.parts) {
+        if (part.mapped) leave_pages(part.data, static_cast<size_t>(part.bytes()));
+      }
+    }
+  });
 }
 
 }  // namespace
 
-EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads,
-                            const TensorPacked& packed) {
-  const int64_t width = spec.heads * spec.head_dim;
-  const int64_t layer_size =
-      PackedWeight::packed_size(3 * width, spec.hidden) + PackedWeight::packed_size(spec.hidden, width) +
-      PackedWeight::packed_size(spec.ffn, spec.hidden) + PackedWeight::packed_size(spec.hidden, spec.ffn);
-  EncoderWeights w;
-  w.packed = Buffer::of<float>(spec.layers * layer_size);
-  Packer packer(spec, find, w.packed.data<float>());
-  w.token_table = find("embeddings.token", spec.vocab, spec.hidden);
-  w.position_table = find("embeddings.position", spec.position_offset + spec.max_positions, spec.hidden);
-  w.type_table = spec.token_types ? find("embeddings.type", spec.token_types, spec.hidden) : nullptr;
-  w.embedding_norm = packer.norm("embeddings.norm");
-  w.layers.reserve(static_cast<size_t>(spec.layers));
-  for (int64_t i = 0; i < spec.layers; ++i) {
-    const std::string layer = "layers." + std::to_string(i);
-    LayerWeights l;
-    l.qkv = packer.qkv(layer + ".attention");
-    l.attention_output = packer.linear(layer + ".attention.output", spec.hidden, spec.heads * spec.head_dim);
-    l.attention_norm = packer.norm(layer + ".attention.norm");
-    l.ffn_up = packer.linear(layer + ".ffn.up", spec.ffn, spec.hidden);
-    l.ffn_down = packer.linear(layer + ".ffn.down", spec.hidden, spec.ffn);
-    l.ffn_norm = packer.norm(layer + ".ffn.norm");
-    w.layers.push_back(std::move(l));
-  }
-  std::vector<PackedWeight*> targets;
-  for (LayerWeights& l : w.layers) {
-    for (LinearWeights* x : {&l.qkv, &l.attention_output, &l.ffn_up, &l.ffn_down}) targets.push_back(&x->weight);
-  }
-  const std::vector<std::vector<Source>> sources = packer.take_sources();
-  Queue queue(static_cast<int64_t>(targets.size()));
-  parallel(std::min(threads, static_cast<int>(std::max<size_t>(1, targets.size()))), [&](int, int) {
-    for (int64_t i; queue.next(i);) {
-      PackedWeight& weight = *targets[static_cast<size_t>(i)];
-      const std::vector<Source>& parts = sources[static_cast<size_t>(i)];
-      fill(kernels, weight, parts);
-      for (const Source& s : parts) {
-        if (packed) packed(s.weight, s.rows * weight.k());
-      }
-    }
-  });
+EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads) {
+  EncoderWeights w = empty_weights(spec);
+  Arena arena(kernels, find);
+  walk(spec, w, arena);
+  const int64_t size = arena.used();
+  w.arena = Buffer(std::max(size, kCacheLine));
+  arena.use(w.arena.data());
+  walk(spec, w, arena);
+  if (arena.used() != size) throw std::logic_error("Encoder: the weights do not end where their memory does");
+  fill_all(kernels, arena.jobs(), threads);
   return w;
 }
 

@@ -2,44 +2,47 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
+#include "base/buffer.h"
+#include "base/tensor.h"
 #include "encoder/spec.h"
 #include "ops/linear.h"
 
 namespace polysemy {
 
+struct Parameter;
+
 struct NormWeights {
-  Buffer weight, bias;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // or null
 };
 
 struct LinearWeights {
-  PackedWeight weight;
-  Buffer bias;
+  Panels weight;
+  const float* bias = nullptr;  // by column of the panels, or null
 };
 
 struct LayerWeights {
-  LinearWeights qkv;  // rows: all heads' queries, then keys, then values
+  NormWeights attn_in, attn_post, attn_out, ffn_in, ffn_post, ffn_out, query_norm, key_norm;
+  LinearWeights qkv;  // all heads' queries, then keys, then values
   LinearWeights attention_output, ffn_up, ffn_down;
-  NormWeights attention_norm, ffn_norm;
 };
 
 struct EncoderWeights {
-  Buffer packed;  // all packed weights in the order of their use, one region: huge pages from end to end
-  const float *token_table, *position_table, *type_table;  // kept by whoever made the engine; type_table may be null
-  NormWeights embedding_norm;
-  std::vector<LayerWeights> layers;
+  Buffer arena;                     // all but the tables, in the order of use: huge pages from end to end
+  Tensor tokens, positions, types;  // kept by whoever made the encoder; without data where there are none
+  std::vector<Tensor> position_biases;
+  NormWeights embedding_norm, final_norm;
+  LinearWeights projection;
+  std::vector<LayerWeights> layers;  // by LayerSpec::weights
 };
 
-// The row-major tensor of a canonical name; throws when there is none of that shape. columns = 0: a vector.
-using FindTensor = std::function<const float*(const std::string& name, int64_t rows, int64_t columns)>;
+// Where a parameter lies; throws when there is none.
+using FindTensor = std::function<Tensor(const Parameter&)>;
 
-// Told when a matrix has been packed, by the thread that did it.
-using TensorPacked = std::function<void(const float* tensor, int64_t count)>;
-
-// Packs everything but the embedding tables, matrices in parallel.
-EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads,
-                            const TensorPacked& packed = {});
+// Packs everything but the tables, matrices on several threads. Pages of mapped tensors leave the memory of the process
+// as soon as they are packed. Throws ArgumentError for a tensor of another shape.
+EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads);
 
 }  // namespace polysemy

@@ -111,6 +111,30 @@ INLINE void store_n(float* p, Vec a, int64_t n) {
   _mm256_maskstore_ps(p + 8, _mm256_castps_si256(m.hi), a.hi);
 }
 
+struct Words {  // 16 x 16 bits
+  __m128i lo, hi;
+};
+INLINE Words load_words_n(const uint16_t* p, int64_t n) {
+  uint16_t word[16] = {};
+  if (n < 16) {
+    __builtin_memcpy(word, p, n > 0 ? static_cast<unsigned long>(n) * sizeof(uint16_t) : 0);
+    p = word;
+  }
+  return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)),
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8))};
+}
+INLINE Vec load_float16_n(const uint16_t* p, int64_t n) {
+  const Words w = load_words_n(p, n);
+  return {_mm256_cvtph_ps(w.lo), _mm256_cvtph_ps(w.hi)};
+}
+INLINE Vec load_bfloat16_n(const uint16_t* p, int64_t n) {
+  const Words w = load_words_n(p, n);
+  const auto wide = [](__m128i half) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+  };
+  return {wide(w.lo), wide(w.hi)};
+}
+
 INLINE float reduce_add(Vec a) {
   const __m256 s8 = _mm256_add_ps(a.lo, a.hi);
   const __m128 s4 = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));

@@ -169,6 +169,33 @@ INLINE void store_n(float* p, Vec a, int64_t n) {
   __builtin_memcpy(p, &a, n > 0 ? static_cast<unsigned long>(n) * sizeof(float) : 0);
 }
 
+// Numbers of 16 bits, widened; counted as above.
+INLINE float float16_value(uint16_t h) {
+  const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16, rest = h & 0x7FFFu;
+  float magnitude;
+  if (rest < 0x0400u) {  // subnormal: a multiple of 2^-24
+    magnitude = static_cast<float>(rest) * 0x1p-24f;
+  } else {  // the exponent gains 127 - 15; that of infinity and NaN, 31, becomes 255
+    const uint32_t word = (rest << 13) + (rest < 0x7C00u ? 112u << 23 : 224u << 23);
+    __builtin_memcpy(&magnitude, &word, sizeof word);
+  }
+  uint32_t bits;
+  __builtin_memcpy(&bits, &magnitude, sizeof bits);
+  bits |= sign;
+  __builtin_memcpy(&magnitude, &bits, sizeof bits);
+  return magnitude;
+}
+INLINE Vec load_float16_n(const uint16_t* p, int64_t n) {
+  Vec a = zero();
+  for (int i = 0; i < 16 && i < n; ++i) a.q[i / 4][i % 4] = float16_value(p[i]);
+  return a;
+}
+INLINE Vec load_bfloat16_n(const uint16_t* p, int64_t n) {
+  IVec a{};
+  for (int i = 0; i < 16 && i < n; ++i) a.q[i / 4][i % 4] = static_cast<int32_t>(static_cast<uint32_t>(p[i]) << 16);
+  return from_bits(a);
+}
+
 INLINE float reduce_add(Vec a) {
   const Quad s4 = (a.q[0] + a.q[2]) + (a.q[1] + a.q[3]);
   return (s4[0] + s4[2]) + (s4[1] + s4[3]);

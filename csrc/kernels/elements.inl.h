@@ -1,4 +1,4 @@
-// Elementwise functions over rows.
+// Elementwise functions.
 #pragma once
 
 #include "kernels/math.inl.h"
@@ -39,6 +39,17 @@ INLINE void with_activation(Activation kind, Use use) {
       return use([](Vec v) INLINE_LAMBDA { return erf(v); });
     case Activation::kSigmoid:
       return use([](Vec v) INLINE_LAMBDA { return sigmoid(v); });
+  }
+}
+
+void add(const AddTask& t) noexcept {
+  for (int64_t r = 0; r < t.rows; ++r) {
+    const float* x = t.x + r * t.x_stride;
+    float* y = t.out + r * t.out_stride;
+    for (int64_t i = 0; i < t.columns; i += kLanes) {
+      const int64_t n = t.columns - i;
+      store_n(y + i, load_n(y + i, n) + load_n(x + i, n), n);
+    }
   }
 }
 

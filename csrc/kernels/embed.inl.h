@@ -1,25 +1,35 @@
-// Token + type + position rows, then layer norm: layer 0 of the hidden states.
+// Token + type + position rows, then a norm: layer 0 of the hidden states.
 #pragma once
 
 #include "kernels/norm.inl.h"
+#include "kernels/widen.inl.h"
 
 namespace polysemy {
 namespace {
 
-void embed(const EmbedTask& t) noexcept {
-  for (int64_t r = 0; r < t.rows; ++r) {
-    const float* token = t.token_table + t.ids[r] * t.columns;
-    const float* type = t.type_table ? t.type_table + (t.types ? t.types[r] : 0) * t.columns : nullptr;
-    const float* position = t.position_table ? t.position_table + t.positions[r] * t.columns : nullptr;
-    float* y = t.out + r * t.out_stride;
-    for (int64_t i = 0; i < t.columns; i += kLanes) {
-      const int64_t n = t.columns - i;
-      Vec v = load_n(token + i, n);
-      if (type) v = v + load_n(type + i, n);
-      if (position) v = v + load_n(position + i, n);
-      store_n(y + i, v, n);
+// y += the row of a table.
+INLINE void add_row(const Table& table, int64_t id, int64_t columns, float* y) {
+  with_reader(table.dtype, [&](auto read) INLINE_LAMBDA {
+    for (int64_t i = 0; i < columns; i += kLanes) {
+      const int64_t n = columns - i;
+      store_n(y + i, load_n(y + i, n) + read(table.data, id * columns + i, n), n);
     }
-    if (t.weight) normalize_row(y, t.weight, t.bias, t.columns, t.eps, false);
+  });
+}
+
+void embed(const EmbedTask& t) noexcept {
+  const Vec scale = set1(t.scale);
+  for (int64_t r = 0; r < t.rows; ++r) {
+    float* y = t.out + r * t.out_stride;
+    with_reader(t.tokens.dtype, [&](auto read) INLINE_LAMBDA {
+      for (int64_t i = 0; i < t.columns; i += kLanes) {
+        const int64_t n = t.columns - i;
+        store_n(y + i, read(t.tokens.data, t.ids[r] * t.columns + i, n) * scale, n);
+      }
+    });
+    if (t.type_table.data) add_row(t.type_table, t.types ? t.types[r] : 0, t.columns, y);
+    if (t.position_table.data) add_row(t.position_table, t.positions[r], t.columns, y);
+    if (t.weight) normalize_row(y, t.weight, t.bias, t.columns, t.eps, t.rms);
   }
 }
 

@@ -1,4 +1,4 @@
-// C[m, n] = activation(A[m, k] W[n, k]^T + bias) + residual, W packed once.
+// C[m, n] = activation(A[m, k] W[n, k]^T + bias) + residual, W packed once, in the precision that Panels stands for.
 //
 // Loops (in the usual names): the caller blocks rows (mc); here a group of panels (jr) is taken through all k-blocks
 // (pc), and each of its blocks stays in L1 while tiles of rows (ir) pass by. A panel's blocks lie one after the other,
@@ -37,60 +37,101 @@ struct OutputTile {
   });
 }
 
+// activation(gate + bias) * (up + bias) of pairs of panels, from their sums; panel is the first one's gate.
+[[gnu::noinline]] void gated_epilogue(const GemmTask& t, int64_t row, int64_t rows, int64_t panel, int64_t panels) {
+  with_activation(t.activation, [&](auto activation) INLINE_LAMBDA {
+    for (int64_t r = row; r < row + rows; ++r) {
+      for (int64_t p = 0; p < panels; p += 2) {
+        const float* sums = t.sums + r * t.sums_stride + p * kLanes;
+        Vec gate = load(sums), up = load(sums + kLanes);
+        if (t.bias) {
+          const float* bias = t.bias + (panel + p) * kLanes;
+          gate = gate + load(bias);
+          up = up + load(bias + kLanes);
+        }
+        const int64_t column = (panel + p) / 2 * kLanes;
+        store_n(t.c + r * t.c_stride + column, activation(gate) * up, t.columns - column);
+      }
+    }
+  });
+}
+
 // The part of a task that one register tile computes: one k-block.
 struct Block {
-  int64_t first, length;
+  int64_t start, length;
   int64_t ahead;  // from here to the weights that come next
-  bool last;
+  bool first, last;
 };
 
-template <int rows, int panels, int fetched>
-INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
+// Where the sums of a tile are kept until they are complete.
+struct Sums {
+  float* data;
+  int64_t stride, columns;
+};
+
+template <int panels>
+INLINE Sums sums_of(const GemmTask& t, int64_t row, int64_t panel) {
+  if (t.gated) {  // one panel at a time: the gate's place, then the other's
+    const int64_t column = panels == 1 ? panel % 2 * kLanes : 0;
+    return {t.sums + row * t.sums_stride + column, t.sums_stride, panels * kLanes};
+  }
   const int64_t column = panel * kLanes, rest = t.columns - column;
-  const OutputTile at{row, rows, column, rest < panels * kLanes ? rest : panels * kLanes};
-  float* const c = t.c + row * t.c_stride + column;
+  return {t.c + row * t.c_stride + column, t.c_stride, rest < panels * kLanes ? rest : panels * kLanes};
+}
+
+template <class Panels, int rows, int panels, int fetched>
+INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
+  const Sums c = sums_of<panels>(t, row, panel);
   Tile<rows, panels> tile;
   each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
-  if (block.first == 0) {  // a large C comes from memory even to be overwritten: on its way while the sums are made
-    each_sum(tile, [&](Vec&, auto r, auto p) INLINE_LAMBDA { prefetch_to_write(c + r * t.c_stride + p * kLanes); });
+  if (block.first) {  // write-allocate: prefetch C while the tile accumulates
+    each_sum(tile, [&](Vec&, auto r, auto p) INLINE_LAMBDA { prefetch_to_write(c.data + r * c.stride + p * kLanes); });
   }
-  multiply_add<kChain, fetched>(tile, t.a + row * t.a_stride + (block.first - t.first_k), t.a_stride,
-                                t.panels + panel * t.panel_stride + block.first * kLanes, t.panel_stride, block.length,
-                                block.ahead);
-  const bool first = block.first == 0;
-  if (at.columns == panels * kLanes) {
+  using Word = typename Panels::Word;
+  Panels::template accumulate<fetched>(
+      tile, static_cast<const float*>(t.a) + row * t.a_stride + block.start, t.a_stride,
+      static_cast<const Word*>(t.panels) + panel * t.panel_stride + block.start * kLanes, t.panel_stride, block.length,
+      block.ahead);
+  if (c.columns == panels * kLanes) {
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
-      float* to = c + r * t.c_stride + p * kLanes;
-      store(to, first ? sum : load(to) + sum);
+      float* to = c.data + r * c.stride + p * kLanes;
+      store(to, block.first ? sum : load(to) + sum);
     });
   } else {
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
-      float* to = c + r * t.c_stride + p * kLanes;
-      const int64_t n = at.columns - p * kLanes;
-      store_n(to, first ? sum : load_n(to, n) + sum, n);
+      float* to = c.data + r * c.stride + p * kLanes;
+      const int64_t n = c.columns - p * kLanes;
+      store_n(to, block.first ? sum : load_n(to, n) + sum, n);
     });
   }
-  if (block.last) epilogue(t, at);
+  if (!block.last) return;
+  if (!t.gated) {
+    epilogue(t, {row, rows, panel * kLanes, c.columns});
+  } else if (panels > 1) {
+    gated_epilogue(t, row, rows, panel, panels);
+  } else if (panel % 2) {
+    gated_epilogue(t, row, rows, panel - 1, 2);
+  }
 }
 
 // Calls f(block) for the k-blocks of a group of panels, in order. An empty k is one empty block: zeros and epilogue.
 template <class F>
 INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
-  const bool plain = !t.bias && !t.residual && t.activation == Activation::kNone;
-  int64_t k = t.first_k;
+  const bool plain = !t.bias && !t.residual && !t.gated && t.activation == Activation::kNone;
+  int64_t k = 0;
   do {
-    const int64_t end = k + kBlockK < t.last_k ? k + kBlockK : t.last_k;
-    const bool more = end < t.last_k;
-    const int64_t ahead = more ? (end - k) * kLanes : panels * t.panel_stride - (k - t.first_k) * kLanes;
-    f(Block{k, end - k, ahead, t.last && !more && !plain});
+    const int64_t end = k + kBlockK < t.k ? k + kBlockK : t.k;
+    const bool more = end < t.k;
+    const int64_t ahead = more ? (end - k) * kLanes : panels * t.panel_stride - k * kLanes;
+    f(Block{k, end - k, ahead, t.first && k == 0, t.last && !more && !plain});
     k = end;
-  } while (k < t.last_k);
+  } while (k < t.k);
 }
 
 // Weights come from far away when a model is larger than the caches, and the processor's own prefetcher stops at each
 // page of 4 KB, a third of a block. So tiles fetch the block that comes next: each of the first ones one panel of it,
 // because all at once are more than memory delivers during one tile.
-template <int panels>
+template <class Panels, int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   each_block(t, panels, [&](Block block) INLINE_LAMBDA {
     const int64_t ahead = block.ahead;
@@ -98,8 +139,8 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
     each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
       block.ahead = tile < panels ? ahead + tile * t.panel_stride : 0;
       ++tile;
-      with_constant<kTileRows>(height,
-                               [&](auto rows) INLINE_LAMBDA { gemm_tile<rows, panels, 1>(t, row, panel, block); });
+      with_constant<kTileRows>(
+          height, [&](auto rows) INLINE_LAMBDA { gemm_tile<Panels, rows, panels, 1>(t, row, panel, block); });
     });
   });
 }
@@ -108,36 +149,41 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
 constexpr int kFetchRows = 3;
 
 // So few rows that one tile holds them all: it may take more panels at once, to have enough sums in flight.
-template <int rows>
-INLINE void gemm_few_rows(const GemmTask& t) {
-  constexpr int panels = panels_beside(rows);
+template <class Panels, int rows, int panels>
+INLINE void gemm_few_rows(const GemmTask& t, int64_t count) {
   constexpr bool fetch = rows >= kFetchRows;
-  int64_t panel = t.first_panel;
-  for (; panel + panels <= t.last_panel; panel += panels) {
-    each_block(t, panels,
-               [&](Block block) INLINE_LAMBDA { gemm_tile<rows, panels, fetch ? panels : 0>(t, 0, panel, block); });
+  int64_t panel = 0;
+  for (; panel + panels <= count; panel += panels) {
+    each_block(t, panels, [&](Block block) INLINE_LAMBDA {
+      gemm_tile<Panels, rows, panels, fetch ? panels : 0>(t, 0, panel, block);
+    });
   }
-  for (; panel < t.last_panel; ++panel) {
-    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<rows, 1, fetch>(t, 0, panel, block); });
+  for (; panel < count; ++panel) {
+    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<Panels, rows, 1, fetch>(t, 0, panel, block); });
   }
 }
 
+// Gates need whole pairs of panels in a tile, or one panel after the other.
+constexpr int even(int panels) { return panels == 1 ? 1 : panels / 2 * 2; }
+static_assert(kTilePanels <= 2 && panels_beside(1) <= kGatedPanels);
+
+template <class Panels>
 void gemm(const GemmTask& t) noexcept {
   if (t.rows <= 0) return;
-  if (t.rows <= kTileRows)
-    return with_constant<kTileRows>(t.rows, [&](auto rows) INLINE_LAMBDA { gemm_few_rows<rows>(t); });
-  int64_t panel = t.first_panel;
-  for (; panel + kTilePanels <= t.last_panel; panel += kTilePanels) gemm_panels<kTilePanels>(t, panel);
-  if constexpr (kTilePanels > 1) {
-    for (; panel < t.last_panel; ++panel) gemm_panels<1>(t, panel);
+  const int64_t pairs = (t.columns + kLanes - 1) / kLanes, count = t.gated ? 2 * pairs : pairs;
+  if (t.rows <= kTileRows) {
+    return with_constant<kTileRows>(t.rows, [&](auto rows) INLINE_LAMBDA {
+      constexpr int panels = panels_beside(rows);
+      if constexpr (panels != even(panels)) {
+        if (t.gated) return gemm_few_rows<Panels, rows, even(panels)>(t, count);
+      }
+      gemm_few_rows<Panels, rows, panels>(t, count);
+    });
   }
-}
-
-void pack(const PackTask& t) noexcept {
-  for (int64_t panel = t.first_panel; panel < t.last_panel; ++panel) {
-    const int64_t rest = t.columns - panel * kLanes;
-    transpose_panel(t.weight + panel * kLanes * t.weight_stride, t.weight_stride, rest < kLanes ? rest : kLanes, t.k,
-                    t.packed + panel * t.k * kLanes);
+  int64_t panel = 0;
+  for (; panel + kTilePanels <= count; panel += kTilePanels) gemm_panels<Panels, kTilePanels>(t, panel);
+  if constexpr (kTilePanels > 1) {
+    for (; panel < count; ++panel) gemm_panels<Panels, 1>(t, panel);
   }
 }
 

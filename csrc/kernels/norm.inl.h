@@ -1,5 +1,5 @@
 // LayerNorm and RMSNorm by rows, with an optional residual:
-//   h = x + residual;  y = (h - mean(h)) / sqrt(var(h) + eps) * weight + bias      (RMS: no mean, no bias)
+//   h = x + residual;  y = (h - mean(h)) / sqrt(var(h) + eps) * weight + bias      (RMS: no mean)
 //
 // Two passes. The mean is summed in double and subtracted as a pair of floats (high + low part): then a constant row
 // gives exactly bias, and a mean 1e5 times the deviation costs no accuracy. Variance is the mean of the squared

@@ -11,10 +11,10 @@ namespace {
 void rotary(const RotaryTask& t) noexcept {
   const int64_t half = t.dim / 2;
   for (int64_t r = 0; r < t.rows; ++r) {
-    const float *cosine = t.cosine + r * half, *sine = t.sine + r * half;
+    const float *cosine = t.cosine + r * t.angle_stride, *sine = t.sine + r * t.angle_stride;
     for (int64_t h = 0; h < t.heads; ++h) {
-      const float* x = t.x + (r * t.heads + h) * t.dim;
-      float* y = t.out + (r * t.heads + h) * t.dim;
+      const float* x = t.x + r * t.x_row + h * t.x_head;
+      float* y = t.out + r * t.out_row + h * t.out_head;
       for (int64_t d = 0; d < half; d += kLanes) {
         const int64_t n = half - d;
         const Vec a = load_n(x + d, n), b = load_n(x + half + d, n);

@@ -52,6 +52,7 @@ INLINE void modify_row(const AttentionTask& t, int64_t query, float scale, KeyRa
     const int64_t n = keys.last - j;
     Vec s = load(row + (j - keys.block)) * set1(scale);
     if (m.add) s = s + gather_lanes(m.add + query * m.mask_row + j * m.mask_column, m.mask_column, n);
+    if (m.by_distance) s = s + load_n(m.by_distance + (j - query), n);
     if (m.alibi) {
       const Vec distance = set1(static_cast<float>(query - j)) - load(kLaneNumber);
       s = fnma(set1(m.alibi_slope), max(distance, zero() - distance), s);
@@ -103,7 +104,7 @@ INLINE Scaling scaling_of(const AttentionTask& t) {
   const bool plain = exponent != 0 && exponent != 0x7F800000u;
   if (plain) __builtin_memcpy(&s.query, &power, sizeof power);
   const float rest = t.scale / s.query;
-  if (m.add || m.alibi || !plain) {
+  if (m.add || m.by_distance || m.alibi || !plain) {
     s.score = rest;
   } else {
     s.due = rest;
@@ -174,7 +175,7 @@ INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const
     for (; column < end; column += kLanes) score_panels<1>(query, t.dim, rows, packed_keys, column, scores);
   }
   const ScoreModifiers& m = t.modifiers;
-  const bool modified = m.add || m.keep || m.alibi || m.windowed || scale != 1.0f;
+  const bool modified = m.add || m.by_distance || m.keep || m.alibi || m.windowed || scale != 1.0f;
   const int64_t used = (keys.last - keys.block) % kLanes;
   for (int64_t r = 0; r < rows; ++r) {
     float* row = scores + r * kScoreStride;

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "base/dtype.h"
+
 namespace polysemy {
 
 // Lanes of a Vec, columns of a packed panel. Fixed for all levels: packed weights and sums look the same everywhere.
@@ -29,31 +31,40 @@ inline constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 
 
 enum class Activation : int { kNone, kGeluErf, kGeluTanh, kRelu, kSilu, kTanh, kQuickGelu, kExp = 16, kErf, kSigmoid };
 
-// C[m, n] = activation(A[m, k] W[n, k]^T + bias) + residual, for some panels of 16 columns and some of k.
+// The name of each value stands at its number.
+inline constexpr const char* kActivationNames[] = {"none", "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu"};
+
+// C[rows, columns] = activation(A[rows, k] W[columns, k]^T + bias) + residual, or a part of the sum over k.
+//
+// A gated product has two panels for each 16 columns of C, one of the gate and one beside it:
+// C = activation(A G^T + bias) * (A U^T + bias).
 struct GemmTask {
-  const float* a;  // first row, at first_k
+  const void* a;  // [rows, k] in the form that the precision of the weight reads
   int64_t a_stride;
-  const float* panels;   // the packed weight: [panel][k][16]
-  int64_t panel_stride;  // k * 16
+  const void* panels;    // packed: [panel][all of k][16], from the first k of this task on
+  int64_t panel_stride;  // in elements of the packed weight
   float* c;
   int64_t c_stride;
-  int64_t rows, columns;
-  int64_t first_k, last_k;          // half open, from a multiple of kBlockK on
-  int64_t first_panel, last_panel;  // half open
-  bool last;                        // the end of k: finish with the epilogue (first_k = 0 starts from zero)
-  const float* bias;                // [columns] or null
-  const float* residual;            // [rows, columns] or null
+  int64_t rows, columns, k;
+  bool first, last;       // parts of a sum: the first starts from zero, the last ends with the epilogue
+  const float* bias;      // by column of the panels, or null
+  const float* residual;  // [rows, columns] or null; not with gated
   int64_t residual_stride;
   Activation activation;
+  bool gated;
+  float* sums;  // gated: scratch for the sums of kGatedPanels panels, [rows, sums_stride]
+  int64_t sums_stride;
 };
+inline constexpr int64_t kGatedPanels = 4;
 
-// W[n, k] row-major -> [panel][k][16]; columns beyond n are zero.
+// Rows of a row-major weight -> panels, [panel][k][16]; columns beyond the last row are zero.
 struct PackTask {
-  const float* weight;
+  const void* weight;  // [rows, k]
+  DType dtype;
   int64_t weight_stride;
-  float* packed;       // the whole packed weight
-  int64_t columns, k;  // columns: up to the last one that this task fills
-  int64_t first_panel, last_panel;
+  void* packed;
+  int64_t panel_stride;  // from one panel to the next, in elements of the packed weight
+  int64_t rows, k;
 };
 
 inline constexpr int64_t kUnlimited = int64_t{1} << 40;
@@ -63,6 +74,7 @@ struct ScoreModifiers {
   const uint8_t* keep;            // mask, nonzero takes part; or null
   const float* add;               // mask, added; or null
   int64_t mask_row, mask_column;  // strides of the mask in use
+  const float* by_distance;       // entry j - i is added to the score of query i and key j; points to entry 0; or null
   float alibi_slope;              // score -= slope * |i - j|
   bool alibi;
   int64_t left, right;  // key j takes part for query i when i - left <= j <= i + right; kUnlimited = no limit
@@ -103,17 +115,35 @@ struct NormTask {
   bool rms;
 };
 
-// Rows of token table + type table + position table, then layer norm. Ids were range-checked.
+struct Table {
+  const void* data = nullptr;  // [ids, columns]; null = no such table
+  DType dtype = DType::kFloat32;
+};
+
+// Rows of scale * token table + type table + position table, then a norm. Ids were range-checked.
 struct EmbedTask {
-  const int32_t *ids, *types, *positions;  // types, positions: or null
-  const float *token_table, *type_table, *position_table;
+  const int32_t *ids, *types, *positions;  // types: null = all zero
+  Table tokens, type_table, position_table;
+  float scale;                 // of the token table
   const float *weight, *bias;  // norm; weight null = no norm
   float* out;
   int64_t out_stride, rows, columns;
   float eps;
+  bool rms;
+};
+
+// Numbers in 16 bits -> float32, which is exact.
+struct WidenTask {
+  const void* from;
+  DType dtype;
+  float* to;
+  int64_t count;
 };
 
 enum class Pooling : int { kNone = -1, kMean, kCls, kMax, kSqrtLength, kWeightedMean, kLast };
+
+// The name of each value stands at its number; kNone has none.
+inline constexpr const char* kPoolingNames[] = {"mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken"};
 
 struct PoolTask {
   const float* x;  // [rows, columns] of one sequence
@@ -128,6 +158,13 @@ struct RowsTask {  // softmax and L2 normalisation by rows
   int64_t x_stride, out_stride, rows, columns;
 };
 
+// out += x by rows.
+struct AddTask {
+  const float* x;
+  float* out;
+  int64_t x_stride, out_stride, rows, columns;
+};
+
 struct ElementsTask {
   const float* x;
   float* out;
@@ -135,11 +172,13 @@ struct ElementsTask {
   Activation kind;
 };
 
-// x[rows, heads, dim]: pairs (d, d + dim / 2) turn by the angle position * inverse_frequency[d].
+// x[rows, heads, dim]: pairs (d, d + dim / 2) turn by the angle whose cosine and sine are given. out may be x.
 struct RotaryTask {
   const float* x;
   float* out;
-  const float *cosine, *sine;  // [rows, dim / 2]
+  int64_t x_row, x_head, out_row, out_head;  // strides
+  const float *cosine, *sine;                // [rows, dim / 2]
+  int64_t angle_stride;                      // from row to row of cosine and sine
   int64_t rows, heads, dim;
 };
 

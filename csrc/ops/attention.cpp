@@ -67,6 +67,7 @@ AttentionTask attention_task(const Attention& op, const AttentionSequence& probl
   t.modifiers = op.modifiers;
   t.modifiers.keep = problem.keep ? problem.keep + head * op.mask_head : nullptr;
   t.modifiers.add = problem.add ? problem.add + head * op.mask_head : nullptr;
+  t.modifiers.by_distance = op.by_distance ? op.by_distance + head * op.by_distance_head : nullptr;
   t.modifiers.alibi = op.alibi_slopes != nullptr;
   t.modifiers.alibi_slope = op.alibi_slopes ? op.alibi_slopes[head] : 0.0f;
   t.weights = problem.weights ? problem.weights + (head * problem.queries + first_query) * problem.keys : nullptr;

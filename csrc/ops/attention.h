@@ -30,6 +30,8 @@ struct Attention {
   ScoreModifiers modifiers;   // pointers and slope are set per problem and head
   int64_t mask_head;          // stride of a mask between heads
   const float* alibi_slopes;  // [heads] or null
+  const float* by_distance;   // bias of head 0 for distance j - i = 0, the others around it; or null
+  int64_t by_distance_head;   // stride from head to head
 };
 
 // Queries per task at most. A task packs the keys and values that it meets, so it should have many queries.

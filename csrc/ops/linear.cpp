@@ -3,92 +3,101 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "ops/blocking.h"
 
 namespace polysemy {
 namespace {
 
-// Rows (mc) whose inputs stay in a 512 KB L2 while all panels pass by: 192 x 384 floats are 288 KB.
-constexpr int64_t kBlockRows = 192;
+static_assert(kSumsPerThread == kBlockRows * kSumsStride);
 
-// Below this many rows per thread it pays to read every weight only once, so threads take columns.
-constexpr int64_t kRowsPerThread = 48;
+const GemmSlot& products(const KernelTable& kernels, DType dtype) { return kernels.products[static_cast<int>(dtype)]; }
+
+GemmTask task_of(const Linear& op) {
+  return {.a = op.a,
+          .a_stride = op.a_stride,
+          .panels = op.weight.data,
+          .panel_stride = op.weight.stride(),
+          .c = op.c,
+          .c_stride = op.c_stride,
+          .rows = op.rows,
+          .columns = op.weight.n,
+          .k = op.weight.k,
+          .first = true,
+          .last = true,
+          .bias = op.bias,
+          .residual = op.residual,
+          .residual_stride = op.residual_stride,
+          .activation = op.activation,
+          .gated = op.weight.gated,
+          .sums = op.sums,
+          .sums_stride = kSumsStride};
+}
 
 }  // namespace
 
-PackedWeight::PackedWeight(int64_t n, int64_t k) : n_(n), k_(k) {
+void Panels::pack(const KernelTable& kernels, const Tensor& rows, int64_t first, int64_t step) const {
+  products(kernels, dtype)
+      .pack({.weight = rows.data,
+             .dtype = rows.dtype,
+             .weight_stride = rows.columns,
+             .packed = panel(first),
+             .panel_stride = step * stride(),
+             .rows = rows.rows,
+             .k = k});
+}
+
+PackedWeight::PackedWeight(int64_t n, int64_t k, DType dtype) {
   require(n >= 0 && k >= 0 && (k == 0 || round_up(n, kLanes) <= INT64_MAX / 8 / k), "PackedWeight: weight of shape (",
           n, ", ", k, ") is too large");
-  own_ = Buffer::of<float>(packed_size(n, k));
-  data_ = own_.data<float>();
+  panels_ = {.dtype = dtype, .n = n, .k = k};
+  memory_ = Buffer(panels_.bytes());
+  panels_.data = memory_.data();
 }
 
-void PackedWeight::fill(const KernelTable& kernels, const float* weight, int64_t stride, int64_t first, int64_t count) {
-  PackTask task{};
-  task.weight = weight - first * stride;
-  task.weight_stride = stride;
-  task.packed = data_;
-  task.columns = first + count;
-  task.k = k_;
-  task.first_panel = first / kLanes;
-  task.last_panel = round_up(first + count, kLanes) / kLanes;
-  kernels.pack(task);
+Linear Linear::of_rows(Range range) const {
+  Linear part = *this;
+  part.rows = range.last - range.first;
+  part.a = a + range.first * a_stride;
+  part.c = c + range.first * c_stride;
+  if (residual) part.residual = residual + range.first * residual_stride;
+  return part;
 }
 
-namespace {
-
-GemmTask task_of(const Linear& op, int64_t first_k, int64_t last_k, Range panels) {
-  GemmTask task{};
-  task.a = op.a;
-  task.a_stride = op.a_stride;
-  task.panels = op.weight->data();
-  task.panel_stride = op.weight->k() * kLanes;
-  task.c = op.c;
-  task.c_stride = op.c_stride;
-  task.rows = op.rows;
-  task.columns = op.weight->n();
-  task.first_k = first_k;
-  task.last_k = last_k;
-  task.first_panel = panels.first;
-  task.last_panel = panels.last;
-  task.last = last_k == op.weight->k();
-  task.bias = op.bias;
-  task.residual = op.residual;
-  task.residual_stride = op.residual_stride;
-  task.activation = op.activation;
-  return task;
+Linear Linear::of_panels(Range range) const {
+  Linear part = *this;
+  const int64_t outputs = weight.gated ? kLanes / 2 : kLanes, first = range.first * outputs;
+  part.weight.data = weight.panel(range.first);
+  part.weight.n = std::min(weight.n, range.last * outputs) - first;
+  part.c = c + first;
+  if (bias) part.bias = bias + range.first * kLanes;
+  if (residual) part.residual = residual + first;
+  return part;
 }
-
-}  // namespace
 
 void linear_block(const KernelTable& kernels, const Linear& op, int64_t block) {
-  const int64_t end = std::min((block + 1) * kBlockK, op.weight->k());
-  kernels.gemm(task_of(op, block * kBlockK, end, {0, op.weight->panels()}));
+  GemmTask task = task_of(op);
+  const int64_t start = block * kBlockK;
+  task.panels = static_cast<std::byte*>(op.weight.data) + start * kLanes * size_of(op.weight.dtype);
+  task.k = std::min(kBlockK, op.weight.k - start);
+  task.first = block == 0;
+  task.last = block == op.weight.blocks() - 1;
+  products(kernels, op.weight.dtype).gemm(task);
 }
 
-void linear(const KernelTable& kernels, const Linear& op, Range panels) {
+void linear(const KernelTable& kernels, const Linear& op) {
+  if (op.weight.n <= 0) return;
   for (int64_t row = 0; row < op.rows; row += kBlockRows) {
-    Linear part = op;
-    part.rows = std::min(kBlockRows, op.rows - row);
-    part.a = op.a + row * op.a_stride;
-    part.c = op.c + row * op.c_stride;
-    if (op.residual) part.residual = op.residual + row * op.residual_stride;
-    kernels.gemm(task_of(part, 0, op.weight->k(), panels));
+    const Linear part = op.of_rows({row, std::min(row + kBlockRows, op.rows)});
+    products(kernels, op.weight.dtype).gemm(task_of(part));
   }
 }
 
 void linear_parallel(const KernelTable& kernels, const Linear& op, int threads) {
-  const int64_t panels = op.weight->panels();
+  const int64_t panels = op.weight.count();
   const bool by_rows = op.rows >= kRowsPerThread * threads;
   const int64_t parts = by_rows ? op.rows / kRowsPerThread : panels;
   parallel(static_cast<int>(std::min<int64_t>(threads, std::max<int64_t>(1, parts))), [&](int thread, int team) {
-    if (!by_rows) return linear(kernels, op, share(panels, thread, team));
-    const Range rows = share(op.rows, thread, team);
-    Linear part = op;
-    part.rows = rows.last - rows.first;
-    part.a = op.a + rows.first * op.a_stride;
-    part.c = op.c + rows.first * op.c_stride;
-    if (op.residual) part.residual = op.residual + rows.first * op.residual_stride;
-    linear(kernels, part, {0, panels});
+    linear(kernels, by_rows ? op.of_rows(share(op.rows, thread, team)) : op.of_panels(share(panels, thread, team)));
   });
 }
 

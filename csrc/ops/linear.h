@@ -3,56 +3,80 @@
 
 #include "base/buffer.h"
 #include "base/parallel.h"
+#include "base/tensor.h"
 #include "kernels/table.h"
 
 namespace polysemy {
 
-// W[n, k] in the order that the kernels read it: [panel of 16 columns][k][16].
+// W[n, k] in the order that the kernels read it, [panel of 16 outputs][k][16], in memory that lives elsewhere.
+//
+// A gated weight has two panels for each 16 outputs, one of the gate and one beside it, so that the epilogue of one
+// tile sees both; n counts the outputs.
+struct Panels {
+  void* data = nullptr;
+  DType dtype = DType::kFloat32;
+  int64_t n = 0, k = 0;
+  bool gated = false;
+
+  int64_t count() const { return round_up(n, kLanes) / kLanes * (gated ? 2 : 1); }
+  int64_t blocks() const { return (k + kBlockK - 1) / kBlockK; }
+  int64_t stride() const { return k * kLanes; }  // from panel to panel, in elements
+  int64_t bytes() const { return count() * stride() * size_of(dtype); }
+  void* panel(int64_t i) const { return static_cast<std::byte*>(data) + i * stride() * size_of(dtype); }
+
+  // Lays rows of a tensor (outputs) into every step-th panel from `first` on. They fill whole panels, or end the
+  // weight.
+  void pack(const KernelTable& kernels, const Tensor& rows, int64_t first = 0, int64_t step = 1) const;
+};
+
+// Panels with memory of their own.
 class PackedWeight {
  public:
   PackedWeight() = default;
-  PackedWeight(int64_t n, int64_t k);  // in memory of its own
-  // In memory that outlives it: packed_size(n, k) floats.
-  PackedWeight(int64_t n, int64_t k, float* memory) : n_(n), k_(k), data_(memory) {}
-  static int64_t packed_size(int64_t n, int64_t k) { return round_up(n, kLanes) * k; }
-  // Fills output features [first, first + count) from rows of a row-major matrix; first is a multiple of 16, and so is
-  // count unless it ends the weight.
-  void fill(const KernelTable& kernels, const float* weight, int64_t stride, int64_t first, int64_t count);
+  PackedWeight(int64_t n, int64_t k, DType dtype = DType::kFloat32);
+  void pack(const KernelTable& kernels, const Tensor& weight) { panels_.pack(kernels, weight); }
 
-  int64_t n() const { return n_; }
-  int64_t k() const { return k_; }
-  int64_t panels() const { return round_up(n_, kLanes) / kLanes; }
-  int64_t blocks() const { return (k_ + kBlockK - 1) / kBlockK; }
-  int64_t bytes() const { return packed_size(n_, k_) * static_cast<int64_t>(sizeof(float)); }
-  const float* data() const { return data_; }
+  int64_t n() const { return panels_.n; }
+  int64_t k() const { return panels_.k; }
+  int64_t bytes() const { return panels_.bytes(); }
+  const Panels& panels() const { return panels_; }
 
  private:
-  int64_t n_ = 0, k_ = 0;
-  Buffer own_;
-  float* data_ = nullptr;
+  Buffer memory_;
+  Panels panels_;
 };
 
-// C[rows, n] = activation(A[rows, k] W^T + bias) + residual
+// C[rows, n] = activation(A[rows, k] W^T + bias) + residual, or with a gated weight
+// C = activation(A G^T + bias) * (A U^T + bias).
 struct Linear {
-  const PackedWeight* weight;
-  const float* a;
-  int64_t a_stride;
-  int64_t rows;
-  float* c;
-  int64_t c_stride;
-  const float* bias = nullptr;
+  Panels weight;
+  const float* a = nullptr;
+  int64_t a_stride = 0;
+  int64_t rows = 0;
+  float* c = nullptr;
+  int64_t c_stride = 0;
+  const float* bias = nullptr;  // by column of the panels
   const float* residual = nullptr;
   int64_t residual_stride = 0;
   Activation activation = Activation::kNone;
+  float* sums = nullptr;  // gated: kSumsPerThread floats of scratch
+
+  // The same product for some rows, or for the outputs of some panels.
+  Linear of_rows(Range range) const;
+  Linear of_panels(Range range) const;
 };
 
-// Some panels on the calling thread.
-void linear(const KernelTable& kernels, const Linear& op, Range panels);
+// Rows of sums lie this far apart: not a power of two, which would put all of them into a few sets of the L1 cache.
+inline constexpr int64_t kSumsStride = kGatedPanels * kLanes + kLanes;
+inline constexpr int64_t kSumsPerThread = 192 * kSumsStride;
+
+// On the calling thread.
+void linear(const KernelTable& kernels, const Linear& op);
 
 // The part of the sum over one k-block, whose input starts at op.a; the epilogue follows the last block.
 void linear_block(const KernelTable& kernels, const Linear& op, int64_t block);
 
-// The whole product on several threads.
+// On several threads. Not for gated weights.
 void linear_parallel(const KernelTable& kernels, const Linear& op, int threads);
 
 }  // namespace polysemy

@@ -5,12 +5,11 @@
 
 #include "base/buffer.h"
 #include "base/parallel.h"
+#include "ops/blocking.h"
 
 namespace polysemy {
 namespace {
 
-// Rows that pass by all packed columns while they stay in L2 (as for a linear layer).
-constexpr int64_t kBlockRows = 192;
 // The part of k that is packed at once: whole blocks of the kernel's sum. Most products have less.
 constexpr int64_t kPackedK = 16 * kBlockK;
 // Floats of B that a thread packs at once: 4 MB. A is read again for every such part.
@@ -87,7 +86,7 @@ std::vector<Range> units_of(const std::vector<Piece>& pieces, int64_t most) {
 class Worker {
  public:
   Worker(const KernelTable& kernels, const Matmul& op, float* packed, float* a)
-      : kernels_(kernels), op_(op), packed_(packed), a_(a) {}
+      : products_(kernels.products[static_cast<int>(DType::kFloat32)]), op_(op), packed_(packed), a_(a) {}
 
   void run(const Piece* first, const Piece* last, Range panels) const {
     const int64_t column = panels.first * kLanes;
@@ -103,8 +102,13 @@ class Worker {
   void pack(const float* b, int64_t columns, int64_t k) const {
     const int64_t panels = round_up(columns, kLanes) / kLanes;
     if (op_.b.row == 1) {
-      const PackTask task{b, op_.b.column, packed_, columns, k, 0, panels};
-      return kernels_.pack(task);
+      return products_.pack({.weight = b,
+                             .dtype = DType::kFloat32,
+                             .weight_stride = op_.b.column,
+                             .packed = packed_,
+                             .panel_stride = k * kLanes,
+                             .rows = columns,
+                             .k = k});
     }
     for (int64_t i = 0; i < k; ++i) {
       const float* row = b + i * op_.b.row;
@@ -125,20 +129,19 @@ class Worker {
     const bool in_place = op_.a.column == 1 || op_.k == 1;
     GemmTask task{};
     task.a_stride = in_place ? piece.a_stride : k;
-    task.panels = packed_ - part.first * kLanes;  // the kernel counts from the first k
+    task.panels = packed_;
     task.panel_stride = k * kLanes;
     task.c_stride = piece.c_stride;
     task.columns = columns;
-    task.first_k = part.first;
-    task.last_k = part.last;
-    task.last_panel = round_up(columns, kLanes) / kLanes;
+    task.k = k;
+    task.first = part.first == 0;
     task.last = part.last == op_.k;
     for (int64_t row = 0; row < piece.rows; row += kBlockRows) {
       task.rows = std::min(kBlockRows, piece.rows - row);
       const float* a = piece.a + row * piece.a_stride + part.first * op_.a.column;
       task.a = in_place ? a : contiguous(a, piece.a_stride, task.rows, k);
       task.c = piece.c + row * piece.c_stride + column;
-      kernels_.gemm(task);
+      products_.gemm(task);
     }
   }
 
@@ -154,7 +157,7 @@ class Worker {
     return a_;
   }
 
-  const KernelTable& kernels_;
+  const GemmSlot& products_;
   const Matmul& op_;
   float *packed_, *a_;
 };

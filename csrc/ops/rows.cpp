@@ -75,13 +75,12 @@ void embed_parallel(const KernelTable& kernels, const EmbedTask& task, int threa
 }
 
 void rotary_parallel(const KernelTable& kernels, const RotaryTask& task, int threads) {
-  const int64_t width = task.heads * task.dim;
-  each_part(task.rows, width, threads, [&](int64_t first, int64_t count) {
+  each_part(task.rows, task.heads * task.dim, threads, [&](int64_t first, int64_t count) {
     RotaryTask part = task;
-    part.x += first * width;
-    part.out += first * width;
-    part.cosine += first * (task.dim / 2);
-    part.sine += first * (task.dim / 2);
+    part.x += first * task.x_row;
+    part.out += first * task.out_row;
+    part.cosine += first * task.angle_stride;
+    part.sine += first * task.angle_stride;
     part.rows = count;
     kernels.rotary(part);
   });

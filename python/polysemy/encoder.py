@@ -149,7 +149,7 @@ class Encoder:
         spec = self.spec
         pooling = "none" if self._head is None else describe(self._head.modes)
         return (
-            f"Encoder({self._card.name!r}, layers={spec.layers}, hidden={spec.hidden}, heads={spec.heads}, "
+            f"Encoder({self._card.name!r}, layers={len(spec.layers)}, hidden={spec.hidden}, heads={spec.heads}, "
             f"parameters={self.parameters / 1e6:.1f}M, max_seq_length={self.max_seq_length}, "
             f"pooling={pooling})"
         )
@@ -205,7 +205,7 @@ class Encoder:
             for chunk in text_chunks(items, prompt):
                 encodings = tokenizer.encode(chunk, spans=False)
                 lost += _losses([tokenizer.tokens_cut(encoding) for encoding in encodings])
-                batch = from_encodings(encodings, self.spec.vocab)
+                batch = from_encodings(encodings, self.spec.embedding.vocab)
                 for first, last in split_by_tokens(batch.offsets, budget):
                     part = batch.part(first, last)
                     results = self._network.run(
@@ -238,7 +238,7 @@ class Encoder:
         ``ValueError`` for inputs and layers that are none, and `TokenizerError` for texts without a tokenizer.
         """
         threads = thread_count(num_threads, self._num_threads, "forward")
-        count = self.spec.layers
+        count = len(self.spec.layers)
         wanted = layer_numbers(layers, count, first=0, name="forward: layers")
         seen = layer_numbers(attentions, count, first=1, name="forward: attentions")
         read = read_inputs(inputs, self.spec, self._tokenizer)
@@ -260,7 +260,7 @@ class Encoder:
         tokenizer = self._text_tokenizer("word_vectors")
         check_text(text, "word_vectors: text")
         check_text(word, "word_vectors: word")
-        number = layer_number(layer, self.spec.layers, first=0, name="word_vectors: layer")
+        number = layer_number(layer, len(self.spec.layers), first=0, name="word_vectors: layer")
         threads = thread_count(num_threads, self._num_threads, "word_vectors")
         output = self._output(read_inputs(text, self.spec, tokenizer), {number}, (), None, threads)
         _warn_truncated("word_vectors", len(output), _losses(output.truncated), self.max_seq_length)
@@ -289,8 +289,8 @@ class Encoder:
             number = tokenizer.single_token(check_text(token, name), name)
         else:
             number = whole(token, name)
-        if not 0 <= number < self.spec.vocab:
-            raise ValueError(f"{name} must be in 0..{self.spec.vocab - 1}, got {number}")
+        if not 0 <= number < self.spec.embedding.vocab:
+            raise ValueError(f"{name} must be in 0..{self.spec.embedding.vocab - 1}, got {number}")
         return self._network.token_row(number)
 
     def _output(

@@ -10,7 +10,7 @@ from .card import ModelCard
 from .errors import CheckpointError, PolysemyError
 from .families import find_family
 from .families.config import Config
-from .families.family import Family, match_names
+from .families.family import Family, match_names, stored_as
 from .io.checkpoint import WEIGHTS_FILE, Checkpoint
 from .io.digest import BackgroundDigest
 from .io.hub import Source, resolve
@@ -92,18 +92,19 @@ def read_spec(family: Family, config: Config) -> EncoderSpec:
 
 
 def read_weights(family: Family, spec: EncoderSpec, folder: Path) -> MappedWeights:
-    """Every parameter by its canonical name, float32; views of the mapped file where it stores float32."""
+    """Every parameter by its canonical name; views of the mapped file where it stores float32."""
     checkpoint = Checkpoint(folder)
     shapes = checkpoint.shapes
     match = match_names(family, spec, shapes)
     check_shapes(
         spec,
-        {key: shapes[name] for key, name in match.stored_as.items()},
+        {key: stored.shape(shapes[stored.name]) for key, stored in match.stored.items()},
         surplus=match.surplus,
-        stored_as=family.names(spec),
+        stored_as={key: stored.name for key, stored in stored_as(family, spec).items()},
         source=f"checkpoint {folder}",
     )
-    weights = {key: checkpoint.read(name) for key, name in match.stored_as.items()}
-    return MappedWeights(
-        weights, [key for key, name in match.stored_as.items() if checkpoint.is_mapped(name)]
-    )
+    weights = {key: stored.of(checkpoint.read(stored.name)) for key, stored in match.stored.items()}
+    mapped = [
+        key for key, stored in match.stored.items() if not stored.copies and checkpoint.is_mapped(stored.name)
+    ]
+    return MappedWeights(weights, mapped)

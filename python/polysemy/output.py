@@ -123,7 +123,7 @@ class EncoderOutput:
         Layer 0 is the embedding output, k what layer k gives; negative numbers count from the end. Raises
         ``ValueError`` for a layer that ``forward`` was not asked for.
         """
-        number = layer_number(layer, self._spec.layers, first=0, name="hidden_state: layer")
+        number = layer_number(layer, len(self._spec.layers), first=0, name="hidden_state: layer")
         return _asked_for(self._hidden, number, "hidden_state", "layers")[self._rows(i)]
 
     def attention(self, i: int, layer: int) -> Floats:
@@ -132,10 +132,10 @@ class EncoderOutput:
         ``[h, q, k]`` is the share of token k in what head h gives token q; a row sums to 1. Layers count from
         1. Raises ``ValueError`` for a layer that ``forward`` was not asked for.
         """
-        number = layer_number(layer, self._spec.layers, first=1, name="attention: layer")
+        number = layer_number(layer, len(self._spec.layers), first=1, name="attention: layer")
         flat = _asked_for(self._attentions, number, "attention", "attentions")
         rows = self._rows(i)
-        heads, length = self._spec.heads, rows.stop - rows.start
+        heads, length = self._spec.layers[number - 1].attention.heads, rows.stop - rows.start
         squares = self._batch.lengths[: self._number(i)] ** 2
         start = heads * int(squares.sum())
         return flat[start : start + heads * length * length].reshape(heads, length, length)

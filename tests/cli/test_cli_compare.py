@@ -41,7 +41,7 @@ def test_compare_measures_what_the_library_says(model: Path) -> None:
     drift = measure(encoder, "banks", *texts)
     assert drift.tokens == (["bank", "##s"], ["bank", "##s"]) and drift.occurrences == (2, 1)
     assert drift.places == ((0, 5), (13, 18))
-    assert len(drift.layers) == SPEC.layers + 1
+    assert len(drift.layers) == len(SPEC.layers) + 1
     for layer, cosine in enumerate(drift.layers):
         a, b = (encoder.word_vectors(text, "banks", layer)[0].astype(np.float64) for text in texts)
         expected = a @ b / np.sqrt((a @ a) * (b @ b))

@@ -16,9 +16,9 @@ void one_product(const KernelTable& table, Random& random) {
   const Floats residual(m ? (m - 1) * c_stride + n : 0, random);
   Floats c(residual.size());
   PackedWeight packed(n, k);
-  packed.fill(table, weight.get(), k, 0, n);
+  packed.pack(table, {.data = weight.get(), .rows = n, .columns = k});
   Linear op{};
-  op.weight = &packed;
+  op.weight = packed.panels();
   op.a = a.get();
   op.a_stride = a_stride;
   op.rows = m;
@@ -43,6 +43,50 @@ void one_product(const KernelTable& table, Random& random) {
       const double error = std::abs(static_cast<double>(c[i * c_stride + j]) - (sum + added));
       expect(error <= 8 * kUnit * (size + std::abs(added)),
              "product of " + std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k));
+    }
+  }
+}
+
+// relu(a G^T + bias) * (a U^T + bias), whole and from any share of the pairs of panels.
+void one_gated_product(const KernelTable& table, Random& random) {
+  const int64_t m = random.between(1, 250), n = random.between(1, 90);
+  const int64_t k = random.below(8) == 0 ? random.between(380, 800) : random.between(1, 70);
+  const int64_t columns = round_up(n, kLanes);
+  const Floats a(m * k, random), gate(n * k, random), up(n * k, random), bias(2 * columns, random);
+  const Floats c(m * n), sums(kSumsPerThread);
+  Panels panels{.n = n, .k = k, .gated = true};
+  const Buffer memory(panels.bytes());
+  panels.data = memory.data();
+  panels.pack(table, {.data = gate.get(), .rows = n, .columns = k}, 0, 2);
+  panels.pack(table, {.data = up.get(), .rows = n, .columns = k}, 1, 2);
+  const Linear op{.weight = panels,
+                  .a = a.get(),
+                  .a_stride = k,
+                  .rows = m,
+                  .c = c.get(),
+                  .c_stride = n,
+                  .bias = random.below(2) ? bias.get() : nullptr,
+                  .activation = Activation::kRelu,
+                  .sums = sums.get()};
+  const int64_t pairs = panels.count() / 2, middle = random.between(0, pairs);
+  linear(table, op.of_panels({0, 2 * middle}));
+  linear(table, op.of_panels({2 * middle, 2 * pairs}));
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t at = j / kLanes * 2 * kLanes + j % kLanes;
+      double sum[2] = {0, 0}, size[2] = {0, 0};
+      for (int side = 0; side < 2; ++side) {
+        for (int64_t l = 0; l < k; ++l) {
+          const double w = static_cast<double>((side ? up : gate)[j * k + l]);
+          sum[side] += static_cast<double>(a[i * k + l]) * w;
+          size[side] += std::abs(static_cast<double>(a[i * k + l]) * w);
+        }
+        if (op.bias) sum[side] += static_cast<double>(bias[at + side * kLanes]);
+        size[side] += 1.0;  // no bias is larger
+      }
+      const double exact = std::max(0.0, sum[0]) * sum[1];
+      const double error = std::abs(static_cast<double>(c[i * n + j]) - exact);
+      expect(error <= 8 * kUnit * (size[0] * (std::abs(sum[1]) + size[1]) + std::abs(exact)), "gated product");
     }
   }
 }
@@ -85,6 +129,7 @@ void several_products(const KernelTable& table, Random& random) {
 int main() {
   return trial::on_every_level(400, [](const KernelTable& table, Random& random) {
     one_product(table, random);
+    one_gated_product(table, random);
     several_products(table, random);
   });
 }

@@ -72,8 +72,9 @@ void one_embed(const KernelTable& table, Random& random, int64_t rows, int64_t c
   EmbedTask task{};
   task.ids = ids.get();
   task.positions = positions.get();
-  task.token_table = tokens.get();
-  task.position_table = places.get();
+  task.tokens = {.data = tokens.get()};
+  task.position_table = {.data = places.get()};
+  task.scale = 1.0f;
   task.out = out.get();
   task.out_stride = task.columns = columns;
   task.rows = rows;
@@ -110,7 +111,21 @@ void one_rotary(const KernelTable& table, Random& random, int64_t rows, int thre
   const Floats x(rows * heads * half * 2, random), out(x.size()), angles(rows * half, random, 3.0f);
   const Floats cosine(rows * half), sine(rows * half);
   for (int64_t i = 0; i < angles.size(); ++i) cosine[i] = std::cos(angles[i]), sine[i] = std::sin(angles[i]);
-  rotary_parallel(table, {x.get(), out.get(), cosine.get(), sine.get(), rows, heads, half * 2}, threads);
+  const int64_t dim = 2 * half, row = heads * dim;
+  rotary_parallel(table,
+                  {.x = x.get(),
+                   .out = out.get(),
+                   .x_row = row,
+                   .x_head = dim,
+                   .out_row = row,
+                   .out_head = dim,
+                   .cosine = cosine.get(),
+                   .sine = sine.get(),
+                   .angle_stride = half,
+                   .rows = rows,
+                   .heads = heads,
+                   .dim = dim},
+                  threads);
   for (int64_t i = 0; i < rows * heads; ++i) {
     for (int64_t j = 0; j < half; ++j) {
       const int64_t first = i * half * 2 + j, second = first + half;

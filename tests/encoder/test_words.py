@@ -105,7 +105,7 @@ def test_static_embedding_is_the_row(tiny: Encoder) -> None:
         ("banks", ValueError, r"'banks' is not one token but 2: \['bank', '##s'\]"),
         ("", ValueError, "not one token but 0"),
         (-1, ValueError, r"token must be in 0\.\.31, got -1"),
-        (SPEC.vocab, ValueError, "token must be in"),
+        (SPEC.embedding.vocab, ValueError, "token must be in"),
         (1.5, TypeError, "token must be an int, got float"),
         (True, TypeError, "token must be an int, got bool"),
         ("\ud800", ValueError, "token must be valid Unicode"),

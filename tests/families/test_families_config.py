@@ -25,13 +25,19 @@ def test_defaults_are_those_of_transformers() -> None:
         hidden_act=None, layer_norm_eps=None, type_vocab_size=None, position_embedding_type=None
     )
     spec = spec_of(config)
-    assert (spec.activation, spec.norm_eps, spec.token_types) == (Activation.GELU_ERF, 1e-12, 2)
+    layer = spec.layers[0]
+    assert (layer.ffn.activation, layer.attn_out.eps, spec.embedding.token_types) == (
+        Activation.GELU_ERF,
+        1e-12,
+        2,
+    )
 
 
 @pytest.mark.parametrize("model_type", ["roberta", "xlm-roberta", "camembert"])
 def test_roberta_positions_start_after_padding(model_type: str) -> None:
     spec = spec_of(bert_config(model_type=model_type, pad_token_id=1))
-    assert (spec.position_offset, spec.max_positions) == (2, SPEC.max_positions - 2)
+    assert (spec.embedding.position_offset, spec.max_positions) == (2, SPEC.max_positions - 2)
+    assert spec.embedding.padding_id == 1
 
 
 @pytest.mark.parametrize(
@@ -70,12 +76,12 @@ def test_not_modelled(changes: dict[str, object], message: str) -> None:
         ({"hidden_size": -24}, "hidden size must be a positive multiple"),
         ({"num_attention_heads": 0}, "got 24 and 0"),
         ({"num_attention_heads": 5}, "got 24 and 5"),
-        ({"num_hidden_layers": 0}, "layers must be in 1"),
-        ({"num_hidden_layers": 10**12}, "layers must be in 1"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers must be in 1"),
+        ({"num_hidden_layers": 10**12}, "num_hidden_layers must be in 1"),
         ({"vocab_size": 10**30}, "vocab must be in 1"),
-        ({"intermediate_size": 1 << 40}, "ffn must be in 1"),
+        ({"intermediate_size": 1 << 40}, "ffn.width must be in 1"),
         ({"layer_norm_eps": "small"}, "layer_norm_eps must be a number"),
-        ({"layer_norm_eps": float("inf")}, "norm_eps"),
+        ({"layer_norm_eps": float("inf")}, "norm.eps"),
         ({"layer_norm_eps": 10**400}, "layer_norm_eps must be a float64, got more"),
         ({"hidden_act": 3}, "hidden_act must be a string"),
         ({"model_type": ["bert"]}, "model_type must be a string"),

@@ -19,7 +19,7 @@ def test_reference_in_float64(built: Built) -> None:
     loaded = load_model(str(built.folder))
     offsets = np.cumsum([0, *map(len, IDS)])
     states = encode_tokens(loaded.spec, loaded.weights, np.concatenate(IDS), offsets)
-    width = max(loaded.spec.hidden, loaded.spec.ffn)
+    width = max(loaded.spec.hidden, loaded.spec.layers[0].ffn.width)
     for i, ids in enumerate(IDS):
         hidden, attentions = states_and_attentions(built.model, ids)
         for layer, exact in enumerate(hidden):
@@ -33,9 +33,9 @@ def test_reference_in_float64(built: Built) -> None:
 def test_encoder(built: Built) -> None:
     encoder = Encoder.from_pretrained(built.folder)
     spec = encoder.spec
-    layers = range(spec.layers + 1)
+    layers = range(len(spec.layers) + 1)
     output = encoder.forward(IDS, layers=layers, attentions=layers[1:])
-    width = max(spec.hidden, spec.ffn)
+    width = max(spec.hidden, spec.layers[0].ffn.width)
     for i, ids in enumerate(IDS):
         hidden, attentions = states_and_attentions(built.model, ids)
         for layer, exact in enumerate(hidden):
@@ -56,5 +56,5 @@ def test_longest_sequence(built: Built) -> None:
     longest = [10 + i % 40 for i in range(encoder.spec.max_positions)]
     exact = states_and_attentions(built.model, longest)[0][-1]
     got = encoder.forward([longest]).hidden_state(0)
-    width = max(encoder.spec.hidden, encoder.spec.ffn)
-    assert np.abs(got - exact).max() <= bound(exact, 2.0**-24, width, encoder.spec.layers)
+    width = max(encoder.spec.hidden, encoder.spec.layers[0].ffn.width)
+    assert np.abs(got - exact).max() <= bound(exact, 2.0**-24, width, len(encoder.spec.layers))

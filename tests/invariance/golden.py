@@ -14,9 +14,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from deterministic import SPECS, Floats, engine, integers, values, weights_of
+from deterministic import SPECS, Floats, encoder_of, integers, values, weights_of
 from polysemy import _core
 
+#: In the order of the hashes.
+POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken")
 FILE = Path(__file__).parents[1] / "data" / "golden.json"
 
 
@@ -24,14 +26,14 @@ def encoder_outputs(model: str, isa: str) -> dict[str, Floats]:
     """Everything that one forward pass over five sequences gives."""
     lengths = [1, 17, 64, 5, 530]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    ids = integers(f"golden {model}", int(offsets[-1]), 0, SPECS[model].vocab).astype(np.int32)
-    layers = list(range(SPECS[model].layers + 1))
-    encoder = engine(model, weights_of(model))
+    ids = integers(f"golden {model}", int(offsets[-1]), 0, SPECS[model].embedding.vocab).astype(np.int32)
+    layers = list(range(len(SPECS[model].layers) + 1))
+    encoder = encoder_of(model, weights_of(model))
     outputs = {}
-    for pooling in range(6):
-        result = encoder.forward(ids, offsets, pooling=pooling, normalize=pooling < 3, isa=isa)
+    for number, pooling in enumerate(POOLINGS):
+        result = encoder.forward(ids, offsets, pooling=pooling, normalize=number < 3, isa=isa)
         assert result["pooled"] is not None
-        outputs[f"{model} pooled {pooling}"] = result["pooled"]
+        outputs[f"{model} pooled {number}"] = result["pooled"]
     result = encoder.forward(ids, offsets, layers=layers, attentions=layers[1:], isa=isa)
     for layer in layers:
         outputs[f"{model} hidden {layer}"] = result["hidden"][layer]

@@ -8,17 +8,17 @@ from functools import cache
 
 import numpy as np
 import pytest
-from deterministic import SPECS, engine, integers, weights_of
+from deterministic import SPECS, encoder_of, integers, weights_of
 from numpy.typing import NDArray
 from polysemy import _core, reference
-from polysemy.model.spec import Pooling
 
 TRIALS = 2000
 #: The last rows of the token table are poison, each of its own kind; texts are made of the others.
 POISON = (np.nan, np.inf, -np.inf, 1e38, -3e38, 1e-42)
-CLEAN = SPECS["even"].vocab - len(POISON)
+CLEAN = SPECS["even"].embedding.vocab - len(POISON)
 LENGTHS = (1, 2, 3, 7, 15, 16, 17, 24, 25, 33, 48, 64, 70)
 LONG = (520, 601)  # more keys than one block of attention
+POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken")
 SCHEDULES = ("auto", "throughput", "latency")
 
 #: All levels that promise the same bits.
@@ -30,7 +30,7 @@ class Case:
     """A model whose table is partly poison, the texts, and what each gives alone on one thread."""
 
     name: str
-    engine: _core.Engine
+    encoder: _core.Encoder
     texts: list[NDArray[np.int32]]
     poison: list[NDArray[np.int32]]
     alone: list[dict[str, bytes]]
@@ -43,7 +43,7 @@ def ragged(texts: list[NDArray[np.int32]]) -> tuple[NDArray[np.int32], NDArray[n
 
 def types_of(name: str, offsets: NDArray[np.int64]) -> NDArray[np.int32] | None:
     """The second half of every text has the last token type."""
-    if not SPECS[name].token_types:
+    if not SPECS[name].embedding.token_types:
         return None
     lengths = np.diff(offsets)
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
@@ -51,20 +51,20 @@ def types_of(name: str, offsets: NDArray[np.int64]) -> NDArray[np.int32] | None:
 
 
 def run(
-    case: Case, texts: list[NDArray[np.int32]], pooling: int, schedule: str, threads: int, isa: str
+    case: Case, texts: list[NDArray[np.int32]], pooling: str, schedule: str, threads: int, isa: str
 ) -> list[dict[str, NDArray[np.float32]]]:
-    """Everything that the engine says of each text."""
+    """Everything that the encoder says of each text."""
     spec = SPECS[case.name]
     ids, offsets = ragged(texts)
-    numbers = list(range(spec.layers + 1))
-    result = case.engine.forward(
+    numbers = list(range(len(spec.layers) + 1))
+    result = case.encoder.forward(
         ids,
         offsets,
         types_of(case.name, offsets),
         layers=numbers,
         attentions=numbers[1:],
         pooling=pooling,
-        normalize=pooling % 2 == 0,
+        normalize=POOLINGS.index(pooling) % 2 == 0,
         schedule=schedule,
         num_threads=threads,
         isa=isa,
@@ -93,14 +93,14 @@ def case_of(name: str) -> Case:
     counts = [*LENGTHS, *LENGTHS, *LONG]
     texts = [integers(f"{name} text {i}", n, 0, CLEAN).astype(np.int32) for i, n in enumerate(counts)]
     poison = [
-        integers(f"{name} poison {i}", n, CLEAN, SPECS[name].vocab).astype(np.int32)
+        integers(f"{name} poison {i}", n, CLEAN, SPECS[name].embedding.vocab).astype(np.int32)
         for i, n in enumerate((1, 5, 16, 40, 64))
     ]
-    poison += [np.full(9, row, np.int32) for row in range(CLEAN, SPECS[name].vocab)]
-    case = Case(name, engine(name, weights), texts, poison, [])
+    poison += [np.full(9, row, np.int32) for row in range(CLEAN, SPECS[name].embedding.vocab)]
+    case = Case(name, encoder_of(name, weights), texts, poison, [])
     for text in texts:
         everything: dict[str, bytes] = {}
-        for pooling in Pooling:
+        for pooling in POOLINGS:
             found = run(case, [text], pooling, "throughput", 1, LEVELS[0])[0]
             for what, array in found.items():
                 # The hidden states are the oracle of 2,000 trials: they must say something.
@@ -115,7 +115,7 @@ def case_of(name: str) -> Case:
 def test_poison_is_poison(name: str) -> None:
     case = case_of(name)
     for isa in LEVELS:
-        spoilt = [run(case, [p], 0, "auto", 1, isa)[0]["hidden 0"] for p in case.poison]
+        spoilt = [run(case, [p], "mean", "auto", 1, isa)[0]["hidden 0"] for p in case.poison]
         assert sum(not np.isfinite(states).all() for states in spoilt) >= len(case.poison) // 2
 
 
@@ -137,7 +137,7 @@ def test_no_bit_depends_on_the_batch(name: str) -> None:
         members += [-1 - int(next(draw)) % len(case.poison) for _ in range(next(draw) % 4)]
         order = np.argsort([next(draw) for _ in members], kind="stable")
         members = [members[i] for i in order]
-        pooling = int(next(draw)) % len(Pooling)
+        pooling = POOLINGS[next(draw) % len(POOLINGS)]
         schedule = SCHEDULES[next(draw) % 3]
         threads = 1 + int(next(draw)) % 4
         isa = LEVELS[next(draw) % len(LEVELS)]
@@ -166,9 +166,9 @@ def test_baseline_is_as_accurate(name: str) -> None:
     ids, offsets = ragged(case.texts[: len(LENGTHS)])
     types = types_of(name, offsets)
     exact = reference.encode_tokens(spec, weights, ids, offsets, types, dtype=np.float64)
-    layers = list(range(spec.layers + 1))
+    layers = list(range(len(spec.layers) + 1))
     fused, plain = (
-        engine(name, weights).forward(ids, offsets, types, layers=layers, isa=isa)["hidden"]
+        encoder_of(name, weights).forward(ids, offsets, types, layers=layers, isa=isa)["hidden"]
         for isa in (LEVELS[0], "baseline")
     )
     unit = np.finfo(np.float32).eps / 2
@@ -177,7 +177,7 @@ def test_baseline_is_as_accurate(name: str) -> None:
         scale = np.abs(oracle).max()
         of_fused, of_plain = (np.abs(x[layer] - oracle).max() for x in (fused, plain))
         # Rounding errors of a chain of n operations add up like a random walk, sqrt(n) of them per layer.
-        bound = (1 + layer) * np.sqrt(spec.ffn + 4 * spec.hidden) * 4 * unit * scale
+        bound = (1 + layer) * np.sqrt(spec.layers[0].ffn.width + 4 * spec.hidden) * 4 * unit * scale
         assert of_fused <= bound
         assert of_plain <= bound
         assert of_plain <= 4 * max(of_fused, unit * scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from polysemy.model.spec import Activation, EncoderSpec
+from polysemy.families.bert import post_norm_layer
+from polysemy.model.spec import Activation, EmbeddingSpec, EncoderSpec, Norm, NormSpec
 from polysemy.reference import encode_tokens
 
 HIDDEN, LAYERS, HEADS, FFN, VOCAB, POSITIONS = 24, 3, 4, 40, 50, 20
@@ -25,10 +27,10 @@ PARTS = {
     "attention.key": "attention.self.key",
     "attention.value": "attention.self.value",
     "attention.output": "attention.output.dense",
-    "attention.norm": "attention.output.LayerNorm",
+    "attn_out": "attention.output.LayerNorm",
     "ffn.up": "intermediate.dense",
     "ffn.down": "output.dense",
-    "ffn.norm": "output.LayerNorm",
+    "ffn_out": "output.LayerNorm",
 }
 
 
@@ -68,19 +70,10 @@ def _weights(model: Any) -> dict[str, Any]:
 
 
 def _spec(activation: str) -> EncoderSpec:
-    return EncoderSpec(
-        hidden=HIDDEN,
-        layers=LAYERS,
-        heads=HEADS,
-        head_dim=HIDDEN // HEADS,
-        ffn=FFN,
-        vocab=VOCAB,
-        max_positions=POSITIONS,
-        position_offset=0,
-        token_types=2,
-        norm_eps=1e-12,
-        activation=ACTIVATIONS[activation],
-    )
+    norm = NormSpec(Norm.LAYER, 1e-12, bias=True)
+    layer = post_norm_layer(HEADS, HIDDEN // HEADS, FFN, ACTIVATIONS[activation], norm)
+    embedding = EmbeddingSpec(VOCAB, HIDDEN, token_types=2, positions=True, norm=norm)
+    return EncoderSpec(HIDDEN, POSITIONS, embedding, layer.times(LAYERS))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -123,8 +116,6 @@ def test_types_default_to_zero_and_precision_is_chosen() -> None:
 
 def test_positions_may_start_later() -> None:
     """Rows of the position table that a family skips are never read."""
-    import dataclasses
-
     model, spec = _bert("gelu"), _spec("gelu")
     weights = _weights(model)
     shifted = {
@@ -133,5 +124,6 @@ def test_positions_may_start_later() -> None:
     }
     ids, offsets = np.arange(10), [0, 4, 10]
     expected = encode_tokens(spec, weights, ids, offsets)
-    moved = encode_tokens(dataclasses.replace(spec, position_offset=2), shifted, ids, offsets)
+    later = replace(spec, embedding=replace(spec.embedding, position_offset=2))
+    moved = encode_tokens(later, shifted, ids, offsets)
     np.testing.assert_array_equal(moved.hidden_states[-1], expected.hidden_states[-1])

@@ -49,7 +49,7 @@ def measure(encoder: Encoder, word: str, first: str, second: str) -> Drift:
     tokenizer = encoder.tokenizer
     if tokenizer is None:
         raise PolysemyError("compare: this model has no tokenizer")
-    texts, every_layer = (first, second), range(encoder.spec.layers + 1)
+    texts, every_layer = (first, second), range(len(encoder.spec.layers) + 1)
     output = encoder.forward(texts, layers=every_layer)
     uses = [
         uses_of_word(

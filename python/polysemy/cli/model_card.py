@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..encoder import Encoder
 from ..model.pooling import describe
+from ..model.spec import LayerSpec
 
 __all__ = ["card_facts", "card_rows", "licence_of"]
 
@@ -19,19 +20,30 @@ def card_facts(encoder: Encoder) -> dict[str, object]:
         "family": card.model_type,
         "licence": licence_of(Path(card.folder)) if card.folder else None,
         "sha256": card.sha256,
-        "layers": spec.layers,
+        "layers": len(spec.layers),
         "hidden": spec.hidden,
-        "heads": spec.heads,
-        "head_dim": spec.head_dim,
-        "ffn": spec.ffn,
-        "activation": spec.activation.name.lower(),
-        "vocabulary": spec.vocab,
+        **_layer_facts(spec.layers),
+        "vocabulary": spec.embedding.vocab,
         "parameters": encoder.parameters,
         "pooling": None if head is None else describe(head.modes),
         "normalize": None if head is None else head.normalize,
         "dimensions": encoder.dim,
         "max_seq_length": encoder.max_seq_length,
         "prompts": card.prompts,
+    }
+
+
+def _layer_facts(layers: tuple[LayerSpec, ...]) -> dict[str, object]:
+    """What all layers have in common; None where they differ, or where there are none."""
+
+    def common(values: set[object]) -> object:
+        return values.pop() if len(values) == 1 else None
+
+    return {
+        "heads": common({layer.attention.heads for layer in layers}),
+        "head_dim": common({layer.attention.head_dim for layer in layers}),
+        "ffn": common({layer.ffn.width for layer in layers}),
+        "activation": common({layer.ffn.activation.name.lower() for layer in layers}),
     }
 
 
@@ -43,8 +55,8 @@ def card_rows(facts: dict[str, object]) -> list[tuple[str, str]]:
     rows += [
         ("licence", str(facts["licence"] or "not stated in the model's README")),
         ("family", f"{facts['family']}"),
-        ("layers", f"{facts['layers']}, each with {facts['heads']} heads of {facts['head_dim']}"),
-        ("hidden size", f"{facts['hidden']}, feed-forward {facts['ffn']} ({facts['activation']})"),
+        ("layers", f"{facts['layers']}{_heads(facts)}"),
+        ("hidden size", f"{facts['hidden']}{_feed_forward(facts)}"),
         ("vocabulary", f"{facts['vocabulary']:,} tokens"),
         ("parameters", f"{facts['parameters']:,}"),
         ("pooling", _pooling(facts)),
@@ -53,6 +65,16 @@ def card_rows(facts: dict[str, object]) -> list[tuple[str, str]]:
     if isinstance(facts["prompts"], dict) and facts["prompts"]:
         rows.append(("prompts", ", ".join(facts["prompts"])))
     return rows
+
+
+def _heads(facts: dict[str, object]) -> str:
+    if facts["heads"] is None or facts["head_dim"] is None:
+        return ""
+    return f", each with {facts['heads']} heads of {facts['head_dim']}"
+
+
+def _feed_forward(facts: dict[str, object]) -> str:
+    return "" if facts["ffn"] is None else f", feed-forward {facts['ffn']} ({facts['activation']})"
 
 
 def _pooling(facts: dict[str, object]) -> str:

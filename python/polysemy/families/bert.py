@@ -5,11 +5,22 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 
 from __future__ import annotations
 
-from ..model.spec import EncoderSpec
-from .config import Config
-from .family import Family, with_parameters
+import math
 
-__all__ = ["FAMILY", "bert_names", "bert_spec"]
+from ..model.spec import (
+    Activation,
+    AttentionSpec,
+    EmbeddingSpec,
+    EncoderSpec,
+    FeedForwardSpec,
+    LayerSpec,
+    Norm,
+    NormSpec,
+)
+from .config import Config
+from .family import Family, layer_names, with_parameters
+
+__all__ = ["FAMILY", "bert_names", "bert_spec", "post_norm_layer"]
 
 
 def refuse_variants(config: Config) -> None:
@@ -23,23 +34,44 @@ def refuse_variants(config: Config) -> None:
     config.require("auto_map")  # code that comes with the checkpoint replaces the graph
 
 
-def bert_spec(config: Config, *, position_offset: int = 0, default_eps: float = 1e-12) -> EncoderSpec:
+def post_norm_layer(heads: int, head_dim: int, ffn: int, activation: Activation, norm: NormSpec) -> LayerSpec:
+    """A layer with a norm after each residual, and biases everywhere."""
+    return LayerSpec(
+        AttentionSpec(heads, kv_heads=heads, head_dim=head_dim, scale=1.0 / math.sqrt(head_dim)),
+        FeedForwardSpec(ffn, activation),
+        attn_out=norm,
+        ffn_out=norm,
+    )
+
+
+def bert_spec(
+    config: Config, *, position_offset: int = 0, padding_id: int = -1, default_eps: float = 1e-12
+) -> EncoderSpec:
     """The spec of a configuration with BERT's fields; ``position_offset`` rows of the table are skipped."""
     refuse_variants(config)
     hidden = config.integer("hidden_size")
     heads = config.integer("num_attention_heads")
+    norm = NormSpec(Norm.LAYER, config.number("layer_norm_eps", default_eps), bias=True)
+    layer = post_norm_layer(
+        heads,
+        config.head_dim(hidden, heads),
+        config.integer("intermediate_size"),
+        config.activation("hidden_act"),
+        norm,
+    )
     return EncoderSpec(
         hidden=hidden,
-        layers=config.integer("num_hidden_layers"),
-        heads=heads,
-        head_dim=config.head_dim(hidden, heads),
-        ffn=config.integer("intermediate_size"),
-        vocab=config.integer("vocab_size"),
         max_positions=config.integer("max_position_embeddings") - position_offset,
-        position_offset=position_offset,
-        token_types=config.integer("type_vocab_size", 2),
-        norm_eps=config.number("layer_norm_eps", default_eps),
-        activation=config.activation("hidden_act"),
+        embedding=EmbeddingSpec(
+            vocab=config.integer("vocab_size"),
+            width=hidden,
+            token_types=config.integer("type_vocab_size", 2),
+            positions=True,
+            position_offset=position_offset,
+            padding_id=padding_id,
+            norm=norm,
+        ),
+        layers=layer.times(config.layers("num_hidden_layers")),
     )
 
 
@@ -49,22 +81,23 @@ def bert_names(spec: EncoderSpec) -> dict[str, str]:
         "embeddings.token": "embeddings.word_embeddings.weight",
         "embeddings.position": "embeddings.position_embeddings.weight",
     }
-    if spec.token_types:
+    if spec.embedding.token_types:
         names["embeddings.type"] = "embeddings.token_type_embeddings.weight"
-    modules = {"embeddings.norm": "embeddings.LayerNorm"}
-    for i in range(spec.layers):
-        ours, theirs = f"layers.{i}", f"encoder.layer.{i}"
-        modules |= {
-            f"{ours}.attention.query": f"{theirs}.attention.self.query",
-            f"{ours}.attention.key": f"{theirs}.attention.self.key",
-            f"{ours}.attention.value": f"{theirs}.attention.self.value",
-            f"{ours}.attention.output": f"{theirs}.attention.output.dense",
-            f"{ours}.attention.norm": f"{theirs}.attention.output.LayerNorm",
-            f"{ours}.ffn.up": f"{theirs}.intermediate.dense",
-            f"{ours}.ffn.down": f"{theirs}.output.dense",
-            f"{ours}.ffn.norm": f"{theirs}.output.LayerNorm",
-        }
-    return names | with_parameters(modules)
+    layers = layer_names(
+        spec,
+        "encoder.layer.{}",
+        {
+            "attention.query": "attention.self.query",
+            "attention.key": "attention.self.key",
+            "attention.value": "attention.self.value",
+            "attention.output": "attention.output.dense",
+            "attn_out": "attention.output.LayerNorm",
+            "ffn.up": "intermediate.dense",
+            "ffn.down": "output.dense",
+            "ffn_out": "output.LayerNorm",
+        },
+    )
+    return names | with_parameters({"embeddings.norm": "embeddings.LayerNorm"} | layers)
 
 
 FAMILY = Family(

@@ -26,6 +26,10 @@ _ACTIVATIONS = {
 }
 
 
+# Far above any model, and small enough that a hostile number costs nothing.
+_MOST_LAYERS = 4096
+
+
 class Config:
     """A view of ``config.json`` whose getters check types and name the field in their errors.
 
@@ -71,6 +75,13 @@ class Config:
                 f"{self.source}: {name}={value!r} is not supported; supported: {', '.join(_ACTIVATIONS)}"
             )
         return _ACTIVATIONS[value]
+
+    def layers(self, name: str) -> int:
+        """A number of layers."""
+        value = self.integer(name)
+        if not 1 <= value <= _MOST_LAYERS:
+            raise CheckpointError(f"{self.source}: {name} must be in 1..{_MOST_LAYERS}, got {value}")
+        return value
 
     def head_dim(self, hidden: int, heads: int) -> int:
         """The width of a head where the configuration implies it."""

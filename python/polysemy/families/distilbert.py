@@ -5,10 +5,10 @@ Sanh et al., "DistilBERT, a distilled version of BERT: smaller, faster, cheaper 
 
 from __future__ import annotations
 
-from ..model.spec import EncoderSpec
-from .bert import refuse_variants
+from ..model.spec import EmbeddingSpec, EncoderSpec, Norm, NormSpec
+from .bert import post_norm_layer, refuse_variants
 from .config import Config
-from .family import Family, with_parameters
+from .family import Family, layer_names, with_parameters
 
 __all__ = ["FAMILY"]
 
@@ -18,38 +18,41 @@ def _spec(config: Config) -> EncoderSpec:
     refuse_variants(config)
     hidden = config.integer("dim")
     heads = config.integer("n_heads")
+    norm = NormSpec(Norm.LAYER, 1e-12, bias=True)  # fixed by the architecture, not by the configuration
+    layer = post_norm_layer(
+        heads,
+        config.head_dim(hidden, heads),
+        config.integer("hidden_dim"),
+        config.activation("activation"),
+        norm,
+    )
     return EncoderSpec(
         hidden=hidden,
-        layers=config.integer("n_layers"),
-        heads=heads,
-        head_dim=config.head_dim(hidden, heads),
-        ffn=config.integer("hidden_dim"),
-        vocab=config.integer("vocab_size"),
         max_positions=config.integer("max_position_embeddings"),
-        token_types=0,
-        norm_eps=1e-12,  # fixed by the architecture, not by the configuration
-        activation=config.activation("activation"),
+        embedding=EmbeddingSpec(vocab=config.integer("vocab_size"), width=hidden, positions=True, norm=norm),
+        layers=layer.times(config.layers("n_layers")),
     )
 
 
 def _names(spec: EncoderSpec) -> dict[str, str]:
-    modules = {"embeddings.norm": "embeddings.LayerNorm"}
-    for i in range(spec.layers):
-        ours, theirs = f"layers.{i}", f"transformer.layer.{i}"
-        modules |= {
-            f"{ours}.attention.query": f"{theirs}.attention.q_lin",
-            f"{ours}.attention.key": f"{theirs}.attention.k_lin",
-            f"{ours}.attention.value": f"{theirs}.attention.v_lin",
-            f"{ours}.attention.output": f"{theirs}.attention.out_lin",
-            f"{ours}.attention.norm": f"{theirs}.sa_layer_norm",
-            f"{ours}.ffn.up": f"{theirs}.ffn.lin1",
-            f"{ours}.ffn.down": f"{theirs}.ffn.lin2",
-            f"{ours}.ffn.norm": f"{theirs}.output_layer_norm",
-        }
+    layers = layer_names(
+        spec,
+        "transformer.layer.{}",
+        {
+            "attention.query": "attention.q_lin",
+            "attention.key": "attention.k_lin",
+            "attention.value": "attention.v_lin",
+            "attention.output": "attention.out_lin",
+            "attn_out": "sa_layer_norm",
+            "ffn.up": "ffn.lin1",
+            "ffn.down": "ffn.lin2",
+            "ffn_out": "output_layer_norm",
+        },
+    )
     return {
         "embeddings.token": "embeddings.word_embeddings.weight",
         "embeddings.position": "embeddings.position_embeddings.weight",
-    } | with_parameters(modules)
+    } | with_parameters({"embeddings.norm": "embeddings.LayerNorm"} | layers)
 
 
 FAMILY = Family(

@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import CheckpointError
 from ..model.spec import EncoderSpec
 from .config import Config
 
-__all__ = ["Family", "NameMatch", "match_names"]
+__all__ = ["Family", "NameMatch", "Stored", "match_names", "with_parameters"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How a checkpoint stores a parameter, where that is more than a name."""
+
+    name: str
+    """Of the tensor, without a prefix."""
+    part: tuple[int, int] = (0, 1)
+    """``(i, n)``: the parameter is the i-th of n equal parts of the tensor's rows."""
+    rows: tuple[int, int] | None = None
+    """Or these rows of it, half open, where parts differ in size."""
+    plus: float = 0.0
+    """Added to every element: some norms store their weight minus one."""
+    transposed: bool = False
+    """Stored as (in, out)."""
+
+    @property
+    def copies(self) -> bool:
+        """Whether the parameter is not simply some rows of the tensor."""
+        return self.plus != 0.0 or self.transposed
+
+    def shape(self, stored: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the parameter in a tensor of this shape."""
+        if not stored:
+            return stored
+        shape = (self._rows(stored[0]), *stored[1:])
+        return shape[::-1] if self.transposed else shape
+
+    def of(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """The parameter, C-contiguous; a view where the tensor holds it as it is."""
+        if self.rows is not None:
+            tensor = tensor[self.rows[0] : self.rows[1]]
+        elif self.part != (0, 1):
+            count = self._rows(len(tensor))
+            tensor = tensor[self.part[0] * count : (self.part[0] + 1) * count]
+        if self.plus:
+            tensor = tensor + np.float32(self.plus)
+        return np.ascontiguousarray(tensor.T) if self.transposed else tensor
+
+    def _rows(self, stored: int) -> int:
+        if self.rows is not None:
+            return min(self.rows[1], stored) - min(self.rows[0], stored)
+        # Rows that don't divide evenly belong to no parameter: the shape of the whole shows that.
+        return stored // self.part[1] if stored % self.part[1] == 0 else stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +69,8 @@ class Family:
     """Values of ``model_type`` in config.json that this family answers to."""
     spec: Callable[[Config], EncoderSpec]
     """config.json -> spec; raises on every value that the graph does not model."""
-    names: Callable[[EncoderSpec], dict[str, str]]
-    """Canonical name -> name in the checkpoint, without a prefix."""
+    names: Callable[[EncoderSpec], Mapping[str, str | Stored]]
+    """Canonical name -> how the checkpoint stores it, without a prefix."""
     prefixes: tuple[str, ...] = ()
     """What checkpoints saved with a task head put before the encoder's names."""
     ignored: tuple[str, ...] = ()
@@ -30,9 +79,9 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """``stored_as``: canonical name -> name in the file. ``surplus``: names that answer to nothing."""
+    """``stored``: canonical name -> what to read. ``surplus``: names in the file that answer to nothing."""
 
-    stored_as: dict[str, str]
+    stored: dict[str, Stored]
     surplus: list[str]
 
 
@@ -42,24 +91,31 @@ _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 _LEGACY_ENDINGS = {".gamma": ".weight", ".beta": ".bias"}
 
 
-def match_names(family: Family, spec: EncoderSpec, stored: Iterable[str]) -> NameMatch:
-    """Find out which stored tensor is which parameter.
+def stored_as(family: Family, spec: EncoderSpec) -> dict[str, Stored]:
+    """Canonical name -> how the family stores it."""
+    names = family.names(spec)
+    return {key: Stored(value) if isinstance(value, str) else value for key, value in names.items()}
+
+
+def match_names(family: Family, spec: EncoderSpec, found: Iterable[str]) -> NameMatch:
+    """Find out which stored tensor is which parameter, or holds several.
 
     Raises ``CheckpointError`` when two stored names mean the same parameter.
     """
-    canonical = {name: key for key, name in family.names(spec).items()}
+    wanted: dict[str, list[tuple[str, Stored]]] = {}
+    for key, stored in stored_as(family, spec).items():
+        wanted.setdefault(stored.name, []).append((key, stored))
     match = NameMatch({}, [])
-    for name in stored:
+    for name in found:
         bare = _bare(name, family.prefixes)
-        key = canonical.get(bare)
-        if key is not None:
-            if key in match.stored_as:
-                raise CheckpointError(
-                    f"checkpoint: {match.stored_as[key]!r} and {name!r} are the same parameter, {key}"
-                )
-            match.stored_as[key] = name
-        elif bare not in _BUFFERS and not bare.startswith(family.ignored):
+        if bare not in wanted and bare not in _BUFFERS and not bare.startswith(family.ignored):
             match.surplus.append(name)
+        for key, stored in wanted.get(bare, ()):
+            if key in match.stored:
+                raise CheckpointError(
+                    f"checkpoint: {match.stored[key].name!r} and {name!r} are the same parameter, {key}"
+                )
+            match.stored[key] = Stored(name, stored.part, stored.rows, stored.plus, stored.transposed)
     return match
 
 
@@ -77,3 +133,16 @@ def _bare(name: str, prefixes: Iterable[str]) -> str:
 def with_parameters(modules: Mapping[str, str]) -> dict[str, str]:
     """The same map for the ``weight`` and ``bias`` of each module."""
     return {f"{key}.{part}": f"{name}.{part}" for key, name in modules.items() for part in ("weight", "bias")}
+
+
+def layer_names(spec: EncoderSpec, theirs: str, parts: Mapping[str, str]) -> dict[str, str]:
+    """``parts`` of every set of weights: ``layers.i.<key>`` -> ``theirs`` (with ``{}`` for i) and the value."""
+    return {
+        f"layers.{i}.{key}": f"{theirs.format(i)}.{name}"
+        for i in _sets_of_weights(spec)
+        for key, name in parts.items()
+    }
+
+
+def _sets_of_weights(spec: EncoderSpec) -> Iterator[int]:
+    return iter(range(1 + max((layer.weights for layer in spec.layers), default=-1)))

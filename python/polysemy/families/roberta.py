@@ -15,8 +15,10 @@ __all__ = ["FAMILY"]
 
 
 def _spec(config: Config) -> EncoderSpec:
-    # Positions count from pad_token_id + 1, so the table has that many rows more than there are positions.
-    return bert_spec(config, position_offset=config.integer("pad_token_id", 1) + 1)
+    # Positions count from pad_token_id + 1, so the table has that many rows more than there are positions. A token
+    # of that id has the row of its own number.
+    padding = config.integer("pad_token_id", 1)
+    return bert_spec(config, position_offset=padding + 1, padding_id=padding)
 
 
 FAMILY = Family(

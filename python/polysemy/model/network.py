@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .params import check_shapes
 from .pooling import SentenceHead
-from .spec import EncoderSpec
+from .spec import POOLING_CODES, EncoderSpec, native
 
 __all__ = ["MappedWeights", "Network", "Results"]
 
@@ -50,7 +50,7 @@ class Network:
     misshaped ones, ``TypeError`` for another dtype and ``ValueError`` for another layout.
     """
 
-    __slots__ = ("_engine", "_token_table", "spec")
+    __slots__ = ("_encoder", "_token_table", "spec")
 
     def __init__(self, spec: EncoderSpec, weights: Mapping[str, Floats]) -> None:
         if not isinstance(spec, EncoderSpec):
@@ -61,7 +61,7 @@ class Network:
         self.spec = spec
         self._token_table = weights["embeddings.token"]
         mapped = weights.mapped if isinstance(weights, MappedWeights) else ()
-        self._engine = _core.Engine(spec.plain(), dict(weights), mapped)
+        self._encoder = _core.Encoder(native(spec), dict(weights), mapped)
 
     def token_row(self, token: int) -> Floats:
         """A copy of a row of the token table, (hidden,)."""
@@ -84,16 +84,16 @@ class Network:
         ``layers`` and ``attentions`` are absolute numbers. Only what is asked for is computed; the vectors of
         a ``head`` need all layers; with ``normalize`` they have length 1, for a head that pools with one mode.
         """
-        last = self.spec.layers
+        last = len(self.spec.layers)
         fused = None if head is None else head.fused()
         unfused = head is not None and fused is None
-        result = self._engine.forward(
+        result = self._encoder.forward(
             ids,
             offsets,
             None,
             layers=sorted({*layers, last} if unfused else layers),
             attentions=sorted(attentions),
-            pooling=-1 if fused is None else int(fused),
+            pooling=None if fused is None else POOLING_CODES[fused],
             normalize=normalize,
             num_threads=num_threads,
         )

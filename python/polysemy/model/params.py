@@ -1,4 +1,4 @@
-"""Canonical parameters of an encoder: their names and shapes, computed from its spec.
+"""Canonical parameters of an encoder: their names and shapes, as the compiled core lists them for a spec.
 
 Matrices of linear layers are ``(out, in)``: ``y = x @ weight.T + bias``.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from .. import _core
 from ..errors import CheckpointError
-from .spec import EncoderSpec
+from .spec import EncoderSpec, native
 
 __all__ = ["check_shapes", "count_parameters", "expected_shapes"]
 
@@ -20,32 +21,8 @@ _SHOWN = 20
 
 
 def expected_shapes(spec: EncoderSpec) -> dict[str, Shape]:
-    """Canonical name -> shape of every parameter that an encoder with this spec has."""
-    hidden, ffn = spec.hidden, spec.ffn
-    shapes: dict[str, Shape] = {
-        "embeddings.token": (spec.vocab, hidden),
-        "embeddings.position": (spec.position_offset + spec.max_positions, hidden),
-    }
-    if spec.token_types:
-        shapes["embeddings.type"] = (spec.token_types, hidden)
-
-    def norm(name: str) -> None:
-        shapes[f"{name}.weight"] = (hidden,)
-        shapes[f"{name}.bias"] = (hidden,)
-
-    def linear(name: str, out: int, inner: int) -> None:
-        shapes[f"{name}.weight"] = (out, inner)
-        shapes[f"{name}.bias"] = (out,)
-
-    norm("embeddings.norm")
-    for i in range(spec.layers):
-        for part in ("query", "key", "value", "output"):
-            linear(f"layers.{i}.attention.{part}", hidden, hidden)
-        norm(f"layers.{i}.attention.norm")
-        linear(f"layers.{i}.ffn.up", ffn, hidden)
-        linear(f"layers.{i}.ffn.down", hidden, ffn)
-        norm(f"layers.{i}.ffn.norm")
-    return shapes
+    """Canonical name -> shape of every parameter that an encoder with this spec has, in the order of their use."""
+    return dict(_core.parameters(native(spec)))
 
 
 def count_parameters(spec: EncoderSpec) -> int:

@@ -1,15 +1,32 @@
 """`EncoderSpec`: an encoder as data.
 
-The graph is the same for every family; a spec says how large its parts are and which variant of each
-part is meant. The C++ core and the NumPy reference read the same fields.
+The graph is the same for every family; a spec says how large its parts are and which variant of each part is
+meant. The compiled core has the same records, field by field, and the NumPy reference reads these.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from enum import IntEnum
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum, IntEnum
+from typing import Any
 
-__all__ = ["Activation", "EncoderSpec", "Pooling"]
+from .. import _core
+
+__all__ = [
+    "Activation",
+    "AttentionSpec",
+    "EmbeddingSpec",
+    "EncoderSpec",
+    "FeedForwardSpec",
+    "LayerSpec",
+    "Norm",
+    "NormSpec",
+    "Pooling",
+    "PositionBias",
+    "PositionBiasSpec",
+    "RotarySpec",
+    "native",
+]
 
 
 class Activation(IntEnum):
@@ -35,85 +52,190 @@ class Pooling(IntEnum):
     LAST_TOKEN = 5
 
 
-# Upper limits keep a hostile configuration from costing time or overflowing a product of sizes. They are
-# far above any encoder that fits a machine (2^16 * 2^20 floats in one matrix are 256 GiB), and none is above
-# what the compiled core takes.
-_LIMITS = {
-    "hidden": 1 << 16,
-    "layers": 1 << 12,
-    "heads": 1 << 12,
-    "head_dim": 1 << 12,
-    "ffn": 1 << 20,
-    "vocab": 1 << 24,
-    "max_positions": 1 << 24,
-    "position_offset": 1 << 16,
-    "token_types": 1 << 16,
-}
-_MAY_BE_ZERO = {"position_offset", "token_types"}
-_LEAST_EPS = (
-    2.0**-126
-)  # the smallest normal float32: less would be 0 in the core, and 0 / 0 for a constant row
+class Norm(str, Enum):
+    """Kinds of normalisation of a row."""
+
+    NONE = "none"
+    LAYER = "layer"  #: (x - mean) / sqrt(variance + eps) * weight + bias
+    RMS = "rms"  #: x / sqrt(mean of squares + eps) * weight + bias
+
+
+class PositionBias(str, Enum):
+    """What is added to a score by the distance between query and key."""
+
+    NONE = "none"
+    ALIBI = "alibi"  #: -slope * |distance|
+    BUCKETS = "buckets"  #: a learned number for each bucket of distances
+
+
+@dataclass(frozen=True, slots=True)
+class NormSpec:
+    """A norm, or (the default) none."""
+
+    kind: Norm = Norm.NONE
+    eps: float = 0.0
+    """Added to the variance, or to the mean square."""
+    bias: bool = False
+
+    def __bool__(self) -> bool:
+        return self.kind is not Norm.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class RotarySpec:
+    """Rotary positions (Su et al., arXiv:2104.09864): features d and d + pairs of each head turn together."""
+
+    frequencies: tuple[float, ...] = ()
+    """Radians per token of each pair, as float32; none: no rotation. At most half of ``head_dim``."""
+
+    def __bool__(self) -> bool:
+        return bool(self.frequencies)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionBiasSpec:
+    """A bias of the scores by distance, or (the default) none."""
+
+    kind: PositionBias = PositionBias.NONE
+    slopes: tuple[float, ...] = ()
+    """ALiBi, by head (Press et al., arXiv:2108.12409)."""
+    table: int = 0
+    """Buckets (Raffel et al., arXiv:1910.10683): which table of biases; layers may share one."""
+    buckets: int = 0
+    """Half of them are for later keys; half of each half for single distances, the rest grow in size."""
+    max_distance: int = 0
+    """From here on all distances are in the last bucket of their side."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionSpec:
+    """Self-attention of a layer."""
+
+    heads: int
+    kv_heads: int
+    """Divides ``heads``: neighbouring heads share keys and values."""
+    head_dim: int
+    scale: float
+    """Factor of the scores, usually 1 / sqrt(head_dim)."""
+    bias: bool = True
+    """Whether queries, keys and values have a bias."""
+    output_bias: bool = True
+    query_key_norm: NormSpec = NormSpec()
+    """Norm of each head's queries and keys, before they turn."""
+    rotary: RotarySpec = RotarySpec()
+    position_bias: PositionBiasSpec = PositionBiasSpec()
+    left: int | None = None
+    """Token i attends to tokens from i - left on; None: to all before it."""
+    right: int | None = None
+    """And up to i + right. Causal attention has ``right=0``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedForwardSpec:
+    """``down(activation(up(x)))``, or gated ``down(activation(gate(x)) * up(x))``."""
+
+    width: int
+    activation: Activation
+    gated: bool = False
+    up_bias: bool = True
+    """Of the gate, too."""
+    down_bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """A layer; every norm is optional.
+
+    ``x = attn_out(x + attn_post(attention(attn_in(x))))``, then ``x = ffn_out(x + ffn_post(ffn(ffn_in(x))))``.
+    """
+
+    attention: AttentionSpec
+    ffn: FeedForwardSpec
+    weights: int = 0
+    """Which set of weights this layer has; layers may share one."""
+    attn_in: NormSpec = NormSpec()
+    attn_post: NormSpec = NormSpec()
+    attn_out: NormSpec = NormSpec()
+    ffn_in: NormSpec = NormSpec()
+    ffn_post: NormSpec = NormSpec()
+    ffn_out: NormSpec = NormSpec()
+
+    def times(self, count: int) -> tuple[LayerSpec, ...]:
+        """``count`` layers like this one, each with weights of its own."""
+        return tuple(replace(self, weights=i) for i in range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpec:
+    """``projection(norm(scale * token + type + position))``, each part where there is one."""
+
+    vocab: int
+    """Rows of the token table: valid ids are ``0 .. vocab - 1``."""
+    width: int
+    """Width of the tables. Where it is not that of the hidden states, a projection follows the norm."""
+    scale: float = 1.0
+    """Factor of the token's row."""
+    token_types: int = 0
+    """Rows of the table of token types; 0 when there is none."""
+    positions: bool = False
+    """Whether there is a table of positions."""
+    position_offset: int = 0
+    """Its rows before that of the first token."""
+    padding_id: int = -1
+    """A token with this id has the row of this number, and is not counted; -1 when there is none."""
+    norm: NormSpec = NormSpec()
+    projection_bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """Sizes and variants of a transformer encoder (post-norm, learned absolute positions).
+    """A transformer encoder.
 
-    Raises ``TypeError`` for a field that is not of its type and ``ValueError`` for one out of range, naming
-    the field, what was expected and what came.
+    Raises ``TypeError`` for a field that is not of its type and ``ValueError`` for one that is out of range or
+    contradicts another, naming the field, what it must be and what it is.
     """
 
     hidden: int
     """Width of a hidden state."""
-    layers: int
-    """Number of layers."""
-    heads: int
-    """Attention heads per layer."""
-    head_dim: int
-    """Width of one head; ``heads * head_dim == hidden``."""
-    ffn: int
-    """Inner width of the feed-forward network."""
-    vocab: int
-    """Rows of the token table: valid ids are ``0 .. vocab - 1``."""
     max_positions: int
     """Longest sequence, in tokens."""
-    position_offset: int = 0
-    """Rows of the position table that come before the row of the first token."""
-    token_types: int = 2
-    """Rows of the token type table; 0 when there is none."""
-    norm_eps: float = 1e-12
-    """Added to the variance in every layer norm."""
-    activation: Activation = Activation.GELU_ERF
-    """Function between the two linear layers of the feed-forward network."""
+    embedding: EmbeddingSpec
+    layers: tuple[LayerSpec, ...] = field(default=())
+    """None: a static embedding."""
+    final_norm: NormSpec = NormSpec()
 
     def __post_init__(self) -> None:
-        for name, limit in _LIMITS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"EncoderSpec: {name} must be an int, got {type(value).__name__}")
-            least = 0 if name in _MAY_BE_ZERO else 1
-            if not least <= value <= limit:
-                raise ValueError(f"EncoderSpec: {name} must be in {least}..{limit}, got {value}")
-        if self.heads * self.head_dim != self.hidden:
-            raise ValueError(
-                f"EncoderSpec: heads * head_dim must equal hidden={self.hidden}, "
-                f"got {self.heads} * {self.head_dim} = {self.heads * self.head_dim}"
-            )
-        eps = self.norm_eps
-        if isinstance(eps, bool) or not isinstance(eps, (int, float)):
-            raise TypeError(f"EncoderSpec: norm_eps must be a float, got {type(eps).__name__}")
-        if not _LEAST_EPS <= eps < 1.0:
-            raise ValueError(f"EncoderSpec: norm_eps must be at least 2^-126 and less than 1, got {eps}")
-        if not isinstance(self.activation, Activation):
-            raise TypeError(
-                f"EncoderSpec: activation must be an Activation, got {type(self.activation).__name__}"
-            )
+        native(self)
 
-    def plain(self) -> dict[str, object]:
-        """The fields as plain numbers, the form that the compiled core takes."""
-        values: dict[str, object] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            values[field.name] = int(value) if isinstance(value, IntEnum) else value
-        values["norm_eps"] = float(self.norm_eps)
-        return values
+    @property
+    def heads(self) -> int:
+        """Most attention heads of a layer; 0 without layers."""
+        return max((layer.attention.heads for layer in self.layers), default=0)
+
+
+def native(record: Any) -> Any:
+    """The record of the compiled core that has the same fields."""
+    made = getattr(_core, type(record).__name__)
+    return made(**{item.name: _plain(getattr(record, item.name)) for item in fields(record)})
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return native(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return (
+        _ACTIVATION_NAMES[value]
+        if isinstance(value, Activation)
+        else value.value
+        if isinstance(value, Enum)
+        else value
+    )
+
+
+_ACTIVATION_NAMES = dict(
+    zip(Activation, ("none", "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu"), strict=True)
+)
+POOLING_CODES = dict(
+    zip(Pooling, ("mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken"), strict=True)
+)

@@ -1,8 +1,4 @@
-"""A whole transformer encoder over a ragged batch: what the C++ forward pass must compute.
-
-The graph is that of BERT (Devlin et al., arXiv:1810.04805): learned positions, layer norm after every
-residual.
-"""
+"""A whole transformer encoder over a ragged batch: what the C++ forward pass must compute."""
 
 from __future__ import annotations
 
@@ -16,18 +12,20 @@ from polysemy.reference.activations import NAME_OF_CODE
 from polysemy.reference.arrays import FloatArray
 from polysemy.reference.attention import scaled_dot_product_attention
 from polysemy.reference.embeddings import embedding
-from polysemy.reference.norms import layer_norm
+from polysemy.reference.norms import layer_norm, rms_norm
+from polysemy.reference.positions import bucket_bias, rotary_angles, token_positions, turn
 from polysemy.reference.products import linear
 
 if TYPE_CHECKING:
-    from polysemy.model.spec import EncoderSpec
+    from polysemy.model.spec import AttentionSpec, EncoderSpec, FeedForwardSpec, LayerSpec, NormSpec
 
 
 class TokenStates(NamedTuple):
     """Everything the encoder computed on its way.
 
-    ``hidden_states`` has layers + 1 arrays (tokens, hidden): the embedding output, then one per layer.
-    ``attentions`` has one list per layer, of one array (heads, length, length) per sequence.
+    ``hidden_states`` has layers + 1 arrays (tokens, hidden): the embedding output, then one per layer; the last
+    one after the final norm, if there is one. ``attentions`` has one list per layer, of one array
+    (heads, length, length) per sequence.
     """
 
     hidden_states: list[FloatArray]
@@ -50,63 +48,116 @@ def encode_tokens(
     """
     cast = {name: np.asarray(array).astype(dtype) for name, array in weights.items()}
     bounds = np.asarray(offsets, dtype=np.int64)
-    seqlens = bounds[1:] - bounds[:-1]
-    states = [_embed(spec, cast, np.asarray(ids), seqlens, types)]
-    attentions = []
-    for layer in range(spec.layers):
-        hidden, probabilities = _layer(spec, cast, f"layers.{layer}", states[-1], seqlens)
-        states.append(hidden)
-        attentions.append(probabilities)
-    return TokenStates(states, attentions)
+    return _Pass(spec, cast, np.asarray(ids), bounds[1:] - bounds[:-1], types).run()
 
 
-def _embed(
-    spec: EncoderSpec,
-    weights: Mapping[str, FloatArray],
-    ids: NDArray[Any],
-    seqlens: NDArray[np.int64],
-    types: ArrayLike | None,
-) -> FloatArray:
-    """Token + position + type, then the norm."""
-    x = embedding(ids, weights["embeddings.token"])
-    starts = np.cumsum(seqlens) - seqlens
-    positions = np.arange(ids.size) - np.repeat(starts, seqlens) + spec.position_offset
-    x = x + embedding(positions, weights["embeddings.position"])
-    if spec.token_types:
-        segment = np.zeros_like(ids) if types is None else np.asarray(types)
-        x = x + embedding(segment, weights["embeddings.type"])
-    return _norm(spec, weights, "embeddings.norm", x)
+class _Pass:
+    """One forward pass."""
 
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        weights: Mapping[str, FloatArray],
+        ids: NDArray[Any],
+        seqlens: NDArray[np.int64],
+        types: ArrayLike | None,
+    ) -> None:
+        self.spec = spec
+        self.weights = weights
+        self.ids = ids
+        self.seqlens = seqlens
+        self.types = np.zeros_like(ids) if types is None else np.asarray(types)
 
-def _layer(
-    spec: EncoderSpec,
-    weights: Mapping[str, FloatArray],
-    name: str,
-    x: FloatArray,
-    seqlens: NDArray[np.int64],
-) -> tuple[FloatArray, list[FloatArray]]:
-    """Attention and feed-forward network, each with a residual and a norm after it."""
-    tokens = x.shape[0]
-    q, k, v = (
-        _project(weights, f"{name}.attention.{part}", x).reshape(tokens, spec.heads, spec.head_dim)
-        for part in ("query", "key", "value")
-    )
-    mixed, probabilities = scaled_dot_product_attention(q, k, v, seqlens=seqlens, return_weights=True)
-    mixed = mixed.reshape(tokens, spec.heads * spec.head_dim)
-    x = _norm(
-        spec, weights, f"{name}.attention.norm", _project(weights, f"{name}.attention.output", mixed) + x
-    )
-    inner = _project(weights, f"{name}.ffn.up", x, NAME_OF_CODE[int(spec.activation)])
-    x = _norm(spec, weights, f"{name}.ffn.norm", _project(weights, f"{name}.ffn.down", inner) + x)
-    return x, probabilities
+    def run(self) -> TokenStates:
+        x = self._embed()
+        states, attentions = [x], []
+        for layer in self.spec.layers:
+            x, probabilities = self._layer(layer, x)
+            states.append(x)
+            attentions.append(probabilities)
+        states[-1] = self._norm(self.spec.final_norm, "final_norm", states[-1])
+        return TokenStates(states, attentions)
 
+    def _embed(self) -> FloatArray:
+        spec = self.spec.embedding
+        x = embedding(self.ids, self.weights["embeddings.token"])
+        x = x * x.dtype.type(spec.scale)
+        if spec.token_types:
+            x = x + embedding(self.types, self.weights["embeddings.type"])
+        if spec.positions:
+            rows = token_positions(self.ids, self.seqlens, spec.position_offset, spec.padding_id)
+            x = x + embedding(rows, self.weights["embeddings.position"])
+        x = self._norm(spec.norm, "embeddings.norm", x)
+        return self._linear("embeddings.projection", x) if spec.width != self.spec.hidden else x
 
-def _project(
-    weights: Mapping[str, FloatArray], name: str, x: FloatArray, activation: str | None = None
-) -> FloatArray:
-    """A linear layer; its bias is optional and found by its presence."""
-    return linear(x, weights[f"{name}.weight"], weights.get(f"{name}.bias"), activation=activation)
+    def _layer(self, spec: LayerSpec, x: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
+        name = f"layers.{spec.weights}"
+        mixed, probabilities = self._attention(
+            spec.attention, name, self._norm(spec.attn_in, f"{name}.attn_in", x)
+        )
+        x = self._norm(
+            spec.attn_out, f"{name}.attn_out", x + self._norm(spec.attn_post, f"{name}.attn_post", mixed)
+        )
+        inner = self._feed_forward(spec.ffn, name, self._norm(spec.ffn_in, f"{name}.ffn_in", x))
+        x = self._norm(
+            spec.ffn_out, f"{name}.ffn_out", x + self._norm(spec.ffn_post, f"{name}.ffn_post", inner)
+        )
+        return x, probabilities
 
+    def _attention(
+        self, spec: AttentionSpec, layer: str, x: FloatArray
+    ) -> tuple[FloatArray, list[FloatArray]]:
+        name = f"{layer}.attention"
+        q, k, v = (
+            self._linear(f"{name}.{part}", x).reshape(len(x), heads, spec.head_dim)
+            for part, heads in (("query", spec.heads), ("key", spec.kv_heads), ("value", spec.kv_heads))
+        )
+        q = self._norm(spec.query_key_norm, f"{name}.query_norm", q)
+        k = self._norm(spec.query_key_norm, f"{name}.key_norm", k)
+        q, k = self._turn(spec, q), self._turn(spec, k)
+        bias = spec.position_bias
+        mask = None
+        if bias.kind.value == "buckets":
+            table = self.weights[f"position_bias.{bias.table}"]
+            mask = bucket_bias(table, int(self.seqlens.max(initial=0)), bias.max_distance)
+        mixed, probabilities = scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            mask,
+            scale=spec.scale,
+            enable_gqa=spec.heads != spec.kv_heads,
+            seqlens=self.seqlens,
+            window=(-1 if spec.left is None else spec.left, -1 if spec.right is None else spec.right),
+            alibi_slopes=np.array(bias.slopes, x.dtype) if bias.kind.value == "alibi" else None,
+            return_weights=True,
+        )
+        return self._linear(f"{name}.output", mixed.reshape(len(x), -1)), probabilities
 
-def _norm(spec: EncoderSpec, weights: Mapping[str, FloatArray], name: str, x: FloatArray) -> FloatArray:
-    return layer_norm(x, spec.hidden, weights[f"{name}.weight"], weights.get(f"{name}.bias"), spec.norm_eps)
+    def _turn(self, spec: AttentionSpec, x: FloatArray) -> FloatArray:
+        if not spec.rotary:
+            return x
+        return turn(x, *rotary_angles(spec.rotary.frequencies, self.seqlens))
+
+    def _feed_forward(self, spec: FeedForwardSpec, layer: str, x: FloatArray) -> FloatArray:
+        name, activation = f"{layer}.ffn", NAME_OF_CODE[int(spec.activation)]
+        if spec.gated:
+            inner = self._linear(f"{name}.gate", x, activation) * self._linear(f"{name}.up", x)
+        else:
+            inner = self._linear(f"{name}.up", x, activation)
+        return self._linear(f"{name}.down", inner)
+
+    def _linear(self, name: str, x: FloatArray, activation: str | None = None) -> FloatArray:
+        """A linear layer; its bias is found by its presence."""
+        return linear(
+            x, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"), activation=activation
+        )
+
+    def _norm(self, spec: NormSpec, name: str, x: FloatArray) -> FloatArray:
+        if not spec:
+            return x
+        weight, bias = self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias")
+        if spec.kind.value == "layer":
+            return layer_norm(x, x.shape[-1], weight, bias, spec.eps)
+        scaled = rms_norm(x, x.shape[-1], weight, spec.eps)
+        return scaled if bias is None else scaled + bias

@@ -40,15 +40,17 @@ def read_inputs(inputs: object, spec: EncoderSpec, tokenizer: TextTokenizer | No
     if isinstance(inputs, str):
         inputs = [inputs]
     if is_padded(inputs):
-        return _of_ids(from_padded(inputs, vocab=spec.vocab, max_positions=spec.max_positions))
+        return _of_ids(from_padded(inputs, vocab=spec.embedding.vocab, max_positions=spec.max_positions))
     members = _members(inputs)
     if not members or not isinstance(members[0], str):
-        return _of_ids(from_id_sequences(members, vocab=spec.vocab, max_positions=spec.max_positions))
+        return _of_ids(
+            from_id_sequences(members, vocab=spec.embedding.vocab, max_positions=spec.max_positions)
+        )
     if tokenizer is None:
         raise TokenizerError("forward: this encoder has no tokenizer, it takes only token ids")
     encodings = tokenizer.encode([check_text(x, f"forward: inputs[{i}]") for i, x in enumerate(members)])
     lost = np.array([tokenizer.tokens_cut(encoding) for encoding in encodings], dtype=np.int64)
-    return Inputs(from_encodings(encodings, spec.vocab), encodings, lost)
+    return Inputs(from_encodings(encodings, spec.embedding.vocab), encodings, lost)
 
 
 def _of_ids(batch: RaggedBatch) -> Inputs:

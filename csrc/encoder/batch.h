@@ -1,11 +1,9 @@
-// The forward pass of an encoder over a ragged batch.
+// What a forward pass takes and gives.
 #pragma once
 
 #include <vector>
 
-#include "encoder/schedule.h"
-#include "encoder/weights.h"
-#include "encoder/workspace.h"
+#include "kernels/tasks.h"
 
 namespace polysemy {
 
@@ -15,6 +13,9 @@ struct RaggedBatch {
   const int32_t* types;  // or null: all zero
   const int64_t* offsets;
   int64_t sequences;
+
+  int64_t tokens() const { return offsets[sequences]; }
+  int64_t length(int64_t sequence) const { return offsets[sequence + 1] - offsets[sequence]; }
 };
 
 // Where results go; what is null or absent is not computed.
@@ -24,10 +25,7 @@ struct ForwardOutputs {
   float* pooled = nullptr;         // [sequences, hidden]
   Pooling pooling = Pooling::kNone;
   bool normalize = false;
+  int64_t* waits = nullptr;  // how often the threads of the first microbatch waited for each other
 };
-
-// Stops after the last layer that an output needs. Ids were range-checked.
-void forward(const KernelTable& kernels, const EncoderSpec& spec, const EncoderWeights& weights, WorkspacePool& pool,
-             const RaggedBatch& batch, const ForwardOutputs& outputs, Schedule schedule, int threads);
 
 }  // namespace polysemy
