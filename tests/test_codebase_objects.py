@@ -129,11 +129,11 @@ def all_code(file: Path) -> list[Instruction]:
 
 @pytest.mark.skipif(not set(LEVELS) <= set(WIDEST), reason="this reads x86 instructions")
 @pytest.mark.parametrize("level", [name for name in LEVELS if name in _core.fused_isas()])
-@pytest.mark.parametrize(("kernel", "fewest"), [("gemm", 5), ("attention", 2), ("block_scores", 2)])
+@pytest.mark.parametrize(("kernel", "fewest"), [("gemm_loops", 10), ("attention", 2), ("block_scores", 2)])
 def test_tiles_stay_in_registers(level: str, kernel: str, fewest: int) -> None:
     checked = 0
     for name, code in functions(objects()[f"target_{level}"]).items():
-        if f"::{kernel}(" not in name:
+        if not re.search(rf"::{kernel}[(<]", name):
             continue
         for loop in innermost_loops(code):
             if sum("vfmadd231ps" in i.text for i in loop) >= TILE:

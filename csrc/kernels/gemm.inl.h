@@ -69,9 +69,9 @@ struct Sums {
   int64_t stride, columns;
 };
 
-template <int panels>
+template <bool gated, int panels>
 INLINE Sums sums_of(const GemmTask& t, int64_t row, int64_t panel) {
-  if (t.gated) {  // one panel at a time: the gate's place, then the other's
+  if constexpr (gated) {  // one panel at a time: the gate's place, then the other's
     const int64_t column = panels == 1 ? panel % 2 * kLanes : 0;
     return {t.sums + row * t.sums_stride + column, t.sums_stride, panels * kLanes};
   }
@@ -79,9 +79,9 @@ INLINE Sums sums_of(const GemmTask& t, int64_t row, int64_t panel) {
   return {t.c + row * t.c_stride + column, t.c_stride, rest < panels * kLanes ? rest : panels * kLanes};
 }
 
-template <class Panels, int rows, int panels, int fetched>
+template <class Panels, bool gated, int rows, int panels, int fetched>
 INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
-  const Sums c = sums_of<panels>(t, row, panel);
+  const Sums c = sums_of<gated, panels>(t, row, panel);
   Tile<rows, panels> tile;
   each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
   if (block.first) {  // write-allocate: prefetch C while the tile accumulates
@@ -105,9 +105,9 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block
     });
   }
   if (!block.last) return;
-  if (!t.gated) {
+  if constexpr (!gated) {
     epilogue(t, {row, rows, panel * kLanes, c.columns});
-  } else if (panels > 1) {
+  } else if constexpr (panels > 1) {
     gated_epilogue(t, row, rows, panel, panels);
   } else if (panel % 2) {
     gated_epilogue(t, row, rows, panel - 1, 2);
@@ -131,7 +131,7 @@ INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
 // Weights come from far away when a model is larger than the caches, and the processor's own prefetcher stops at each
 // page of 4 KB, a third of a block. So tiles fetch the block that comes next: each of the first ones one panel of it,
 // because all at once are more than memory delivers during one tile.
-template <class Panels, int panels>
+template <class Panels, bool gated, int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   each_block(t, panels, [&](Block block) INLINE_LAMBDA {
     const int64_t ahead = block.ahead;
@@ -140,7 +140,7 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
       block.ahead = tile < panels ? ahead + tile * t.panel_stride : 0;
       ++tile;
       with_constant<kTileRows>(
-          height, [&](auto rows) INLINE_LAMBDA { gemm_tile<Panels, rows, panels, 1>(t, row, panel, block); });
+          height, [&](auto rows) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, panels, 1>(t, row, panel, block); });
     });
   });
 }
@@ -149,17 +149,17 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
 constexpr int kFetchRows = 3;
 
 // So few rows that one tile holds them all: it may take more panels at once, to have enough sums in flight.
-template <class Panels, int rows, int panels>
+template <class Panels, bool gated, int rows, int panels>
 INLINE void gemm_few_rows(const GemmTask& t, int64_t count) {
   constexpr bool fetch = rows >= kFetchRows;
   int64_t panel = 0;
   for (; panel + panels <= count; panel += panels) {
     each_block(t, panels, [&](Block block) INLINE_LAMBDA {
-      gemm_tile<Panels, rows, panels, fetch ? panels : 0>(t, 0, panel, block);
+      gemm_tile<Panels, gated, rows, panels, fetch ? panels : 0>(t, 0, panel, block);
     });
   }
   for (; panel < count; ++panel) {
-    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<Panels, rows, 1, fetch>(t, 0, panel, block); });
+    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, 1, fetch>(t, 0, panel, block); });
   }
 }
 
@@ -167,24 +167,36 @@ INLINE void gemm_few_rows(const GemmTask& t, int64_t count) {
 constexpr int even(int panels) { return panels == 1 ? 1 : panels / 2 * 2; }
 static_assert(kTilePanels <= 2 && panels_beside(1) <= kGatedPanels);
 
-template <class Panels>
-void gemm(const GemmTask& t) noexcept {
-  if (t.rows <= 0) return;
-  const int64_t pairs = (t.columns + kLanes - 1) / kLanes, count = t.gated ? 2 * pairs : pairs;
-  if (t.rows <= kTileRows) {
+// Whether a product takes more panels at once than a tile of many rows.
+template <bool gated>
+constexpr int panels_at_once(int rows) {
+  return gated ? even(panels_beside(rows)) : panels_beside(rows);
+}
+template <bool gated>
+constexpr bool few(int rows) {
+  return rows <= kTileRows && (!gated || panels_at_once<gated>(rows) > kTilePanels);
+}
+
+// Kept apart from each other: in one function of twice the size GCC no longer holds tiles in registers.
+template <class Panels, bool gated>
+[[gnu::noinline]] void gemm_loops(const GemmTask& t) {
+  const int64_t columns = (t.columns + kLanes - 1) / kLanes, count = gated ? 2 * columns : columns;
+  if (t.rows <= kTileRows && few<gated>(static_cast<int>(t.rows))) {
     return with_constant<kTileRows>(t.rows, [&](auto rows) INLINE_LAMBDA {
-      constexpr int panels = panels_beside(rows);
-      if constexpr (panels != even(panels)) {
-        if (t.gated) return gemm_few_rows<Panels, rows, even(panels)>(t, count);
-      }
-      gemm_few_rows<Panels, rows, panels>(t, count);
+      if constexpr (few<gated>(rows)) gemm_few_rows<Panels, gated, rows, panels_at_once<gated>(rows)>(t, count);
     });
   }
   int64_t panel = 0;
-  for (; panel + kTilePanels <= count; panel += kTilePanels) gemm_panels<Panels, kTilePanels>(t, panel);
+  for (; panel + kTilePanels <= count; panel += kTilePanels) gemm_panels<Panels, gated, kTilePanels>(t, panel);
   if constexpr (kTilePanels > 1) {
-    for (; panel < count; ++panel) gemm_panels<Panels, 1>(t, panel);
+    for (; panel < count; ++panel) gemm_panels<Panels, gated, 1>(t, panel);
   }
+}
+
+template <class Panels>
+void gemm(const GemmTask& t) noexcept {
+  if (t.rows <= 0) return;
+  return t.gated ? gemm_loops<Panels, true>(t) : gemm_loops<Panels, false>(t);
 }
 
 }  // namespace
