@@ -17,26 +17,6 @@
 namespace polysemy {
 namespace {
 
-std::vector<int> affinity() {
-  std::vector<int> cpus;
-#if defined(__linux__)
-  // The mask is as long as the kernel's, which may be longer than cpu_set_t: grow until it fits.
-  for (int count = 1024; count <= 1 << 20; count *= 2) {
-    cpu_set_t* set = CPU_ALLOC(static_cast<size_t>(count));
-    const size_t bytes = CPU_ALLOC_SIZE(static_cast<size_t>(count));
-    const bool ok = sched_getaffinity(0, bytes, set) == 0;
-    for (int i = 0; ok && i < count; ++i) {
-      if (CPU_ISSET_S(static_cast<size_t>(i), bytes, set)) cpus.push_back(i);
-    }
-    CPU_FREE(set);
-    if (ok) return cpus;
-  }
-#endif
-  const int n = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  for (int i = 0; i < n; ++i) cpus.push_back(i);
-  return cpus;
-}
-
 // Two hardware threads of one core share its multipliers: the second one only adds traffic.
 int physical_cores(const std::vector<int>& cpus) {
   std::set<std::string> cores;
@@ -81,6 +61,26 @@ int smallest_quota(const std::string& mount, std::string group, Quota quota) {
 
 }  // namespace
 
+std::vector<int> affinity() {
+  std::vector<int> cpus;
+#if defined(__linux__)
+  // The mask is as long as the kernel's, which may be longer than cpu_set_t: grow until it fits.
+  for (int count = 1024; count <= 1 << 20; count *= 2) {
+    cpu_set_t* set = CPU_ALLOC(static_cast<size_t>(count));
+    const size_t bytes = CPU_ALLOC_SIZE(static_cast<size_t>(count));
+    const bool ok = sched_getaffinity(0, bytes, set) == 0;
+    for (int i = 0; ok && i < count; ++i) {
+      if (CPU_ISSET_S(static_cast<size_t>(i), bytes, set)) cpus.push_back(i);
+    }
+    CPU_FREE(set);
+    if (ok) return cpus;
+  }
+#endif
+  const int n = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  for (int i = 0; i < n; ++i) cpus.push_back(i);
+  return cpus;
+}
+
 int cgroup_quota(const std::string& root) {
   const std::string mounts = root + "/sys/fs/cgroup";
   int least = kUnlimitedThreads;
@@ -99,12 +99,11 @@ int cgroup_quota(const std::string& root) {
   return least;
 }
 
-ThreadCount default_thread_count() {
+ThreadCount default_thread_count(const std::vector<int>& cpus) {
   if (const char* variable = std::getenv("OMP_NUM_THREADS")) {
     const long n = std::strtol(variable, nullptr, 10);  // "4,2" for nested regions: the outermost counts
     if (n >= 1) return {static_cast<int>(std::min<long>(n, kMostThreads)), "OMP_NUM_THREADS=" + std::string(variable)};
   }
-  const std::vector<int> cpus = affinity();
   const int allowed = std::min(static_cast<int>(cpus.size()), kMostThreads);
   const int cores = physical_cores(cpus), quota = cgroup_quota();
   if (quota < cores) return {quota, "cgroup CPU quota"};

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "base/lazy.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <cpuid.h>
@@ -101,7 +102,8 @@ bool CpuInfo::has(const std::string& feature) const {
 }
 
 const CpuInfo& cpu_info() {
-  static const CpuInfo info = [] {
+  static constinit Lazy<CpuInfo> info;
+  return info.get([] {
     CpuInfo i;
     i.model = model_name();
     i.features = detect_features();
@@ -109,8 +111,7 @@ const CpuInfo& cpu_info() {
     i.l2 = cache_bytes("2", "Unified");
     i.l3 = cache_bytes("3", "Unified");
     return i;
-  }();
-  return info;
+  });
 }
 
 }  // namespace polysemy

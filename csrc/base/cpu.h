@@ -32,7 +32,10 @@ struct ThreadCount {
   std::string reason;
 };
 
-// min(affinity mask, cgroup CPU quota, physical cores), or OMP_NUM_THREADS when that is set; at most kMostThreads.
-ThreadCount default_thread_count();
+// The CPUs that the calling thread may run on.
+std::vector<int> affinity();
+
+// min(these CPUs, cgroup CPU quota, physical cores), or OMP_NUM_THREADS when that is set; at most kMostThreads.
+ThreadCount default_thread_count(const std::vector<int>& cpus);
 
 }  // namespace polysemy

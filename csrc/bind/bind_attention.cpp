@@ -8,6 +8,7 @@
 #include "bind/arrays.h"
 #include "bind/module.h"
 #include "bind/operand.h"
+#include "bind/unlocked.h"
 #include "ops/attention.h"
 
 namespace polysemy {
@@ -55,8 +56,7 @@ void set_band(Attention& op, bool causal, const std::optional<Strides>& window) 
 void run(const Attention& op, int64_t num_threads, const std::optional<std::string>& isa) {
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  attention_parallel(table, op, threads);
+  unlocked([&] { attention_parallel(table, op, threads); });
 }
 
 View<const int64_t> offsets_view(const py::object& object, const char* name, int64_t problems) {

@@ -8,6 +8,7 @@
 #include "bind/arrays.h"
 #include "bind/module.h"
 #include "bind/records.h"
+#include "bind/unlocked.h"
 #include "encoder/encoder.h"
 #include "encoder/parameters.h"
 
@@ -57,9 +58,10 @@ struct BoundEncoder {
     }
     const KernelTable& table = default_kernels();
     const int threads = get_num_threads();
-    const py::gil_scoped_release release;
-    encoder = std::make_unique<Encoder>(
-        table, spec, [&](const Parameter& p) { return tensors.at(p.name); }, threads);
+    unlocked([&] {
+      encoder = std::make_unique<Encoder>(
+          table, spec, [&](const Parameter& p) { return tensors.at(p.name); }, threads);
+    });
   }
 
   py::dict forward(const py::object& ids, const py::object& offsets, const py::object& types,
@@ -88,8 +90,7 @@ struct BoundEncoder {
     const Schedule wanted = schedule_from(schedule);
     const int threads = resolve_threads(num_threads);
     const KernelTable& table = kernels_of(isa);
-    const py::gil_scoped_release release;
-    encoder->forward(table, batch, out, wanted, threads);
+    unlocked([&] { encoder->forward(table, batch, out, wanted, threads); });
     return result;
   }
 

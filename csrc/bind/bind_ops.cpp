@@ -8,6 +8,7 @@
 #include "bind/arrays.h"
 #include "bind/module.h"
 #include "bind/operand.h"
+#include "bind/unlocked.h"
 #include "ops/linear.h"
 #include "ops/matmul.h"
 #include "ops/rows.h"
@@ -17,14 +18,24 @@ namespace {
 
 using IsaName = std::optional<std::string>;
 
+// Packed between two looks at whether to stop: some milliseconds.
+constexpr int64_t kFloatsPerStep = int64_t{1} << 22;
+
 struct BoundWeight {
   PackedWeight packed;
 
   explicit BoundWeight(const py::object& weight) {
     const auto w = view<const float>(weight, "PackedWeight", "weight", {kAnySize, kAnySize});
-    const py::gil_scoped_release release;
-    packed = PackedWeight(w.shape[0], w.shape[1]);
-    packed.pack(default_kernels(), {.data = w.data, .rows = w.shape[0], .columns = w.shape[1]});
+    const int64_t n = w.shape[0], k = w.shape[1];
+    const int64_t step = round_up(kFloatsPerStep / std::max<int64_t>(1, k) + 1, kLanes);
+    unlocked([&] {
+      packed = PackedWeight(n, k);
+      const Stop stop;
+      for (int64_t first = 0; first < n && !stop(); first += step) {
+        const Tensor rows{.data = w.data + first * k, .rows = std::min(step, n - first), .columns = k};
+        packed.panels().pack(default_kernels(), rows, first / kLanes);
+      }
+    });
   }
 };
 
@@ -49,8 +60,7 @@ void bound_linear(const py::object& x, const BoundWeight& weight, const py::obje
             .activation = activation_of(activation, "linear")};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  linear_parallel(table, op, threads);
+  unlocked([&] { linear_parallel(table, op, threads); });
 }
 
 void bound_matmul(const py::object& a, const py::object& b, const py::object& out, int64_t num_threads,
@@ -73,8 +83,7 @@ void bound_matmul(const py::object& a, const py::object& b, const py::object& ou
   }
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  matmul_parallel(table, op, threads);
+  unlocked([&] { matmul_parallel(table, op, threads); });
 }
 
 void bound_norm(const py::object& x, const py::object& weight, const py::object& bias, const py::object& residual,
@@ -93,8 +102,7 @@ void bound_norm(const py::object& x, const py::object& weight, const py::object&
   task.rms = rms;
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  norm_parallel(table, task, threads);
+  unlocked([&] { norm_parallel(table, task, threads); });
 }
 
 void bound_activation(const py::object& x, int kind, const py::object& out, int64_t num_threads, const IsaName& isa) {
@@ -106,8 +114,7 @@ void bound_activation(const py::object& x, int kind, const py::object& out, int6
                           activation_of(kind, "activation")};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  elements_parallel(table, task, threads);
+  unlocked([&] { elements_parallel(table, task, threads); });
 }
 
 using RowsOperation = void (*)(const KernelTable&, const RowsTask&, int);
@@ -119,8 +126,7 @@ void bound_rows(const char* name, const py::object& x, const py::object& out, in
   const RowsTask task{a.data, c.data, a.shape[1], a.shape[1], a.shape[0], a.shape[1]};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  operation(table, task, threads);
+  unlocked([&] { operation(table, task, threads); });
 }
 
 void check_ids(const View<const int32_t>& ids, const char* name, int64_t size) {
@@ -159,11 +165,12 @@ void bound_embed(const py::object& ids, const py::object& positions, const py::o
   task.eps = eps;
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  check_ids(id, "ids", tokens.shape[0]);
-  check_ids(position, "positions", position_rows.shape[0]);
-  check_ids(type, "types", type_rows.shape[0]);
-  embed_parallel(table, task, threads);
+  unlocked([&] {
+    check_ids(id, "ids", tokens.shape[0]);
+    check_ids(position, "positions", position_rows.shape[0]);
+    check_ids(type, "types", type_rows.shape[0]);
+    embed_parallel(table, task, threads);
+  });
 }
 
 void check_offsets(const View<const int64_t>& offsets, int64_t rows) {
@@ -182,8 +189,7 @@ void bound_pool(const py::object& x, const py::object& offsets, int mode, const 
   const PoolTask task{a.data, c.data, a.shape[1], 0, a.shape[1], pooling_of(mode, "pool")};
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  pool_parallel(table, task, starts.data, starts.size - 1, threads);
+  unlocked([&] { pool_parallel(table, task, starts.data, starts.size - 1, threads); });
 }
 
 void bound_rotary(const py::object& x, const py::object& cosine, const py::object& sine, const py::object& out,
@@ -203,8 +209,7 @@ void bound_rotary(const py::object& x, const py::object& cosine, const py::objec
   task.angle_stride = dim / 2;
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
-  const py::gil_scoped_release release;
-  rotary_parallel(table, task, threads);
+  unlocked([&] { rotary_parallel(table, task, threads); });
 }
 
 }  // namespace

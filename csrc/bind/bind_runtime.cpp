@@ -9,7 +9,9 @@
 #include "base/check.h"
 #include "base/cpu.h"
 #include "base/parallel.h"
+#include "base/startable.h"
 #include "bind/module.h"
+#include "bind/unlocked.h"
 
 namespace polysemy {
 namespace {
@@ -115,14 +117,34 @@ void bind_runtime(py::module_& m) {
   m.def("default_isa", [] { return default_kernels().name; });
   m.def("cpu_info", &cpu_dict);
   m.def("build_info", &build_dict);
-  m.def("default_num_threads", [] { return default_thread_count().threads; });
+  m.def("default_num_threads", [] { return standard_thread_count().threads; });
   m.def("num_threads_reason", [] { return thread_count().reason; });
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("get_num_threads", &get_num_threads);
-  m.def("measure_fma_peak", &measure_fma_peak, py::arg("num_threads") = 0, py::arg("isa") = py::none(),
-        py::call_guard<py::gil_scoped_release>());
-  m.def("measure_read_bandwidth", &measure_read_bandwidth, py::arg("bytes"), py::arg("num_threads") = 0,
-        py::call_guard<py::gil_scoped_release>());
+  m.def(
+      "startable_threads",
+      [](int wanted) {
+        int found = 0;
+        unlocked([&] { found = startable_threads(std::min(wanted, kMostThreads)); });
+        return found;
+      },
+      py::arg("wanted"));
+  m.def(
+      "measure_fma_peak",
+      [](int64_t num_threads, const std::optional<std::string>& isa) {
+        double peak = 0;
+        unlocked([&] { peak = measure_fma_peak(num_threads, isa); });
+        return peak;
+      },
+      py::arg("num_threads") = 0, py::arg("isa") = py::none());
+  m.def(
+      "measure_read_bandwidth",
+      [](int64_t bytes, int64_t num_threads) {
+        double bandwidth = 0;
+        unlocked([&] { bandwidth = measure_read_bandwidth(bytes, num_threads); });
+        return bandwidth;
+      },
+      py::arg("bytes"), py::arg("num_threads") = 0);
 }
 
 }  // namespace polysemy

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/cpu.h"
+#include "base/lazy.h"
 
 namespace polysemy {
 
@@ -29,12 +30,14 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 const std::vector<Isa>& built_isas() {
-  static const std::vector<Isa> isas = {
+  static constinit Lazy<std::vector<Isa>> isas;
+  return isas.get([] {
+    return std::vector<Isa>{
 #define POLYSEMY_ISA_ROW(name, ...) {#name, &name##_kernels, {__VA_ARGS__}},
 #include "isas.inc"
 #undef POLYSEMY_ISA_ROW
-  };
-  return isas;
+    };
+  });
 }
 
 std::vector<std::string> usable_isas() {
@@ -56,16 +59,16 @@ const KernelTable& kernels(const std::string& name) {
 }
 
 const KernelTable& default_kernels() {
-  static const KernelTable& table = []() -> const KernelTable& {
+  static constinit Lazy<const KernelTable*> table;
+  return *table.get([] {
     const char* wanted = std::getenv("POLYSEMY_ISA");
-    if (!wanted || !*wanted) return kernels(usable_isas().back());
+    if (!wanted || !*wanted) return &kernels(usable_isas().back());
     try {
-      return kernels(wanted);
+      return &kernels(wanted);
     } catch (const ArgumentError& error) {
       throw ArgumentError(concat("environment variable POLYSEMY_ISA: ", error.what()));
     }
-  }();
-  return table;
+  });
 }
 
 }  // namespace polysemy

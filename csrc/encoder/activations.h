@@ -49,6 +49,7 @@ class Member {
   int thread() const { return thread_; }
   int team() const { return team_; }
   int64_t waits() const { return waits_; }
+  bool stopped() const { return !go_on_; }  // as the team found it when it last met: all leave, or none
   Range share_of(int64_t count) const { return share(count, thread_, team_); }
   Activations& buffer(int i) { return buffers_[i]; }
 
@@ -68,7 +69,7 @@ class Member {
 
   // Waits until all threads of the team are here; then everything belongs to everybody.
   void meet() {
-    barrier_.wait(team_);
+    go_on_ = barrier_.wait(team_);
     ++waits_;
     for (Activations& b : buffers_) {
       b.written = Split::kNone;
@@ -88,6 +89,7 @@ class Member {
   const int thread_, team_;
   Barrier& barrier_;
   int64_t waits_ = 0;
+  bool go_on_ = true;
   Activations buffers_[kBuffers];
 };
 

@@ -150,6 +150,7 @@ void Pass::run() {
   for (size_t i = 0; i < static_cast<size_t>(call_.layers); ++i) {
     emit_hidden(i);
     layer(i);
+    if (member_.stopped()) return;
   }
   if (static_cast<size_t>(call_.layers) == layers)
     norm(call_.spec.final_norm, call_.weights.final_norm, buffer(kX), buffer(kX));
@@ -169,7 +170,8 @@ void Encoder::forward(const KernelTable& kernels, const RaggedBatch& batch, cons
   Buffer memory = workspaces_.take(static_cast<int64_t>(sizeof(float)) * (at_once * size + team * scratch_size));
   float* const floats = memory.data<float>();
   Queue queue(count);
-  Barrier barrier;
+  const Stop stop;
+  Barrier barrier(stop);
   parallel(team, [&](int thread, int members) {
     float* const scratch = floats + at_once * size + thread * scratch_size;
     if (plan.team) {
@@ -178,9 +180,10 @@ void Encoder::forward(const KernelTable& kernels, const RaggedBatch& batch, cons
         Pass(call, microbatch, floats, scratch, member).run();
         if (outputs.waits && thread == 0 && &microbatch == &plan.microbatches[0]) *outputs.waits = member.waits();
         member.meet();
+        if (member.stopped()) return;
       }
     } else {
-      Barrier alone;
+      Barrier alone(stop);
       for (int64_t i; queue.next(i);) {
         Member member(0, 1, alone);
         Pass(call, plan.microbatches[static_cast<size_t>(i)], floats + thread * size, scratch, member).run();

@@ -166,6 +166,7 @@ void attention(const AttentionTask& t) noexcept {
     t.row_sum[q - t.first_query] = 0.0f;
   }
   for (int64_t block = 0; block < t.keys; block += kBlockKeys) {
+    if (t.stop && t.stop(t.call)) return;
     const KeyRange seen = visible_keys(t, t.first_query, t.last_query - t.first_query, block);
     if (seen.first == seen.last) continue;
     pack_keys(t, block, s.keys);
@@ -179,6 +180,7 @@ void attention(const AttentionTask& t) noexcept {
   }
   for (int64_t q = t.first_query; q < t.last_query; ++q) divide_by_sum(t, q);
   for (int64_t block = 0; t.weights && block < t.keys; block += kBlockKeys) {
+    if (t.stop && t.stop(t.call)) return;
     pack_keys(t, block, s.keys);
     each_query_block(t, block,
                      [&](int64_t query, int64_t rows, KeyRange keys) { write_weights(t, s, query, rows, keys); });

@@ -94,7 +94,9 @@ struct AttentionTask {
   int64_t weights_stride;
   float* row_max;  // [last_query - first_query]: running maximum and sum; also the result for log-sum-exp
   float* row_sum;
-  float* scratch;  // attention_scratch(dim, value_dim) floats, 64-byte aligned
+  float* scratch;                  // attention_scratch(dim, value_dim) floats, 64-byte aligned
+  bool (*stop)(const void* call);  // or null; asked once per block of keys, true: leave, with incomplete results
+  const void* call;
 };
 
 inline constexpr int64_t attention_scratch(int64_t dim, int64_t value_dim) {

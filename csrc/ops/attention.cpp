@@ -85,6 +85,7 @@ void attention_parallel(const KernelTable& kernels, const Attention& op, int thr
   const int64_t size = attention_task_scratch(kTaskQueries, op.dim, op.value_dim);
   const Buffer scratch = Buffer::of<float>(size * team);
   Queue queue(static_cast<int64_t>(places.size()));
+  const Stop stop;
   parallel(team, [&](int thread, int) {
     for (int64_t i; queue.next(i);) {
       const TaskPlace& place = places[static_cast<size_t>(i)];
@@ -92,6 +93,8 @@ void attention_parallel(const KernelTable& kernels, const Attention& op, int thr
       AttentionTask task = attention_task(op, problem, place.head, place.first_query, place.last_query,
                                           scratch.data<float>() + thread * size);
       task.precise = true;
+      task.stop = [](const void* call) { return (*static_cast<const Stop*>(call))(); };
+      task.call = &stop;
       kernels.attention(task);
       if (problem.lse) write_lse(problem, place, task);
     }

@@ -8,6 +8,9 @@
 namespace polysemy {
 namespace {
 
+// Multiplications between two looks at whether to stop: some milliseconds.
+constexpr int64_t kWorkPerStep = int64_t{1} << 28;
+
 static_assert(kSumsPerThread == kBlockRows * kSumsStride);
 
 const GemmSlot& products(const KernelTable& kernels, DType dtype) { return kernels.products[static_cast<int>(dtype)]; }
@@ -96,8 +99,18 @@ void linear_parallel(const KernelTable& kernels, const Linear& op, int threads) 
   const int64_t panels = op.weight.count();
   const bool by_rows = op.rows >= kRowsPerThread * threads;
   const int64_t parts = by_rows ? op.rows / kRowsPerThread : panels;
+  const int64_t work = kBlockRows * kLanes * std::max<int64_t>(1, op.weight.k);
+  const int64_t step = std::max<int64_t>(1, kWorkPerStep / work);
+  const Stop stop;
   parallel(static_cast<int>(std::min<int64_t>(threads, std::max<int64_t>(1, parts))), [&](int thread, int team) {
-    linear(kernels, by_rows ? op.of_rows(share(op.rows, thread, team)) : op.of_panels(share(panels, thread, team)));
+    const Range rows = by_rows ? share(op.rows, thread, team) : Range{0, op.rows};
+    const Range columns = by_rows ? Range{0, panels} : share(panels, thread, team);
+    for (int64_t row = rows.first; row < rows.last; row += kBlockRows) {
+      const Linear part = op.of_rows({row, std::min(row + kBlockRows, rows.last)});
+      for (int64_t panel = columns.first; panel < columns.last && !stop(); panel += step) {
+        linear(kernels, part.of_panels({panel, std::min(panel + step, columns.last)}));
+      }
+    }
   });
 }
 

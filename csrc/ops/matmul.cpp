@@ -85,13 +85,13 @@ std::vector<Range> units_of(const std::vector<Piece>& pieces, int64_t most) {
 // One thread's part of the scratch memory.
 class Worker {
  public:
-  Worker(const KernelTable& kernels, const Matmul& op, float* packed, float* a)
-      : products_(kernels.products[static_cast<int>(DType::kFloat32)]), op_(op), packed_(packed), a_(a) {}
+  Worker(const KernelTable& kernels, const Matmul& op, const Stop& stop, float* packed, float* a)
+      : products_(kernels.products[static_cast<int>(DType::kFloat32)]), op_(op), stop_(stop), packed_(packed), a_(a) {}
 
   void run(const Piece* first, const Piece* last, Range panels) const {
     const int64_t column = panels.first * kLanes;
     const int64_t columns = std::min(op_.columns, panels.last * kLanes) - column;
-    for (int64_t k = 0; k < op_.k; k += kPackedK) {
+    for (int64_t k = 0; k < op_.k && !stop_(); k += kPackedK) {
       const Range part{k, std::min(k + kPackedK, op_.k)};
       pack(first->b + column * op_.b.column + k * op_.b.row, columns, part.last - part.first);
       for (const Piece* piece = first; piece != last; ++piece) multiply(*piece, column, columns, part);
@@ -136,7 +136,7 @@ class Worker {
     task.k = k;
     task.first = part.first == 0;
     task.last = part.last == op_.k;
-    for (int64_t row = 0; row < piece.rows; row += kBlockRows) {
+    for (int64_t row = 0; row < piece.rows && !stop_(); row += kBlockRows) {
       task.rows = std::min(kBlockRows, piece.rows - row);
       const float* a = piece.a + row * piece.a_stride + part.first * op_.a.column;
       task.a = in_place ? a : contiguous(a, piece.a_stride, task.rows, k);
@@ -159,6 +159,7 @@ class Worker {
 
   const GemmSlot& products_;
   const Matmul& op_;
+  const Stop& stop_;
   float *packed_, *a_;
 };
 
@@ -167,7 +168,9 @@ class Worker {
 void matmul_parallel(const KernelTable& kernels, const Matmul& op, int threads) {
   if (op.rows == 0 || op.columns == 0 || op.products.empty()) return;
   if (op.k == 0) {  // an empty sum
+    const Stop stop;
     for (const auto& product : op.products) {
+      if (stop()) return;
       for (int64_t row = 0; row < op.rows; ++row) std::fill_n(product.c + row * op.c_stride, op.columns, 0.0f);
     }
     return;
@@ -190,9 +193,10 @@ void matmul_parallel(const KernelTable& kernels, const Matmul& op, int threads) 
   const int64_t size = packed_size + round_up(a_rows * packed_k, kLanes);
   const Buffer scratch = Buffer::of<float>(size * team);
   Queue queue(count * widths);
+  const Stop stop;
   parallel(static_cast<int>(team), [&](int thread, int) {
     float* memory = scratch.data<float>() + thread * size;
-    const Worker worker(kernels, op, memory, memory + packed_size);
+    const Worker worker(kernels, op, stop, memory, memory + packed_size);
     for (int64_t i; queue.next(i);) {
       const Range unit = units[static_cast<size_t>(i / widths)];
       const int64_t panel = i % widths * width;

@@ -10,14 +10,21 @@ namespace {
 // A thread should have at least this many values to work on: less takes no longer than waking it up.
 constexpr int64_t kValuesPerThread = 16384;
 
-// Calls f(first, count) with each thread's part of the rows.
+// Values between two looks at whether to stop: a few milliseconds.
+constexpr int64_t kValuesPerStep = int64_t{1} << 22;
+
+// Calls f(first, count) with each thread's part of the rows, in steps.
 template <class F>
 void each_part(int64_t rows, int64_t columns, int threads, F f) {
   const int64_t useful = std::max<int64_t>(1, rows * columns / kValuesPerThread);
+  const int64_t step = std::max<int64_t>(1, kValuesPerStep / std::max<int64_t>(1, columns));
+  const Stop stop;
   parallel(static_cast<int>(std::min<int64_t>({threads, useful, std::max<int64_t>(1, rows)})),
            [&](int thread, int team) {
              const Range part = share(rows, thread, team);
-             f(part.first, part.last - part.first);
+             for (int64_t first = part.first; first < part.last && !stop(); first += step) {
+               f(first, std::min(step, part.last - first));
+             }
            });
 }
 

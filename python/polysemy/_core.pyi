@@ -76,6 +76,9 @@ def get_num_threads() -> int:
 _C_API: object
 """A capsule with the C functions of ``polysemy.h``, for ``polysemy.cython_ops``."""
 
+def startable_threads(wanted: int) -> int:
+    """How many of so many threads can exist beside those of now: they are made, and ended again."""
+
 def measure_fma_peak(num_threads: int = 0, isa: str | None = None) -> float:
     """Multiply-adds from registers alone, in GFLOP/s of all threads. Takes some tens of milliseconds."""
 

@@ -1,0 +1,58 @@
+"""What the campaigns share: an encoder, calls with known bits, processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+TESTS = Path(__file__).parents[1]
+PACKAGE = TESTS.parent / "python"
+
+
+def small_calls(num_threads: int = 2) -> Callable[[], bytes]:
+    """A function that does a bit of everything with a team, and gives the bits of the results."""
+    from polysemy import Encoder, ops
+
+    from deterministic import SPECS, integers, values, weights_of
+
+    encoder = Encoder(SPECS["even"], weights_of("even"))
+    texts = [integers(f"campaign {i}", 5 + 7 * i % 60, 0, 48).tolist() for i in range(12)]
+    x, q = values("campaign x", 96, 128), values("campaign q", 2, 200, 16)
+    weight = ops.PackedWeight(values("campaign w", 64, 128))
+
+    def calls() -> bytes:
+        hidden = encoder.forward(texts, num_threads=num_threads).hidden_state(0)
+        parts: list[NDArray[np.float32]] = [
+            hidden,
+            ops.linear(x, weight, num_threads=num_threads),
+            ops.matmul(x, x.T, num_threads=num_threads),
+            ops.scaled_dot_product_attention(q, q, q, num_threads=num_threads),
+            ops.layer_norm(np.repeat(x, 4, axis=0), 128, num_threads=num_threads),
+        ]
+        return b"".join(part.tobytes() for part in parts)
+
+    return calls
+
+
+def python(code: str, *arguments: str, timeout: float = 120, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A new process that can import the package and the helpers of the tests."""
+    paths = os.pathsep.join([str(PACKAGE), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": paths, **variables},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def trials(default: int) -> int:
+    """The number of trials that the command line asks for."""
+    return int(sys.argv[1]) if len(sys.argv) > 1 else default
