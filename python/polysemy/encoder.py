@@ -203,7 +203,7 @@ class Encoder:
         lost = np.zeros(2, dtype=np.int64)
         with progress_bar(total, False if single else shown, unit="text") as bar:
             for chunk in text_chunks(items, prompt):
-                encodings = tokenizer.encode(chunk, spans=False)
+                encodings = tokenizer.encode(chunk, spans=False, num_threads=threads)
                 lost += _losses([tokenizer.tokens_cut(encoding) for encoding in encodings])
                 batch = from_encodings(encodings, self.spec.embedding.vocab)
                 for first, last in split_by_tokens(batch.offsets, budget):

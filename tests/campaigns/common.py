@@ -17,9 +17,8 @@ PACKAGE = TESTS.parent / "python"
 
 def small_calls(num_threads: int = 2) -> Callable[[], bytes]:
     """A function that does a bit of everything with a team, and gives the bits of the results."""
-    from polysemy import Encoder, ops
-
     from deterministic import SPECS, integers, values, weights_of
+    from polysemy import Encoder, ops
 
     encoder = Encoder(SPECS["even"], weights_of("even"))
     texts = [integers(f"campaign {i}", 5 + 7 * i % 60, 0, 48).tolist() for i in range(12)]
@@ -40,7 +39,9 @@ def small_calls(num_threads: int = 2) -> Callable[[], bytes]:
     return calls
 
 
-def python(code: str, *arguments: str, timeout: float = 120, **variables: str) -> subprocess.CompletedProcess[str]:
+def python(
+    code: str, *arguments: str, timeout: float = 120, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """A new process that can import the package and the helpers of the tests."""
     paths = os.pathsep.join([str(PACKAGE), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(

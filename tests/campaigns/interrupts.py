@@ -21,9 +21,8 @@ from campaigns.common import small_calls, trials
 
 def long_calls() -> dict[str, Callable[[], object]]:
     """Calls that take from a second to for ever."""
-    from polysemy import Encoder, ops
-
     from deterministic import SPECS, integers, weights_of
+    from polysemy import Encoder, ops
 
     encoder = Encoder(SPECS["deep"], weights_of("deep"))
     one = integers("long", 600, 0, 48).tolist()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import CheckpointError, TokenizerError
 from ..io.jsonfile import read_json_object
 from .check import shortened
+from .threads import prepare_pool
 from .wordpiece import wordpiece_from_vocab
 
 if TYPE_CHECKING:
@@ -71,14 +72,16 @@ class TextTokenizer:
         side = "left" if settings.get("truncation_side") == "left" else "right"
         return cls(tokenizer, max_length, side=side)
 
-    def encode(self, texts: Sequence[str], *, spans: bool = True) -> list[Encoding]:
+    def encode(self, texts: Sequence[str], *, spans: bool = True, num_threads: int = 0) -> list[Encoding]:
         """One encoding per text. ``spans=False`` is faster and leaves the character offsets empty.
+
+        No more than ``num_threads`` threads take part; 0 is the default of this process.
 
         Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode.
         """
         try:
-            if len(texts) == 1:  # one text needs no thread pool
-                return [self._tokenizer.encode(texts[0])]
+            if len(texts) < 2 or not prepare_pool(self._tokenizer, num_threads):
+                return [self._tokenizer.encode(text) for text in texts]
             if spans:
                 return self._tokenizer.encode_batch(texts)
             return self._tokenizer.encode_batch_fast(texts)
