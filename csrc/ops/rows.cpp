@@ -10,8 +10,8 @@ namespace {
 // A thread should have at least this many values to work on: less takes no longer than waking it up.
 constexpr int64_t kValuesPerThread = 16384;
 
-// Values between two looks at whether to stop: a few milliseconds.
-constexpr int64_t kValuesPerStep = int64_t{1} << 22;
+// Values between two looks at whether to stop: about a millisecond.
+constexpr int64_t kValuesPerStep = int64_t{1} << 20;
 
 // Calls f(first, count) with each thread's part of the rows, in steps.
 template <class F>

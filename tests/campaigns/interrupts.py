@@ -19,6 +19,14 @@ from numpy.lib.stride_tricks import as_strided
 from campaigns.common import small_calls, trials
 
 
+def again(times: int, call: Callable[[], object]) -> Callable[[], None]:
+    def repeated() -> None:
+        for _ in range(times):
+            call()
+
+    return repeated
+
+
 def long_calls() -> dict[str, Callable[[], object]]:
     """Calls that take from a second to for ever."""
     from deterministic import SPECS, integers, weights_of
@@ -37,13 +45,13 @@ def long_calls() -> dict[str, Callable[[], object]]:
     return {
         "forward": lambda: encoder.forward(ids, num_threads=2),
         "forward, one thread": lambda: encoder.forward(ids, num_threads=1),
-        "forward, few": lambda: [encoder.forward([one], num_threads=2) for _ in range(1000)],
-        "linear": lambda: [ops.linear(rows, weight) for _ in range(9)],
-        "matmul": lambda: [ops.matmul(x, x) for _ in range(99)],
+        "forward, few": again(1000, lambda: encoder.forward([one], num_threads=2)),
+        "linear": again(9, lambda: ops.linear(rows, weight)),
+        "matmul": again(99, lambda: ops.matmul(x, x)),
         "attention": lambda: ops.scaled_dot_product_attention(heads, heads, heads),
         "2^40 keys": lambda: ops.scaled_dot_product_attention(long, keys, keys),
         "2^40 terms": lambda: ops.matmul(left, right, num_threads=2),
-        "softmax": lambda: [ops.softmax(rows) for _ in range(99)],
+        "softmax": again(99, lambda: ops.softmax(rows)),
     }
 
 
