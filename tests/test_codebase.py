@@ -52,7 +52,8 @@ EVERYBODY_INCLUDES = {"base/dtype.h", "base/dtypes.inc"}
 
 #: Modules of the package, lowest layer first: a module imports only from lower layers.
 LAYERS = (
-    {"_core", "errors", "arguments", "progress", "native"},
+    {"_core", "errors", "progress", "native"},
+    {"arguments"},
     {"ops", "reference", "runtime"},
     {"model", "card"},
     {"families", "io"},

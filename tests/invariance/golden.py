@@ -17,8 +17,6 @@ import numpy as np
 from deterministic import SPECS, Floats, encoder_of, integers, values, weights_of
 from polysemy import _core
 
-#: In the order of the hashes.
-POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken")
 FILE = Path(__file__).parents[1] / "data" / "golden.json"
 
 
@@ -30,10 +28,10 @@ def encoder_outputs(model: str, isa: str) -> dict[str, Floats]:
     layers = list(range(len(SPECS[model].layers) + 1))
     encoder = encoder_of(model, weights_of(model))
     outputs = {}
-    for number, pooling in enumerate(POOLINGS):
+    for number, pooling in enumerate(_core.POOLINGS):
         result = encoder.forward(ids, offsets, pooling=pooling, normalize=number < 3, isa=isa)
         assert result["pooled"] is not None
-        outputs[f"{model} pooled {number}"] = result["pooled"]
+        outputs[f"{model} pooled {pooling}"] = result["pooled"]
     result = encoder.forward(ids, offsets, layers=layers, attentions=layers[1:], isa=isa)
     for layer in layers:
         outputs[f"{model} hidden {layer}"] = result["hidden"][layer]
@@ -47,7 +45,7 @@ def operation_outputs(isa: str) -> dict[str, Floats]:
     wide = np.ldexp(values("wide", 4096), integers("exponents", 4096, -30, 7).astype(np.int32))
     table = values("table", 40, 1000, scale=6.0)
     outputs = {"wide": wide, "table": table}
-    for kind in (1, 2, 3, 4, 5, 6, 16, 17, 18):
+    for kind in _core.ACTIVATIONS[1:]:
         outputs[f"activation {kind}"] = np.empty_like(wide)
         _core.activation(wide, kind, outputs[f"activation {kind}"], isa=isa)
     for name, operation in (("softmax", _core.softmax), ("l2_normalize", _core.l2_normalize)):
@@ -60,7 +58,7 @@ def operation_outputs(isa: str) -> dict[str, Floats]:
         )
     outputs["linear"] = np.empty((40, 50), np.float32)
     weight = _core.PackedWeight(values("linear", 50, 1000))
-    _core.linear(table, weight, values("b", 50), None, 1, outputs["linear"], isa=isa)
+    _core.linear(table, weight, values("b", 50), None, "gelu", outputs["linear"], isa=isa)
     return outputs
 
 

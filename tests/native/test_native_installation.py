@@ -126,13 +126,13 @@ def test_cython_uses_the_core_of_python(installation: Installation, tmp_path: Pa
     source = tmp_path / "probe.pyx"
     source.write_text(
         "# cython: language_level=3\n"
-        "from polysemy.cython_ops cimport get_num_threads, isa, layer_norm_f32, last_error, set_num_threads\n"
-        "def threads(): return get_num_threads()\n"
-        "def level(): return isa().decode()\n"
-        "def choose(int n): return set_num_threads(n)\n"
+        "from polysemy.cython_ops cimport core\n"
+        "def threads(): return core.get_num_threads()\n"
+        "def isa(): return core.isa().decode()\n"
+        "def choose(int n): return core.set_num_threads(n)\n"
         "def fail():\n"
-        "    status = layer_norm_f32(-1, 6, NULL, 6, NULL, 0, NULL, NULL, 1e-5, NULL, 6, 1)\n"
-        "    return status, last_error().decode()\n"
+        "    status = core.layer_norm_f32(-1, 6, NULL, 6, NULL, 0, NULL, NULL, 1e-5, NULL, 6, 1)\n"
+        "    return status, core.last_error().decode()\n"
     )
     setup = (EXAMPLES / "cython" / "setup.py").read_text().replace("attention_layer", "probe")
     (tmp_path / "setup.py").write_text(setup)
@@ -141,7 +141,7 @@ def test_cython_uses_the_core_of_python(installation: Installation, tmp_path: Pa
         "import polysemy, probe\n"
         "polysemy.set_num_threads(3); assert probe.threads() == 3\n"
         "assert probe.choose(2) == 0 and polysemy.get_num_threads() == 2\n"
-        "assert probe.level() == polysemy.runtime.default_isa()\n"
+        "assert probe.isa() == polysemy.runtime.default_isa()\n"
         "print(*probe.fail())\n"
     )
     said = run(installation.python, "-c", code, cwd=tmp_path)
@@ -178,6 +178,7 @@ def test_wheel(wheel: Path) -> None:
         names = set(archive.namelist())
     assert {
         "polysemy/include/polysemy.h",
+        "polysemy/include/polysemy_api.h",
         "polysemy/cmake/polysemyConfig.cmake",
         "polysemy/cmake/polysemyConfigVersion.cmake",
         "polysemy/cython_ops.pxd",

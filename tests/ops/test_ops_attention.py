@@ -99,7 +99,7 @@ def test_options(
     seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    (lq, lk), (dim, v_dim) = lengths, dims
+    (lq, lk), (dim, value_dim) = lengths, dims
     mask = None
     if kind == "bool":
         mask = rng.random((2, lq, lk)) < rng.random((2, lq, 1))
@@ -109,7 +109,7 @@ def test_options(
     check(
         normal(rng, 2, lq, dim),
         normal(rng, 2, lk, dim),
-        normal(rng, 2, lk, v_dim),
+        normal(rng, 2, lk, value_dim),
         mask,
         is_causal=kind == "causal",
         window=window,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from .params import check_shapes
 from .pooling import SentenceHead
-from .spec import POOLING_CODES, EncoderSpec, native
+from .spec import EncoderSpec, native
 
 __all__ = ["MappedWeights", "Network", "Results"]
 
@@ -93,7 +93,7 @@ class Network:
             None,
             layers=sorted({*layers, last} if unfused else layers),
             attentions=sorted(attentions),
-            pooling=None if fused is None else POOLING_CODES[fused],
+            pooling=fused,
             normalize=normalize,
             num_threads=num_threads,
         )

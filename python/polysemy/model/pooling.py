@@ -20,15 +20,7 @@ __all__ = ["POOLING_NAMES", "DenseLayer", "SentenceHead", "pooling_modes"]
 Floats = NDArray[np.float32]
 
 # The names of sentence-transformers, with both spellings of each.
-POOLING_NAMES = {
-    "mean": Pooling.MEAN,
-    "cls": Pooling.CLS,
-    "max": Pooling.MAX,
-    "mean_sqrt_len_tokens": Pooling.MEAN_SQRT_LEN,
-    "mean_sqrt_len": Pooling.MEAN_SQRT_LEN,
-    "weightedmean": Pooling.WEIGHTED_MEAN,
-    "lasttoken": Pooling.LAST_TOKEN,
-}
+POOLING_NAMES = {mode.value: mode for mode in Pooling} | {"mean_sqrt_len_tokens": Pooling.MEAN_SQRT_LEN}
 
 
 def pooling_modes(value: object) -> tuple[Pooling, ...]:
@@ -36,9 +28,7 @@ def pooling_modes(value: object) -> tuple[Pooling, ...]:
     items = list(value) if isinstance(value, (list, tuple)) else [value]
     modes: list[Pooling] = []
     for item in items:
-        mode = (
-            item if isinstance(item, Pooling) else POOLING_NAMES.get(item) if isinstance(item, str) else None
-        )
+        mode = POOLING_NAMES.get(item) if isinstance(item, str) else None
         if mode is None:
             raise ValueError(f"pooling must be one of {', '.join(POOLING_NAMES)}, got {item!r}")
         modes.append(mode)
@@ -65,7 +55,7 @@ class DenseLayer:
         from .._core import linear
 
         out = np.empty((x.shape[0], self.shape[0]), dtype=np.float32)
-        linear(x, self._packed, self._bias, None, int(self.activation), out, num_threads=num_threads)
+        linear(x, self._packed, self._bias, None, self.activation, out, num_threads=num_threads)
         return out
 
 
@@ -127,7 +117,7 @@ class SentenceHead:
         parts: list[Floats] = []
         for mode in self.modes:
             part = np.empty((len(offsets) - 1, hidden.shape[1]), dtype=np.float32)
-            pool(hidden, offsets, int(mode), part, num_threads=num_threads)
+            pool(hidden, offsets, mode, part, num_threads=num_threads)
             parts.append(part)
         return np.concatenate(parts, axis=1)
 
