@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from installed import ROOT, Installation, program, run
-from polysemy import reference
+from polysemy import _core, reference
 
 EXAMPLES = ROOT / "examples"
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
@@ -146,6 +146,17 @@ def test_cython_uses_the_core_of_python(installation: Installation, tmp_path: Pa
     )
     said = run(installation.python, "-c", code, cwd=tmp_path)
     assert said == "1 layer_norm_f32: rows must be 0 or more, got -1\n"
+
+
+def test_the_table_has_every_function(installation: Installation) -> None:
+    """What the header declares, but for the older name, is in the table and declared to Cython; no limit differs."""
+    header = (installation.include / "polysemy.h").read_text()
+    declared = re.findall(r"POLYSEMY_API [^;]*?\bpolysemy_(\w+)\(", header)
+    declared.remove("gemm_f32")
+    assert re.findall(r"ENTRY\((\w+)\)", (installation.include / "polysemy_api.h").read_text()) == declared
+    slots = (installation.include.parent / "cython_ops.pxd").read_text()
+    assert re.findall(r"^ +[\w *]+\(\*(\w+)\)\(", slots, re.MULTILINE) == declared
+    assert f"1 to {_core.MOST_THREADS}; 0 goes back" in header
 
 
 def test_exported_symbols(installation: Installation, tmp_path: Path) -> None:

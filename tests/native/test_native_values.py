@@ -239,3 +239,9 @@ def test_runtime(lib: Library) -> None:
     assert lib.get_num_threads() == 3
     assert lib.set_num_threads(0) == OK
     assert lib.get_num_threads() == _core.get_num_threads()
+
+
+def test_the_older_name_of_matmul(lib: Library) -> None:
+    a, b, found = values(3, 4), values(4, 5), np.full((3, 5), np.nan, dtype=np.float32)
+    assert lib.gemm_f32(0, 0, 3, 5, 4, address(a), 4, address(b), 5, address(found), 5, 1) == OK
+    same(found, ops.matmul(a, b))
