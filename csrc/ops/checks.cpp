@@ -22,8 +22,9 @@ struct Checked {
   // In place, a row that moves would be read after it was overwritten.
   void in_place(const char* name, const float* input, int64_t stride, const float* out, int64_t out_stride,
                 int64_t rows) const {
-    require(input != out || stride == out_stride || rows <= 1, operation, ": out is the same array as ", name,
-            ", so that both must have the same stride, got ", out_stride, " and ", stride);
+    require(input == nullptr || input != out || stride == out_stride || rows <= 1, operation,
+            ": out is the same array as ", name, ", so that both must have the same stride, got ", out_stride, " and ",
+            stride);
   }
 };
 
