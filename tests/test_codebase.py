@@ -58,8 +58,7 @@ LAYERS = (
     {"model", "card"},
     {"families", "io"},
     {"text"},
-    {"rows", "output", "loading"},
-    {"encoder", "report"},
+    {"encoding", "report"},
     {"cli"},
     {"__init__", "__main__"},
 )

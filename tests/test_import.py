@@ -39,7 +39,7 @@ def python(
         ("import polysemy; polysemy.Encoder", set[str]()),
         (
             "import polysemy; polysemy.ops; polysemy.reference; polysemy.isas",
-            {"polysemy.encoder", "polysemy.io"},
+            {"polysemy.encoding", "polysemy.io"},
         ),
     ],
 )

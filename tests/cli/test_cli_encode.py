@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 
 import numpy as np
@@ -103,12 +103,11 @@ def test_what_a_line_is(tmp_path: Path, data: bytes, texts: list[str]) -> None:
     path = tmp_path / "f"
     path.write_bytes(data)
     opened = open_texts(str(path))
-    assert len(opened) == len(texts) and list(opened) == texts
+    assert isinstance(opened, Sized) and len(opened) == len(texts) and list(opened) == texts
     pipe = tmp_path / "pipe"  # what can be read only once
     os.mkfifo(pipe)
     with subprocess.Popen(["sh", "-c", f'cat "{path}" > "{pipe}"']):
-        opened = open_texts(str(pipe))
-    assert len(opened) == len(texts) and list(opened) == texts
+        assert [*open_texts(str(pipe))] == texts
 
 
 def test_a_long_text_is_told_once(run: Run, model: Path, tmp_path: Path) -> None:
@@ -219,7 +218,7 @@ def test_an_interrupted_run_leaves_nothing(
         signal.signal(number, before)
         try:
             deadline = time.monotonic() + 60
-            while not list(tmp_path.glob(".v.npy.*.part")):
+            while not list(tmp_path.glob(".polysemy.*.part")):
                 assert process.poll() is None and time.monotonic() < deadline
                 time.sleep(0.01)
             process.send_signal(number)

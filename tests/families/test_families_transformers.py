@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from polysemy import Encoder
-from polysemy.loading import load_model
+from polysemy.encoding.loading import load_model
 from polysemy.reference.encoder import encode_tokens
 from transformers_models import IDS, Built, states_and_attentions
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.io.checkpoint import Checkpoint
-from polysemy.loading import load_model
 from safetensors.numpy import save_file
 from tiny_models import random_weights, stored, write_json, write_transformer
 

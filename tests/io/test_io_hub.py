@@ -9,10 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError, ModelNotFoundError
 from polysemy.io import hub
 from polysemy.io.digest import BackgroundDigest
-from polysemy.loading import load_model
 from tiny_models import write_transformer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

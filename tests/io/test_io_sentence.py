@@ -9,6 +9,7 @@ import pytest
 from polysemy import Activation, Pooling
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.io.sentence import read_sentence_folder
+from polysemy.model.pooling import Dense, Normalize
 from safetensors.numpy import save_file
 from tiny_models import MODULES, write_json, write_sentence_model, write_transformer
 
@@ -47,7 +48,7 @@ def test_plain_folder_has_no_pooling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("modules", [MODULES, NEW_MODULES])
 def test_both_forms_of_module_types(tmp_path: Path, modules: list[dict[str, object]]) -> None:
     head = read_sentence_folder(write_sentence_model(tmp_path / "m", modules=modules)).head
-    assert head is not None and head.modes == (Pooling.MEAN,) and head.normalize and not head.steps
+    assert head is not None and head.modes == (Pooling.MEAN,) and head.steps == (Normalize(),)
     head = read_sentence_folder(write_sentence_model(tmp_path / "n", modules=modules[:2])).head
     assert head is not None and not head.normalize
 
@@ -148,7 +149,7 @@ def dense(folder: Path, bias: bool = True, **changes: object) -> Path:
 def test_dense(tmp_path: Path, bias: bool) -> None:
     head = read_sentence_folder(dense(tmp_path / "m", bias)).head
     assert head is not None and head.dim(24) == 5 and not head.normalize
-    assert head.steps[0] is not None and head.steps[0].activation is Activation.TANH
+    assert isinstance(head.steps[0], Dense) and head.steps[0].activation is Activation.TANH
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..encoder import Encoder
+from ..encoding.encoder import Encoder
 from ..model.pooling import describe
 from ..model.spec import LayerSpec
 

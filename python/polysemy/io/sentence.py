@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
-from ..model.pooling import DenseLayer, SentenceHead, pooling_modes
+from ..model.pooling import Dense, Normalize, SentenceHead, pooling_modes
 from ..model.spec import Activation, Pooling
 from .checkpoint import Checkpoint
 from .jsonfile import read_json, read_json_object
@@ -110,17 +110,16 @@ def _head(modules: list[tuple[str, Path]], source: Path) -> SentenceHead | None:
             f"{source}: after the Transformer a Pooling must come, got {modules[0][0]}"
         )
     modes, include_prompt = _pooling(modules[0][1] / "config.json")
-    steps: list[DenseLayer | None] = []
+    steps: list[Dense | Normalize] = []
     for kind, path in modules[1:]:
         if kind == "Dense":
             steps.append(_dense(path))
         elif kind == "Normalize":
             _check_feature_names(path / "config.json", required=False)
-            steps.append(None)
+            steps.append(Normalize())
         elif kind != "Dropout":  # which does nothing outside of training
             raise UnsupportedModelError(f"{source}: a module of type {kind} is not supported")
-    normalize = bool(steps) and steps[-1] is None
-    return SentenceHead(modes, tuple(steps[:-1] if normalize else steps), normalize, include_prompt)
+    return SentenceHead(modes, tuple(steps), include_prompt)
 
 
 def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:
@@ -155,7 +154,7 @@ def _check_feature_names(source: Path, *, required: bool) -> dict[str, object]:
     return config
 
 
-def _dense(folder: Path) -> DenseLayer:
+def _dense(folder: Path) -> Dense:
     source = folder / "config.json"
     config = _check_feature_names(source, required=True)
     if config.get("use_residual"):
@@ -172,9 +171,7 @@ def _dense(folder: Path) -> DenseLayer:
     expected = {"linear.weight": size} | ({"linear.bias": size[:1]} if bias else {})
     if shapes != expected:
         raise CheckpointError(f"{folder}: the tensors must be {expected}, got {shapes}")
-    return DenseLayer(
-        weights.read("linear.weight"), weights.read("linear.bias") if bias else None, activation
-    )
+    return Dense(weights.read("linear.weight"), weights.read("linear.bias") if bias else None, activation)
 
 
 def _transformer_settings(folder: Path) -> tuple[int | None, bool]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .params import check_shapes
-from .pooling import SentenceHead
+from .pooling import Plan
 from .spec import EncoderSpec, native
 
 __all__ = ["MappedWeights", "Network", "Results"]
@@ -38,8 +38,8 @@ class Results:
     """By layer, (tokens, hidden)."""
     attentions: dict[int, Floats]
     """By layer, for each sequence (heads, length, length), one after the other, flat."""
-    pooled: Floats
-    """(n, hidden * modes), without what comes after pooling in a head; (n, 0) without a head."""
+    pooled: Floats | None
+    """Sentence vectors, (n, dim); None without a plan for them."""
 
 
 class Network:
@@ -72,34 +72,33 @@ class Network:
         self,
         ids: NDArray[np.int32],
         offsets: NDArray[np.int64],
-        head: SentenceHead | None,
+        types: NDArray[np.int32] | None = None,
         *,
+        plan: Plan | None = None,
         layers: Collection[int] = (),
         attentions: Collection[int] = (),
-        normalize: bool = False,
         num_threads: int = 0,
     ) -> Results:
         """One forward pass over the sequences ``ids[offsets[i] : offsets[i + 1]]``, whose ids were checked.
 
-        ``layers`` and ``attentions`` are absolute numbers. Only what is asked for is computed; the vectors of
-        a ``head`` need all layers; with ``normalize`` they have length 1, for a head that pools with one mode.
+        ``types`` are the token types, None stands for zeros. ``layers`` and ``attentions`` are absolute numbers.
+        Only what is asked for is computed; sentence vectors, which ``plan`` describes, need all layers.
         """
         last = len(self.spec.layers)
-        fused = None if head is None else head.fused()
-        unfused = head is not None and fused is None
+        unfused = plan is not None and plan.fused is None
         result = self._encoder.forward(
             ids,
             offsets,
-            None,
+            types,
             layers=sorted({*layers, last} if unfused else layers),
             attentions=sorted(attentions),
-            pooling=fused,
-            normalize=normalize,
+            pooling=None if plan is None else plan.fused,
+            normalize=plan is not None and plan.normalize,
             num_threads=num_threads,
         )
         pooled = result["pooled"]
-        if head is None:
-            pooled = np.empty((len(offsets) - 1, 0), dtype=np.float32)
-        elif pooled is None:
-            pooled = head.pool(result["hidden"][last], offsets, num_threads)
+        if plan is not None:
+            if pooled is None:
+                pooled = plan.pool(result["hidden"][last], offsets, num_threads)
+            pooled = plan.finish(pooled, num_threads)
         return Results(result["hidden"], result["attentions"], pooled)

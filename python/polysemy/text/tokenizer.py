@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import CheckpointError, TokenizerError
 from ..io.jsonfile import read_json_object
-from .check import shortened
+from .check import Text, shortened
+from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .wordpiece import wordpiece_from_vocab
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 __all__ = ["TextTokenizer"]
+
+T = TypeVar("T")
 
 # How many tokens of a text an error message spells out.
 _SHOWN = 20
@@ -27,7 +30,7 @@ class TextTokenizer:
     of threads may share it.
     """
 
-    __slots__ = ("_tokenizer", "max_length", "uncased")
+    __slots__ = ("_keep_end", "_pairs", "_tokenizer", "max_length", "uncased")
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, *, side: str = "right") -> None:
         special = tokenizer.num_special_tokens_to_add(False)
@@ -36,10 +39,13 @@ class TextTokenizer:
                 f"tokenizer: max_length must be at least {special}, the number of special tokens of a text, "
                 f"got {max_length}"
             )
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(max_length, stride=0, strategy="longest_first", direction=side)
         self._tokenizer = tokenizer
+        self._keep_end = side == "left"
         self.max_length = max_length
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._pairs: PairTemplate | None = pair_template(_tried(lambda: tokenizer.encode("a", "a")))
+        tokenizer.enable_truncation(max_length, stride=0, strategy="longest_first", direction=side)
         # By behaviour, since every normalizer can lower case: can the model tell the two apart?
         upper, lower = self.encode(["A"])[0], self.encode(["a"])[0]
         self.uncased = upper.ids == lower.ids
@@ -71,26 +77,49 @@ class TextTokenizer:
         side = "left" if settings.get("truncation_side") == "left" else "right"
         return cls(tokenizer, max_length, side=side)
 
-    def encode(self, texts: Sequence[str], *, spans: bool = True) -> list[Encoding]:
-        """One encoding per text. ``spans=False`` is faster and leaves the character offsets empty.
+    def encode(self, texts: Sequence[Text], *, spans: bool = True) -> list[Encoded]:
+        """One encoding per text, or pair of texts. ``spans=False`` is faster and leaves character offsets empty.
 
-        Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode.
+        Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode, or when
+        it has no form for pairs.
         """
-        try:
-            if len(texts) == 1:  # one text needs no thread pool
-                return [self._tokenizer.encode(texts[0])]
-            if spans:
-                return self._tokenizer.encode_batch(texts)
-            return self._tokenizer.encode_batch_fast(texts)
-        except Exception as error:  # the library raises bare Exception, for example without an unknown token
-            raise TokenizerError(f"tokenizer: a text can't be tokenized: {error}") from None
+        pairs = [text for text in texts if isinstance(text, tuple)]
+        if not pairs:
+            return [*self._encode(texts, spans=spans)]  # type: ignore[arg-type]
+        singles = iter(self._encode([text for text in texts if isinstance(text, str)], spans=spans))
+        joined = iter(self._encode_pairs(pairs, spans=spans))
+        return [next(joined) if isinstance(text, tuple) else next(singles) for text in texts]
 
-    def tokens_cut(self, encoding: Encoding) -> int:
-        """How many tokens of the text did not fit, special tokens not counted."""
+    def _encode(self, texts: Sequence[str], *, spans: bool, special: bool = True) -> list[Encoding]:
+        tokenizer = self._tokenizer
+        if len(texts) == 1:  # one text needs no thread pool
+            return [_tried(lambda: tokenizer.encode(texts[0], add_special_tokens=special))]
+        batch = tokenizer.encode_batch if spans else tokenizer.encode_batch_fast
+        return _tried(lambda: batch(texts, add_special_tokens=special))
+
+    def _encode_pairs(self, pairs: Sequence[tuple[str, str]], *, spans: bool) -> list[PairEncoding]:
+        form = self._pairs
+        if form is None:
+            raise TokenizerError("tokenizer: its form of a pair of texts is not supported")
+        if self.max_length < form.special:
+            raise TokenizerError(
+                f"tokenizer: a pair of texts has {form.special} special tokens, more than the {self.max_length} "
+                "tokens that the model reads"
+            )
+        texts = [text for pair in pairs for text in pair]
+        parts = self._encode(texts, spans=spans, special=False)
+        return [
+            PairEncoding(first, second, form, self.max_length, keep_end=self._keep_end)
+            for first, second in zip(parts[::2], parts[1::2], strict=True)
+        ]
+
+    def tokens_cut(self, encoding: Encoded) -> int:
+        """How many tokens of the text, or of both, did not fit; special tokens are not counted."""
         if len(encoding) < self.max_length:
             return 0
-        # What did not fit comes in further pieces, each with special tokens of its own.
-        return sum(piece.special_tokens_mask.count(0) for piece in encoding.overflowing)
+        if isinstance(encoding, PairEncoding):
+            return encoding.tokens_cut
+        return cut_tokens(encoding)  # what did not fit comes in further pieces
 
     def token_of(self, token_id: int) -> str:
         """The vocabulary entry of an id; a placeholder for an id that the tokenizer does not use."""
@@ -111,6 +140,20 @@ class TextTokenizer:
             return encoding.ids[0]
         names = [*map(repr, encoding.tokens[:_SHOWN]), *(["..."] if count > _SHOWN else [])]
         raise ValueError(f"{name}: {shortened(token)} is not one token but {count}: [{', '.join(names)}]")
+
+
+def _tried(call: Callable[[], T]) -> T:
+    """What the tokenizer library gives, or ``TokenizerError``.
+
+    It raises bare Exception, for example without an unknown token; a panic of it, for example where no thread
+    can be started, is a BaseException.
+    """
+    try:
+        return call()
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise TokenizerError(f"tokenizer: a text can't be tokenized: {error}") from None
 
 
 def _settings(source: Path) -> dict[str, object]:

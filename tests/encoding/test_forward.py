@@ -152,7 +152,7 @@ def test_truncation_is_told(tiny: Encoder) -> None:
         (5, TypeError, "inputs must be texts, a list of token id sequences"),
         (b"bank", TypeError, "inputs must be texts"),
         ({"input_ids": [[1]]}, TypeError, "got dict"),
-        (np.ones((2, 3), int), TypeError, "needs its mask"),
+        (np.ones((2, 3), int), TypeError, "must have a mask"),
         ([1, 2], TypeError, r"inputs\[0\] must be a sequence of token ids"),
         (["a", 5], TypeError, r"inputs\[1\] must be a str, got int"),
         ([[1], "a"], TypeError, r"inputs\[1\]"),

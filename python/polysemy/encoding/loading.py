@@ -6,21 +6,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .card import ModelCard
-from .errors import CheckpointError, PolysemyError
-from .families import find_family
-from .families.config import Config
-from .families.family import Family, match_names, stored_as
-from .io.checkpoint import WEIGHTS_FILE, Checkpoint
-from .io.digest import BackgroundDigest
-from .io.hub import Source, resolve
-from .io.jsonfile import read_json_object
-from .io.sentence import SentenceFolder, read_sentence_folder
-from .model.network import MappedWeights
-from .model.params import check_shapes
-from .model.pooling import SentenceHead
-from .model.spec import EncoderSpec
-from .text.tokenizer import TextTokenizer
+from ..card import ModelCard
+from ..errors import CheckpointError, PolysemyError
+from ..families import find_family
+from ..families.config import Config
+from ..families.family import Family, match_names, stored_as
+from ..io.checkpoint import WEIGHTS_FILE, Checkpoint
+from ..io.digest import BackgroundDigest
+from ..io.hub import Source, resolve
+from ..io.jsonfile import read_json_object
+from ..io.sentence import SentenceFolder, read_sentence_folder
+from ..model.network import MappedWeights
+from ..model.params import check_shapes
+from ..model.pooling import SentenceHead
+from ..model.spec import EncoderSpec
+from ..text.tokenizer import TextTokenizer
 
 __all__ = ["LoadedModel", "load_model"]
 

@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import positive, switch, thread_count, whole
-from .card import ModelCard
-from .errors import PoolingError, TokenizerError, TruncationWarning, UnsupportedModelError
-from .model.network import Network
-from .model.params import count_parameters
-from .model.pooling import SentenceHead, describe, pooling_modes
-from .model.spec import EncoderSpec
+from ..arguments import positive, switch, thread_count, whole
+from ..card import ModelCard
+from ..errors import PoolingError, TokenizerError, UnsupportedModelError
+from ..model.network import Network
+from ..model.params import count_parameters
+from ..model.pooling import SentenceHead, describe, pooling_modes
+from ..model.spec import EncoderSpec
+from ..text.check import Text, check_text
+from ..text.inputs import Inputs, read_inputs
+from .losses import Losses
 from .output import EncoderOutput, layer_number, layer_numbers
-from .progress import progress_bar
-from .rows import RowSink
-from .text.batch import from_encodings, split_by_tokens
-from .text.check import check_text, is_ordered
-from .text.chunks import text_chunks
-from .text.inputs import Inputs, read_inputs
-from .text.words import uses_of_word
+from .sink import ArraySink
+from .stream import Stream
+from .words import uses_in, vectors_of_uses
 
 if TYPE_CHECKING:
-    from .text.tokenizer import TextTokenizer
+    from ..text.tokenizer import TextTokenizer
 
 __all__ = ["Encoder"]
 
 Floats = NDArray[np.float32]
 
 _PRECISIONS = ("float32",)
-# Tokens of one forward pass of `encode`: enough to keep many cores busy, and at a hidden size of 1024 still
-# no more than 64 MiB per buffer.
-_BATCH_TOKENS = 16_384
-# As good as no limit; small enough to be added to an offset.
-_UNLIMITED = 1 << 48
 
 
 class Encoder:
@@ -156,7 +148,7 @@ class Encoder:
 
     def encode(
         self,
-        texts: str | Iterable[str],
+        texts: str | Iterable[Text],
         *,
         batch_tokens: int | None = None,
         normalize: bool | None = None,
@@ -165,57 +157,57 @@ class Encoder:
         num_threads: int | None = None,
         out: Floats | None = None,
         prompt_name: str | None = None,
+        prompt: str | None = None,
     ) -> Floats:
-        """Sentence embeddings: a str gives (dim,), a sequence or iterable of n str gives (n, dim) float32.
+        """Sentence embeddings: a str gives (dim,), a sequence or iterable of n texts gives (n, dim) float32.
 
-        Pooling and normalisation are what the model's ``modules.json`` says; ``normalize`` overrides the
-        latter. ``truncate_dim`` keeps the first dimensions and normalises after that. The result does not
-        depend on ``batch_tokens`` (most tokens in one forward pass, which bounds memory), on threads, or on
-        the other texts. ``out`` is a C-contiguous float32 array of the shape of the result, which is filled
-        and returned. ``prompt_name`` names one of the model's prompts, put before each text; None takes
-        the model's default prompt, if it has one, and "" none.
+        A text is a str, or a tuple of two that the model reads as a pair; a tuple that is ``texts`` itself is a
+        sequence of texts. Pooling and normalisation are what the model's ``modules.json`` says; ``normalize``
+        overrides the latter. ``truncate_dim`` keeps the first dimensions and normalises after that. The result
+        does not depend on ``batch_tokens`` (most tokens in one forward pass, which bounds memory), on threads,
+        or on the other texts. ``out`` is a C-contiguous float32 array of the shape of the result, which is
+        filled and returned. ``prompt`` is put before each text, or before the first of a pair; ``prompt_name``
+        names one of the model's prompts instead. Without either it is the model's default prompt, if it has one;
+        "" is no prompt.
 
         A `TruncationWarning` tells how many texts were longer than `max_seq_length`. A progress bar is shown
         on a terminal, or as ``show_progress`` says. Raises `PoolingError` for a model without a pooling,
         `TokenizerError` for an encoder without a tokenizer, ``TypeError`` and ``ValueError`` for arguments.
         """
-        head = self._sentence_head()
-        tokenizer = self._text_tokenizer("encode")
         single = isinstance(texts, str)
-        items: object = [texts] if single else texts
-        if not is_ordered(items):
-            kind = type(texts).__name__
-            raise TypeError(f"encode: texts must be a str or an ordered iterable of str, got {kind}")
-        budget = _BATCH_TOKENS
-        if batch_tokens is not None:
-            budget = min(positive(batch_tokens, "encode: batch_tokens"), _UNLIMITED)
-        scaled = switch(normalize, "encode: normalize")
-        width = self.dim
-        if truncate_dim is not None:
-            width = positive(truncate_dim, "encode: truncate_dim", most=self.dim)
+        stream = self._stream(
+            "encode", [texts] if single else texts, batch_tokens, normalize, truncate_dim, num_threads,
+            prompt_name, prompt,
+        )  # fmt: skip
         shown = switch(show_progress, "encode: show_progress")
-        threads = thread_count(num_threads, self._num_threads, "encode")
-        prompt = self._prompt(prompt_name, head)
-        one_pass = head.in_one_pass(scaled, truncate_dim)
-        finish = partial(head.finish, normalize=scaled, truncate_dim=truncate_dim, num_threads=threads)
-        total = len(items) if isinstance(items, Sized) else None
-        rows = RowSink(total, width, out, single=single, name="encode")
-        lost = np.zeros(2, dtype=np.int64)
-        with progress_bar(total, False if single else shown, unit="text") as bar:
-            for chunk in text_chunks(items, prompt):
-                encodings = tokenizer.encode(chunk, spans=False)
-                lost += _losses([tokenizer.tokens_cut(encoding) for encoding in encodings])
-                batch = from_encodings(encodings, self.spec.embedding.vocab)
-                for first, last in split_by_tokens(batch.offsets, budget):
-                    part = batch.part(first, last)
-                    results = self._network.run(
-                        part.ids, part.offsets, head, normalize=one_pass, num_threads=threads
-                    )
-                    rows.add(results.pooled if one_pass else finish(results.pooled))
-                    bar.update(last - first)
+        rows = ArraySink(stream.total, stream.width, out, single=single, name="encode")
+        stream.pour(rows, show_progress=False if single else shown)
         result = rows.finish()
-        _warn_truncated("encode", rows.count, lost, self.max_seq_length)
+        stream.warn_of_losses()
         return result[0] if single and out is None else result
+
+    def stream(
+        self,
+        texts: Iterable[Text],
+        *,
+        batch_tokens: int | None = None,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        num_threads: int | None = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+    ) -> Stream:
+        """The rows that `encode` gives, as an iterator of blocks (k, dim) float32, for results of any size.
+
+        Texts are taken from the iterable as blocks are asked for, at most 2,048 (or about a million characters)
+        at a time. Arguments are those of `encode`. Nothing warns of texts that were cut: ``losses`` of the result
+        counts them.
+        """
+        if isinstance(texts, str):
+            raise TypeError("stream: texts must be an ordered iterable of str, got str")
+        return self._stream(
+            "stream", texts, batch_tokens, normalize, truncate_dim, num_threads, prompt_name, prompt
+        )
 
     def forward(
         self,
@@ -227,12 +219,12 @@ class Encoder:
     ) -> EncoderOutput:
         """Hidden states of every token.
 
-        ``inputs``: a text, a list of texts, a list of token id sequences (special tokens included, never
-        cut), or a tuple ``(input_ids, attention_mask)`` of two (n, length) integer arrays, padded left or
-        right. ``layers``: the hidden states wanted, 0 is the embedding output, k what layer k gives, negative
-        counts from the end. ``attentions``: the layers (from 1) whose attention weights are wanted. Layers
-        after the last one wanted are not computed. All results are held in memory at once, ``4 * hidden``
-        bytes per token and layer.
+        ``inputs``: a text, a list of texts and of pairs (tuples of two str), a list of token id sequences
+        (special tokens included, never cut), or a tuple ``(input_ids, attention_mask)`` of two (n, length)
+        integer arrays, padded left or right. ``layers``: the hidden states wanted, 0 is the embedding output, k
+        what layer k gives, negative counts from the end. ``attentions``: the layers (from 1) whose attention
+        weights are wanted. Layers after the last one wanted are not computed. All results are held in memory at
+        once, ``4 * hidden`` bytes per token and layer.
 
         Texts longer than `max_seq_length` are cut, with a `TruncationWarning`. Raises ``TypeError`` or
         ``ValueError`` for inputs and layers that are none, and `TokenizerError` for texts without a tokenizer.
@@ -244,8 +236,7 @@ class Encoder:
         read = read_inputs(inputs, self.spec, self._tokenizer)
         head = self._head if count in wanted else None
         output = self._output(read, wanted, seen, head, threads)
-        if read.encodings is not None:
-            _warn_truncated("forward", len(output), _losses(output.truncated), self.max_seq_length)
+        Losses(output.truncated).warn("forward", self.max_seq_length)
         return output
 
     def word_vectors(
@@ -254,8 +245,8 @@ class Encoder:
         """The vector of each whole-word occurrence of ``word`` in ``text``, (occurrences, hidden) float32.
 
         The hidden states of the word's tokens after ``layer`` are averaged. ``word`` may be several words.
-        Case matters exactly if it matters to the model. Raises ``ValueError`` when the word isn't there, or
-        only beyond the part of the text that the model reads.
+        Case matters exactly if it matters to the model; canonically equivalent spellings are the same word. Raises
+        ``ValueError`` when the word isn't there, or only beyond the part of the text that the model reads.
         """
         tokenizer = self._text_tokenizer("word_vectors")
         check_text(text, "word_vectors: text")
@@ -263,19 +254,9 @@ class Encoder:
         number = layer_number(layer, len(self.spec.layers), first=0, name="word_vectors: layer")
         threads = thread_count(num_threads, self._num_threads, "word_vectors")
         output = self._output(read_inputs(text, self.spec, tokenizer), {number}, (), None, threads)
-        _warn_truncated("word_vectors", len(output), _losses(output.truncated), self.max_seq_length)
-        uses = uses_of_word(
-            text,
-            word,
-            output.spans(0),
-            output.word_ids(0),
-            ignore_case=tokenizer.uncased,
-            cut=bool(output.truncated[0]),
-            name="word_vectors: word",
-        )
-        states = output.hidden_state(0, number)
-        means = [states[use.tokens].mean(axis=0, dtype=np.float64) for use in uses]
-        return np.array(means, dtype=np.float32)
+        Losses(output.truncated).warn("word_vectors", self.max_seq_length)
+        uses = uses_in(output, 0, text, word, tokenizer, name="word_vectors: word")
+        return vectors_of_uses(output.hidden_state(0, number), uses)
 
     def static_embedding(self, token: str | int) -> Floats:
         """The row of the token table, (hidden,) float32: what a token is before any context.
@@ -302,23 +283,55 @@ class Encoder:
         threads: int,
     ) -> EncoderOutput:
         """One forward pass over all inputs. ``head`` None leaves the pooled vectors out."""
-        batch, one_pass = read.batch, head is not None and head.in_one_pass()
+        batch = read.batch
         results = self._network.run(
-            batch.ids, batch.offsets, head,
-            layers=layers, attentions=attentions, normalize=one_pass, num_threads=threads,
-        )  # fmt: skip
-        pooled = None if head is None else results.pooled
-        if pooled is not None and head is not None and not one_pass:
-            pooled = head.finish(pooled, num_threads=threads)
+            batch.ids,
+            batch.offsets,
+            batch.types,
+            plan=None if head is None else head.plan(),
+            layers=layers,
+            attentions=attentions,
+            num_threads=threads,
+        )
         return EncoderOutput(
             self.spec,
             batch,
             hidden=results.hidden,
             attentions=results.attentions,
-            pooled=pooled,
+            pooled=results.pooled,
             tokenizer=self._tokenizer,
             encodings=read.encodings,
             truncated=read.tokens_cut,
+        )
+
+    def _stream(
+        self,
+        method: str,
+        texts: object,
+        batch_tokens: int | None,
+        normalize: bool | None,
+        truncate_dim: int | None,
+        num_threads: int | None,
+        prompt_name: str | None,
+        prompt: str | None,
+    ) -> Stream:
+        head = self._sentence_head(method)
+        tokenizer = self._text_tokenizer(method)
+        if batch_tokens is not None:
+            batch_tokens = positive(batch_tokens, f"{method}: batch_tokens")
+        if truncate_dim is not None:
+            truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=self.dim)
+        plan = head.plan(normalize=switch(normalize, f"{method}: normalize"), truncate_dim=truncate_dim)
+        return Stream(
+            texts,
+            self._network,
+            tokenizer,
+            plan,
+            width=truncate_dim or self.dim,
+            prompt=self._prompt(method, prompt_name, prompt, head),
+            batch_tokens=batch_tokens,
+            num_threads=thread_count(num_threads, self._num_threads, method),
+            method=method,
         )
 
     def _text_tokenizer(self, method: str) -> TextTokenizer:
@@ -326,35 +339,25 @@ class Encoder:
             raise TokenizerError(f"{method}: this encoder has no tokenizer, it takes only token ids")
         return self._tokenizer
 
-    def _sentence_head(self) -> SentenceHead:
+    def _sentence_head(self, method: str) -> SentenceHead:
         if self._head is None:
             raise PoolingError(
-                f"encode: {self._card.name!r} does not say how to pool its tokens into one vector, and a "
+                f"{method}: {self._card.name!r} does not say how to pool its tokens into one vector, and a "
                 "wrong guess would go unnoticed; pass pooling=... to from_pretrained, or use forward for its "
                 "hidden states"
             )
         return self._head
 
-    def _prompt(self, name: str | None, head: SentenceHead) -> str:
-        """The text of a prompt."""
-        prompt = self._card.prompt(name)
+    def _prompt(self, method: str, name: object, text: object, head: SentenceHead) -> str:
+        """The text to put before each text."""
+        if text is None:
+            prompt = self._card.prompt(name, method)
+        elif name is None:
+            prompt = check_text(text, f"{method}: prompt")
+        else:
+            raise ValueError(f"{method}: prompt must not be given beside prompt_name, got {text!r}")
         if prompt and not head.include_prompt:
-            raise UnsupportedModelError("encode: prompts that are left out of the pooling are not supported")
+            raise UnsupportedModelError(
+                f"{method}: prompts that are left out of the pooling are not supported"
+            )
         return prompt
-
-
-def _losses(tokens_cut: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many texts lost tokens, and how many tokens they lost."""
-    return np.array([np.count_nonzero(tokens_cut), np.sum(tokens_cut)], dtype=np.int64)
-
-
-def _warn_truncated(method: str, texts: int, lost: NDArray[np.int64], limit: int) -> None:
-    """``lost`` is what `_losses` gives. Points to the caller of the method that calls this."""
-    cut, tokens = lost.tolist()
-    if cut:
-        warnings.warn(
-            f"{method}: {cut} of {texts} texts were longer than max_seq_length={limit} tokens; "
-            f"{tokens} tokens were left out",
-            TruncationWarning,
-            stacklevel=3,
-        )

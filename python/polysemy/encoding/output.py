@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import whole
-from .errors import PoolingError
-from .text.batch import RaggedBatch
+from ..arguments import whole
+from ..errors import PoolingError
+from ..text.batch import RaggedBatch
+from .view import TextOutput
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding
-
-    from .model.spec import EncoderSpec
-    from .text.tokenizer import TextTokenizer
+    from ..model.spec import EncoderSpec
+    from ..text.pairs import Encoded
+    from ..text.tokenizer import TextTokenizer
 
 __all__ = ["EncoderOutput"]
 
@@ -45,7 +45,8 @@ class EncoderOutput:
     """Hidden states, attention weights and sentence vectors of a batch of n texts.
 
     Everything of text i has as many rows as the text has tokens; there is no padding. Arrays are views of
-    what was computed, not copies.
+    what was computed, not copies. A pair of texts counts as one text, its tokens follow each other as the model
+    read them. ``output[i]``, or iteration, gives all of text i as a `TextOutput`.
     """
 
     __slots__ = (
@@ -68,7 +69,7 @@ class EncoderOutput:
         attentions: dict[int, Floats],
         pooled: Floats | None,
         tokenizer: TextTokenizer | None,
-        encodings: Sequence[Encoding] | None,
+        encodings: Sequence[Encoded] | None,
         truncated: NDArray[np.int64],
     ) -> None:
         self._spec = spec
@@ -83,6 +84,13 @@ class EncoderOutput:
     def __len__(self) -> int:
         """Number of texts."""
         return len(self._batch)
+
+    def __getitem__(self, i: int) -> TextOutput:
+        """Text i; negative numbers count from the end. Raises ``IndexError`` for one that is not there."""
+        return TextOutput(self, self._number(i))
+
+    def __iter__(self) -> Iterator[TextOutput]:
+        return (TextOutput(self, i) for i in range(len(self)))
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -117,6 +125,11 @@ class EncoderOutput:
         """Token ids of text i, (tokens_i,) int32."""
         return self._batch.ids[self._rows(i)]
 
+    def token_types(self, i: int) -> NDArray[np.int32]:
+        """Token types of text i as the model read them, (tokens_i,) int32; 0 where it has none."""
+        rows, types = self._rows(i), self._batch.types
+        return np.zeros(rows.stop - rows.start, dtype=np.int32) if types is None else types[rows]
+
     def hidden_state(self, i: int, layer: int = -1) -> Floats:
         """Hidden states of text i after a layer, (tokens_i, hidden) float32.
 
@@ -149,12 +162,22 @@ class EncoderOutput:
         return [self._tokenizer.token_of(token) for token in self.ids(i).tolist()]
 
     def spans(self, i: int) -> list[tuple[int, int]]:
-        """(start, end) of each token in characters of the original text i; special tokens have (0, 0)."""
+        """(start, end) of each token in characters of the original text i; special tokens have (0, 0).
+
+        Those of a pair's second text count in that text.
+        """
         return self._encoding(i, "spans").offsets
 
     def word_ids(self, i: int) -> list[int | None]:
-        """The number of the word in text i that each token belongs to; None for special tokens."""
+        """The number of the word in text i that each token belongs to; None for special tokens.
+
+        The words of a pair's second text are counted from 0 again.
+        """
         return self._encoding(i, "word_ids").word_ids
+
+    def sequence_ids(self, i: int) -> list[int | None]:
+        """0 for tokens of text i, or of the first of a pair, 1 for those of the second; None for special tokens."""
+        return self._encoding(i, "sequence_ids").sequence_ids
 
     def special_tokens(self, i: int) -> NDArray[np.bool_]:
         """Which tokens of text i were added by the tokenizer, (tokens_i,) bool."""
@@ -169,7 +192,7 @@ class EncoderOutput:
             parts.append(f"pooled {self._pooled.shape}")
         return f"EncoderOutput({', '.join(parts)})"
 
-    def _encoding(self, i: int, name: str) -> Encoding:
+    def _encoding(self, i: int, name: str) -> Encoded:
         if self._encodings is None:
             raise ValueError(f"{name}: known only for inputs that were texts, not for token ids")
         return self._encodings[self._number(i)]
