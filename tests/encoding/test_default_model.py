@@ -115,6 +115,18 @@ def test_hidden_states_of_texts_that_no_one_wrote(
     assert (errors.rms <= np.minimum(theirs.rms, 2.4e-7)).all(), (errors, theirs)
 
 
+def test_hidden_states_of_pairs(default: Encoder, exact: BertModel, texts: list[str]) -> None:
+    """With token types; the bounds are those of `test_hidden_states_of_every_layer`."""
+    pairs = [*zip(texts[:ONE_LINE:3], texts[1:ONE_LINE:3], strict=False)]
+    output = default.forward(pairs)
+    assert any(types.any() for types in map(output.token_types, range(len(pairs))))
+    for i in range(len(pairs)):
+        ids, types = (torch.tensor(x[None].astype(np.int64)) for x in (output.ids(i), output.token_types(i)))
+        with torch.no_grad():
+            expected = exact(ids, token_type_ids=types).last_hidden_state[0].numpy()
+        assert np.abs(output.hidden_state(i) - expected).max() <= 3.1e-6
+
+
 def test_attention_weights(default: Encoder, exact: BertModel, texts: list[str]) -> None:
     some = texts[:40:5]
     output = default.forward(some, attentions=range(1, 7))

@@ -130,6 +130,8 @@ def test_out_of_another_length_than_the_iterable(tiny: Encoder, rows: int, messa
         ({"num_threads": 2**70}, ValueError, "num_threads must be at most 1024"),
         ({"normalize": "no"}, TypeError, "normalize must be True, False or None, got str"),
         ({"show_progress": 1}, TypeError, "show_progress must be True, False or None, got int"),
+        ({"prompt": 5}, TypeError, "prompt must be a str, got int"),
+        ({"prompt": "\ud800"}, ValueError, "prompt must be valid Unicode"),
         ({"prompt_name": "query"}, ValueError, r"prompt_name must be one of \[\], got 'query'"),
         ({"prompt_name": ["query"]}, ValueError, r"prompt_name must be one of \[\], got \['query'\]"),
     ],
@@ -197,6 +199,8 @@ def test_progress(
     assert ("6/6" in stream.getvalue()) == seen
     tiny.encode(TEXTS[0], show_progress=show)
     assert "1/1" not in stream.getvalue(), "one text is no long work"
+    monkeypatch.setattr(sys, "stderr", None)  # as where it was closed
+    assert tiny.encode(TEXTS, show_progress=show).shape == (6, 24)
 
 
 def test_a_model_without_pooling(tmp_path: Path) -> None:
@@ -238,6 +242,19 @@ def test_prompts(tmp_path: Path, tiny: Encoder) -> None:
     assert encoder.card.prompts == prompts["prompts"] and encoder.card.default_prompt == "query"
 
 
+def test_a_prompt_as_text(tmp_path: Path, tiny: Encoder) -> None:
+    prompts = {"prompts": {"query": "we sat on "}, "default_prompt_name": "query"}
+    encoder = Encoder.from_pretrained(write_sentence_model(tmp_path / "m", prompts=prompts))
+    for prompt in ("", "the "):
+        got = encoder.encode(["bank", "river"], prompt=prompt)
+        np.testing.assert_array_equal(got, tiny.encode([prompt + "bank", prompt + "river"]))
+    for name in ("query", ""):
+        with pytest.raises(
+            ValueError, match="encode: prompt must not be given beside prompt_name, got 'the '"
+        ):
+            encoder.encode("bank", prompt="the ", prompt_name=name)
+
+
 def test_prompts_outside_of_the_pooling(tmp_path: Path) -> None:
     pooling = {"pooling_mode": "mean", "include_prompt": False}
     prompts = {"prompts": {"query": "we sat "}}
@@ -246,6 +263,8 @@ def test_prompts_outside_of_the_pooling(tmp_path: Path) -> None:
     assert encoder.encode("bank").shape == (24,)
     with pytest.raises(UnsupportedModelError, match="left out of the pooling"):
         encoder.encode("bank", prompt_name="query")
+    with pytest.raises(UnsupportedModelError, match="left out of the pooling"):
+        encoder.encode("bank", prompt="query: ")
 
 
 def test_an_encoder_of_ids_only() -> None:

@@ -120,7 +120,8 @@ def test_ids_and_padded_arrays_equal_text(tiny: Encoder, output: EncoderOutput) 
     for i, row in enumerate(rows):
         ids[0, i, : len(row)], mask[0, i, : len(row)] = row, 1
         ids[1, i, width - len(row) :], mask[1, i, width - len(row) :] = row, 1
-    for inputs in (rows, [np.array(row) for row in rows], (ids[0], mask[0]), (ids[1], mask[1])):
+    nested = (ids[0].tolist(), mask[0].tolist())
+    for inputs in (rows, [np.array(row) for row in rows], (ids[0], mask[0]), (ids[1], mask[1]), nested):
         other = tiny.forward(inputs)
         np.testing.assert_array_equal(other.pooled, output.pooled)
         for i in range(4):
@@ -161,12 +162,48 @@ def test_truncation_is_told(tiny: Encoder) -> None:
         ([[1] * 21], ValueError, "at most 20 tokens, got 21"),
         (["a", "\ud800"], ValueError, r"forward: inputs\[1\] must be valid Unicode"),
         (np.array("bank"), TypeError, "inputs must be texts"),
+        (([2, 5, 3, 0], [1, 1, 1, 0]), ValueError, "must be two 2-D arrays .* pass a list for two sequences"),
+        ((np.array([2, 5]), np.array([1, 1])), ValueError, "must be two 2-D arrays"),
+        ({"a": 1}.values(), TypeError, "got dict_values"),
         ([np.array(5)], ValueError, r"inputs\[0\] must be 1-D, got shape \(\)"),
     ],
 )
 def test_bad_inputs(tiny: Encoder, inputs: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         tiny.forward(inputs)  # type: ignore[arg-type]
+
+
+def test_indexing_and_iteration(output: EncoderOutput) -> None:
+    views = [*output]
+    assert len(views) == 4 and [len(view) for view in views] == output.lengths.tolist()
+    for i, view in enumerate(views):
+        for same in (view, output[i], output[i - 4], output[np.int64(i)]):
+            np.testing.assert_array_equal(same.hidden_states, output.hidden_state(i))
+            np.testing.assert_array_equal(same.pooled, output.pooled[i])
+        for layer in range(4):
+            np.testing.assert_array_equal(view.hidden_state(layer), output.hidden_state(i, layer))
+        np.testing.assert_array_equal(view.attention(-1), output.attention(i, 3))
+        assert (view.tokens, view.spans, view.word_ids) == (
+            output.tokens(i),
+            output.spans(i),
+            output.word_ids(i),
+        )
+        assert view.sequence_ids == output.sequence_ids(i) and view.truncated == 0
+        for name in ("ids", "token_types", "special_tokens"):
+            np.testing.assert_array_equal(getattr(view, name), getattr(output, name)(i))
+    assert np.shares_memory(output[1].hidden_states, output.hidden_state(1)), "a view and no copy"
+    assert repr(output[1]) == "TextOutput(10 tokens, layers [0, 1, 2, 3])"
+
+
+def test_a_text_that_is_not_there(tiny: Encoder, output: EncoderOutput) -> None:
+    for i in (4, -5):
+        with pytest.raises(IndexError, match=rf"text number {i} is out of range, there are 4 texts"):
+            output[i]
+    for wrong in ("0", slice(2), 1.0):
+        with pytest.raises(TypeError, match="text number must be an int"):
+            output[wrong]  # type: ignore[index]
+    with pytest.raises(ValueError, match="hidden_state: layer 3 was not computed"):
+        _ = tiny.forward("bank", layers=(0,))[0].hidden_states
 
 
 def test_repr(tiny: Encoder, output: EncoderOutput) -> None:

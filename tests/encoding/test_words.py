@@ -31,6 +31,13 @@ def test_several_words(tiny: Encoder) -> None:
     np.testing.assert_array_equal(tiny.word_vectors("in New York", "new york")[0], mean.astype(np.float32))
 
 
+def test_canonically_equivalent_words_are_equal(default: Encoder) -> None:
+    for text in ("a caf\u00e9 there", "a cafe\u0301 there"):
+        for word in ("caf\u00e9", "cafe\u0301"):
+            expected = default.word_vectors("a caf\u00e9 there", "caf\u00e9")
+            np.testing.assert_array_equal(default.word_vectors(text, word), expected)
+
+
 def test_a_word_has_two_vectors_but_one_row(default: Encoder) -> None:
     money = default.word_vectors("I deposited money in the bank", "bank")[0].astype(np.float64)
     river = default.word_vectors("We sat on the bank of the river", "bank")[0].astype(np.float64)
@@ -44,6 +51,8 @@ def test_a_word_has_two_vectors_but_one_row(default: Encoder) -> None:
     [
         ("the bank", "river", "'river' is not a word of the text 'the bank'"),
         ("the banks", "bank", "not a word"),
+        ("किताब मेज पर", "कित", "'कित' is not a word of the text"),
+        ("the bank\u0301", "bank", "not a word"),
         ("", "bank", "not a word"),
         ("the bank", " ", "word_vectors: word must not be empty"),
         ("x" * 100, "bank", r"text 'x+\.\.\.'"),
