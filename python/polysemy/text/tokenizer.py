@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,7 +45,7 @@ class TextTokenizer:
         self.max_length = max_length
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        self._pairs: PairTemplate | None = pair_template(_tried(lambda: tokenizer.encode("a", "a")))
+        self._pairs: PairTemplate | None = pair_template(_tried(partial(tokenizer.encode, "a", "a")))
         tokenizer.enable_truncation(max_length, stride=0, strategy="longest_first", direction=side)
         # By behaviour, since every normalizer can lower case: can the model tell the two apart?
         upper, lower = self.encode(["A"])[0], self.encode(["a"])[0]
@@ -92,10 +93,16 @@ class TextTokenizer:
 
     def _encode(self, texts: Sequence[str], *, spans: bool, special: bool = True) -> list[Encoding]:
         tokenizer = self._tokenizer
-        if len(texts) == 1:  # one text needs no thread pool
-            return [_tried(lambda: tokenizer.encode(texts[0], add_special_tokens=special))]
         batch = tokenizer.encode_batch if spans else tokenizer.encode_batch_fast
-        return _tried(lambda: batch(texts, add_special_tokens=special))
+        try:
+            if len(texts) > 1:  # one text needs no thread pool
+                return batch(texts, add_special_tokens=special)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:
+            pass  # the library panics where no thread can be started; what is wrong with a text comes up again
+        one = tokenizer.encode
+        return [_tried(partial(one, text, add_special_tokens=special)) for text in texts]
 
     def _encode_pairs(self, pairs: Sequence[tuple[str, str]], *, spans: bool) -> list[PairEncoding]:
         form = self._pairs
