@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from polysemy import Encoder
 from polysemy.errors import TokenizerError, TruncationWarning
-from polysemy.model.spec import EncoderSpec
 from tiny_models import SPEC, random_weights
 
 PAIRS = [("we sat", "the bank"), ("bank", ""), ("", "river"), ("money , money", "loan")]
@@ -16,7 +15,7 @@ PAIRS = [("we sat", "the bank"), ("bank", ""), ("", "river"), ("money , money", 
 
 def with_types(tiny: Encoder, count: int, *, equal: bool = False) -> Encoder:
     """The tiny model with so many token types."""
-    spec: EncoderSpec = replace(SPEC, token_types=count)
+    spec = replace(SPEC, embedding=replace(SPEC.embedding, token_types=count))
     weights = random_weights(spec)
     if equal:
         weights["embeddings.type"][:] = weights["embeddings.type"][0]
