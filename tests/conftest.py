@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-# The helpers lie beside the tests, whatever the import mode pytest runs in.
-sys.path.insert(0, str(HERE))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,9 +9,6 @@ import hashlib
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 from deterministic import Floats, encoder_of, integers, values, weights_of

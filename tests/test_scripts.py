@@ -9,9 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "docs"))
-
 from pages import readme_commands, same_output
 
 ROOT = Path(__file__).parents[1]

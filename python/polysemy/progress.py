@@ -12,7 +12,8 @@ __all__ = ["Progress", "progress_bar"]
 class Progress(Protocol):
     """What `progress_bar` returns: a context manager that counts."""
 
-    def update(self, n: int, /) -> object: ...
+    def update(self, n: int, /) -> object:
+        """Count n more."""
 
     def __enter__(self) -> Progress: ...
 

@@ -9,9 +9,6 @@ import venv
 from pathlib import Path
 
 import pytest
-
-# The helpers lie beside the tests, whatever the import mode pytest runs in.
-sys.path.insert(0, str(Path(__file__).parent))
 from c_library import Library
 from installed import ROOT, Installation, run
 

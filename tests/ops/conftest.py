@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from polysemy import _core
 
-# The helpers lie beside the tests, whatever the import mode pytest runs in.
-sys.path.insert(0, str(Path(__file__).parent))
 torch.set_num_threads(1)
 
 

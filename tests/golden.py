@@ -1,4 +1,4 @@
-"""Hashes of outputs: ``python tests/invariance/golden.py --write`` after an intended change of numbers.
+"""Hashes of outputs: ``python tests/golden.py --write`` after an intended change of numbers.
 
 Inputs come from `deterministic`, results are hashed as little-endian float32, so the file holds for every
 machine whose level has fused multiply-adds.
@@ -11,13 +11,11 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
 from deterministic import SPECS, Floats, encoder_of, integers, values, weights_of
 from polysemy import _core
 
-FILE = Path(__file__).parents[1] / "data" / "golden.json"
+FILE = Path(__file__).parent / "data" / "golden.json"
 
 
 def encoder_outputs(model: str, isa: str) -> dict[str, Floats]:
