@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from polysemy import _core
 
 HERE = Path(__file__).parent
 
@@ -14,6 +15,12 @@ HERE = Path(__file__).parent
 def _no_network() -> None:
     """Everything that a test needs is on the machine; a name that is not must not be looked up elsewhere."""
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(params=_core.isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    """Every instruction set of this CPU, one after another."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

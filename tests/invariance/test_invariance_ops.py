@@ -16,17 +16,19 @@ ISAS = _core.fused_isas() or _core.isas()[:1]
 
 
 def every_way(call: Callable[..., None], shape: tuple[int, ...]) -> Floats:
-    """The result of ``call(out, num_threads=, isa=)``, which must be the same for all threads and instruction sets."""
-    results = []
-    for isa in ISAS:
-        for threads in (1, 2, 3, 4):
+    """The result of ``call(out, num_threads=, isa=)``: the same for all threads, and for all of ISAS."""
+    results: dict[str, list[Floats]] = {isa: [] for isa in _core.isas()}
+    for isa, found in results.items():
+        for threads in (1, 2, 3, 4, 8):
             out = np.full(shape, np.nan, np.float32)
             call(out, num_threads=threads, isa=isa)
-            results.append(out)
-    assert all(r.tobytes() == results[0].tobytes() for r in results[1:])
-    assert np.isfinite(results[0]).all()
-    assert np.std(results[0]) > 1e-3 * np.abs(results[0]).max()
-    return results[0]
+            found.append(out)
+        first = results[ISAS[0] if isa in ISAS else isa][0]
+        assert all(out.tobytes() == first.tobytes() for out in found), isa
+    whole = results[ISAS[0]][0]
+    assert np.isfinite(whole).all()
+    assert np.std(whole) > 1e-3 * np.abs(whole).max()
+    return whole
 
 
 def cuts(name: str, length: int) -> list[slice]:
@@ -67,6 +69,15 @@ def test_linear(m: int, n: int, k: int, activation: str | None) -> None:
         part = _core.PackedWeight(np.ascontiguousarray(weight[columns]))
         _core.linear(x, part, bias[columns], np.ascontiguousarray(residual[:, columns]), activation, out)
         assert out.tobytes() == whole[:, columns].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((3, 1, 19, 77), (2, 77, 53)), ((1, 5, 3500), (2, 1, 3500, 40)), ((31, 200), (200, 130))]
+)
+def test_matmul(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    """Batches that broadcast, a sum over several blocks; tests/ops/test_ops_products.py has each product alone."""
+    left, right = values(f"matmul {a}", *a), values(f"matmul {b}", *b)
+    every_way(lambda out, **how: _core.matmul(left, right, out, **how), np.matmul(left, right).shape)
 
 
 def attend(q: Floats, k: Floats, v: Floats, mask: NDArray[Any] | None, out: Floats, **options: Any) -> None:

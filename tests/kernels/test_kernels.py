@@ -1,5 +1,4 @@
-"""Every kernel on every instruction set: sizes around its borders, between pages that must not be
-touched.
+"""Every kernel on every instruction set: sizes around its borders, between pages that must not be touched.
 
 Outputs are full of NaN before, so that an element that is not written is seen too.
 """
@@ -16,8 +15,6 @@ from polysemy import _core, reference
 
 SIZES = [*range(1, 71), 95, 96, 97, 127, 129, 255, 257, 511, 512, 513]
 BOTH_ENDS = pytest.mark.parametrize("at_end", [True, False], ids=["page_behind", "page_before"])
-ORACLES = reference.activations.BY_NAME
-ULPS = {"none": 0, "tanh": 2, "exp": 1, "erf": 2, "sigmoid": 3}
 
 
 def _normal(*shape: int, seed: int = 0) -> Any:
@@ -27,41 +24,14 @@ def _normal(*shape: int, seed: int = 0) -> Any:
 @BOTH_ENDS
 @pytest.mark.parametrize("kind", _core.ACTIVATIONS)
 def test_activation(isa: str, kind: str, at_end: bool) -> None:
+    """An element has the same bits at every place; test_math.py says that they are right."""
+    x = _normal(SIZES[-1]) * 3
+    whole = np.empty_like(x)
+    _core.activation(x, kind, whole, isa=isa, num_threads=1)
     for n in SIZES:
-        x = guarded(_normal(n) * 3, at_end=at_end)
         out = guarded_output((n,), at_end=at_end)
-        _core.activation(x, kind, out, isa=isa, num_threads=1)
-        oracle = ORACLES[kind](x.astype(np.float64))
-        ops_bounds.within(out, oracle, _bound(isa, kind, x, oracle))
-
-
-def _bound(isa: str, kind: str, x: Any, oracle: Any) -> Any:
-    if kind not in ULPS:
-        return ops_bounds.gated(x, oracle)
-    # Without a fused multiply-add the last step of a polynomial is rounded twice.
-    return (ULPS[kind] + (0.0 if isa in _core.fused_isas() else 0.5)) * ops_bounds.ulp(oracle)
-
-
-def _sweep(low: float, high: float) -> Any:
-    """Every representable exponent from low to high, with random digits; both signs."""
-    rng = np.random.default_rng(7)
-    exponents = np.arange(np.log2(low), np.log2(high), 1 / 256)
-    magnitude = np.exp2(exponents + rng.random(exponents.size) / 256)
-    return np.concatenate([magnitude, -magnitude]).astype(np.float32)
-
-
-@pytest.mark.parametrize("kind", _core.ACTIVATIONS)
-def test_accuracy_over_the_whole_range(isa: str, kind: str) -> None:
-    x = _sweep(1e-37, 1e38)
-    x = np.concatenate([x, np.linspace(-12, 12, 100_001).astype(np.float32)])
-    if kind in ("exp", "sigmoid"):
-        # Results below the smallest normal number may be flushed to zero.
-        x = x[(x > -87.3) & (x < 88.7)]
-    out = np.full_like(x, np.nan)
-    _core.activation(x, kind, out, isa=isa, num_threads=1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        oracle = ORACLES[kind](x.astype(np.float64))
-    ops_bounds.within(out, oracle, _bound(isa, kind, x, oracle) + ops_bounds.TINY)
+        _core.activation(guarded(x[:n], at_end=at_end), kind, out, isa=isa, num_threads=1)
+        np.testing.assert_array_equal(out, whole[:n])
 
 
 @BOTH_ENDS
