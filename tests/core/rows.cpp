@@ -2,6 +2,7 @@
 #include "ops/rows.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "trial.h"
@@ -180,6 +181,41 @@ void one_rotary(const KernelTable& table, Random& random, int64_t rows, int thre
   }
 }
 
+void one_add(const KernelTable& table, Random& random, int64_t rows, int64_t columns) {
+  const int64_t stride = columns + random.below(3);
+  const Floats x(rows * columns, random), before(rows * stride, random), out(rows * stride);
+  for (int64_t i = 0; i < out.size(); ++i) out[i] = before[i];
+  table.add(
+      {.x = x.get(), .out = out.get(), .x_stride = columns, .out_stride = stride, .rows = rows, .columns = columns});
+  for (int64_t i = 0; i < out.size(); ++i) {
+    const bool added = i % stride < columns;
+    expect(out[i] == before[i] + (added ? x[i / stride * columns + i % stride] : 0.0f), "add");
+  }
+}
+
+// The value of a float16 or bfloat16 from its bits; infinities and NaN left out.
+double value_of(uint16_t bits, int digits) {
+  const int bias = (1 << (14 - digits)) - 1, exponent = (bits & 0x7FFF) >> digits;
+  const int mantissa = (bits & ((1 << digits) - 1)) + (exponent ? 1 << digits : 0);
+  const double size = std::ldexp(mantissa, std::max(exponent, 1) - bias - digits);
+  return bits & 0x8000 ? -size : size;
+}
+
+void one_widen(const KernelTable& table, Random& random, int64_t count) {
+  Block<uint16_t> from(count);
+  const Floats to(count);
+  for (const auto& [dtype, digits] : {std::pair{DType::kFloat16, 10}, std::pair{DType::kBFloat16, 7}}) {
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t sign = random.below(2) << 15, largest = ((int64_t{1} << (15 - digits)) - 1) << digits;
+      from[i] = static_cast<uint16_t>(sign | random.below(largest));
+    }
+    table.widen({.from = from.get(), .dtype = dtype, .to = to.get(), .count = count});
+    for (int64_t i = 0; i < count; ++i) {
+      expect(static_cast<double>(to[i]) == value_of(from[i], digits), "widen");
+    }
+  }
+}
+
 void one_of_each(const KernelTable& table, Random& random) {
   const int64_t rows = random.between(0, 40);
   const int64_t columns = random.below(6) == 0 ? random.between(300, 600) : random.between(1, 70);
@@ -190,6 +226,8 @@ void one_of_each(const KernelTable& table, Random& random) {
   one_embed(table, random, rows, columns, threads);
   one_pool(table, random, rows, columns, threads);
   one_rotary(table, random, rows, threads);
+  one_add(table, random, rows, columns);
+  one_widen(table, random, rows * columns);
 }
 
 }  // namespace
