@@ -33,7 +33,11 @@ def test_contents_of_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {"polysemy/py.typed", "polysemy/_core.pyi", "polysemy/__init__.py"} <= names
-    assert {"polysemy/include/polysemy.h", "polysemy/include/polysemy_api.h", "polysemy/cython_ops.pxd"} <= names
+    assert {
+        "polysemy/include/polysemy.h",
+        "polysemy/include/polysemy_api.h",
+        "polysemy/cython_ops.pxd",
+    } <= names
     assert {f"polysemy/cmake/polysemyConfig{part}.cmake" for part in ("", "Version")} <= names
     assert any(n.startswith("polysemy/_core.") and n.endswith((".so", ".pyd")) for n in names)
     assert any(n.endswith("LICENSE") for n in names)
