@@ -71,6 +71,7 @@ class Encoder:
         precision: str = "float32",
         num_threads: int | None = None,
         pooling: str | Sequence[str] | None = None,
+        mmap: bool = False,
     ) -> Encoder:
         """Load a model.
 
@@ -78,7 +79,9 @@ class Encoder:
         default model, all-MiniLM-L6-v2. ``num_threads`` is the default of this encoder's methods; None leaves
         it to the process (see `polysemy.threads`). ``pooling`` (mean, cls, max, mean_sqrt_len, weightedmean,
         lasttoken, or several) is for models that don't say how they pool; for one that does, it replaces
-        what the model says, and nothing is normalised then.
+        what the model says, and nothing is normalised then. ``mmap=True`` maps the weights file instead of
+        reading it: embedding tables are shared with other processes, but whoever writes to the file changes
+        this encoder, and whoever truncates it ends the process.
 
         Raises `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
         """
@@ -90,8 +93,8 @@ class Encoder:
         thread_count(num_threads, 0, "from_pretrained")
         from .loading import load_model
 
-        loaded = load_model(model)
-        encoder = cls(
+        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")))
+        return cls(
             loaded.spec,
             loaded.weights,
             tokenizer=loaded.tokenizer,
@@ -99,8 +102,6 @@ class Encoder:
             card=loaded.card,
             num_threads=num_threads,
         )
-        loaded.verify()
-        return encoder
 
     @property
     def spec(self) -> EncoderSpec:

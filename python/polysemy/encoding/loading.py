@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..card import ModelCard
 from ..errors import CheckpointError, PolysemyError
 from ..families import find_family
 from ..families.config import Config
-from ..families.family import Family, match_names, stored_as
-from ..io.checkpoint import WEIGHTS_FILE, Checkpoint
-from ..io.digest import BackgroundDigest
+from ..families.family import Family, Match, match_names, stored_as
+from ..io.background import Background
+from ..io.checkpoint import Checkpoint
 from ..io.hub import Source, resolve
 from ..io.jsonfile import read_json_object
 from ..io.sentence import SentenceFolder, read_sentence_folder
-from ..model.network import MappedWeights
+from ..model.network import SpentWeights
 from ..model.params import check_shapes
 from ..model.pooling import SentenceHead
 from ..model.spec import EncoderSpec
@@ -30,43 +33,35 @@ class LoadedModel:
     """The parts of a checkpoint."""
 
     spec: EncoderSpec
-    weights: MappedWeights
+    weights: SpentWeights
     """Every parameter by its canonical name."""
     tokenizer: TextTokenizer
     head: SentenceHead | None
     card: ModelCard
-    digest: BackgroundDigest | None
-    """The running check of a weights file whose hash is known."""
-
-    def verify(self) -> None:
-        """Wait for that check, if there is one. Raises ``CheckpointError`` for another file."""
-        if self.digest is not None:
-            self.digest.verify()
 
 
-def load_model(model: str | os.PathLike[str] | None) -> LoadedModel:
-    """Find, read and check a model.
-
-    A known hash is still being computed when this returns: the caller must call ``verify()`` on the result.
-    """
+def load_model(model: str | os.PathLike[str] | None, *, mapped: bool = False) -> LoadedModel:
+    """Find, read and check a model. ``mapped`` maps its weights, see `SafetensorsFile`."""
     source = resolve(model)
-    digest = None
-    if source.sha256 is not None and (source.folder / WEIGHTS_FILE).is_file():
-        digest = BackgroundDigest(source.folder / WEIGHTS_FILE, source.sha256)
     sentence = read_sentence_folder(source.folder)
     path = sentence.transformer / "config.json"
     config = Config(read_json_object(path), str(path))
     family = find_family(config)
     spec = read_spec(family, config)
-    weights = read_weights(family, spec, sentence.transformer)
+    checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
+    match = match_weights(family, spec, checkpoint)
+    names = {stored.name for stored in match.stored.values()}
+    reading = Background(lambda: checkpoint.load(names, source.sha256))
     tokenizer = TextTokenizer.from_folder(
         sentence.transformer,
         max_seq_length=sentence.max_seq_length,
         max_positions=spec.max_positions,
         lowercase=sentence.lowercase,
     )
+    reading.wait()
+    weights = read_weights(match, checkpoint)
     card = _card(source, config.text("model_type"), sentence)
-    return LoadedModel(spec, weights, tokenizer, sentence.head, card, digest)
+    return LoadedModel(spec, weights, tokenizer, sentence.head, card)
 
 
 def _card(source: Source, model_type: str, sentence: SentenceFolder) -> ModelCard:
@@ -91,9 +86,8 @@ def read_spec(family: Family, config: Config) -> EncoderSpec:
         raise CheckpointError(f"{config.source}: {error}") from None
 
 
-def read_weights(family: Family, spec: EncoderSpec, folder: Path) -> MappedWeights:
-    """Every parameter by its canonical name; views of the mapped file where it stores float32."""
-    checkpoint = Checkpoint(folder)
+def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> Match:
+    """Where every parameter is stored. Raises ``CheckpointError`` unless all of them fit."""
     shapes = checkpoint.shapes
     match = match_names(family, spec, shapes)
     check_shapes(
@@ -101,10 +95,25 @@ def read_weights(family: Family, spec: EncoderSpec, folder: Path) -> MappedWeigh
         {key: stored.shape(shapes[stored.name]) for key, stored in match.stored.items()},
         surplus=match.surplus,
         stored_as={key: stored.name for key, stored in stored_as(family, spec).items()},
-        source=f"checkpoint {folder}",
+        source=f"checkpoint {checkpoint.folder}",
     )
-    weights = {key: stored.of(checkpoint.read(stored.name)) for key, stored in match.stored.items()}
-    mapped = [
-        key for key, stored in match.stored.items() if not stored.copies and checkpoint.is_mapped(stored.name)
-    ]
-    return MappedWeights(weights, mapped)
+    return match
+
+
+def read_weights(match: Match, checkpoint: Checkpoint) -> SpentWeights:
+    """Every parameter by its canonical name, of a loaded checkpoint; views where it stores float32."""
+    tensors = {name: checkpoint.read(name) for name in {stored.name for stored in match.stored.values()}}
+    weights: dict[str, NDArray[np.float32]] = {}
+    views = set()
+    for key, stored in match.stored.items():
+        tensor = tensors[stored.name]
+        weights[key] = stored.of(tensor.float32())
+        if tensor.dtype == "float32" and not stored.copies:
+            views.add(stored.name)
+    for name in tensors.keys() - views:  # all of it was widened or otherwise copied
+        checkpoint.forget(name)
+    uses = Counter((stored.name, stored.part, stored.rows) for stored in match.stored.values())
+    whole = {name for (name, part, rows), count in uses.items() if (part == (0, 1) and rows is None) or count > 1}
+    parts = Counter(stored.name for stored in match.stored.values())
+    alone = [key for key, stored in match.stored.items() if stored.name not in whole or parts[stored.name] == 1]
+    return SpentWeights(weights, alone)

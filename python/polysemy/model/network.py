@@ -13,21 +13,30 @@ from .params import check_shapes
 from .pooling import Plan
 from .spec import EncoderSpec, native
 
-__all__ = ["MappedWeights", "Network", "Results"]
+__all__ = ["Network", "Results", "SpentWeights"]
 
 Floats = NDArray[np.float32]
 
+# Used where they are, all else is copied.
+_TABLES = ("embeddings.token", "embeddings.position", "embeddings.type")
 
-class MappedWeights(dict[str, Floats]):
-    """Weights by canonical name, of which those in ``mapped`` are views of a file mapped for reading.
 
-    Their pages leave the memory of the process as soon as they were packed, so that a model is not held twice
-    while it is loaded.
+class SpentWeights(dict[str, Floats]):
+    """Weights by canonical name that are used once, by the network that is made of them.
+
+    Those in ``alone`` share their memory with no other. Their pages leave the process as soon as they were
+    packed, so that a model is not held twice while it is loaded; what was packed is no longer in this mapping
+    afterwards.
     """
 
-    def __init__(self, weights: Mapping[str, Floats], mapped: Collection[str]) -> None:
+    def __init__(self, weights: Mapping[str, Floats], alone: Collection[str]) -> None:
         super().__init__(weights)
-        self.mapped = tuple(mapped)
+        self.alone = tuple(alone)
+
+    def spend(self) -> None:
+        """Forget what was copied. Embedding tables stay."""
+        for name in [name for name in self if not name.startswith(_TABLES)]:
+            del self[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,10 @@ class Network:
         check_shapes(spec, {name: array.shape for name, array in weights.items()})
         self.spec = spec
         self._token_table = weights["embeddings.token"]
-        mapped = weights.mapped if isinstance(weights, MappedWeights) else ()
-        self._encoder = _core.Encoder(native(spec), dict(weights), mapped)
+        spent = weights if isinstance(weights, SpentWeights) else None
+        self._encoder = _core.Encoder(native(spec), dict(weights), spent.alone if spent else ())
+        if spent:
+            spent.spend()
 
     def token_row(self, token: int) -> Floats:
         """A copy of a row of the token table, (hidden,)."""
