@@ -57,6 +57,7 @@ def load_model(model: str | os.PathLike[str] | None, *, mapped: bool = False) ->
         max_seq_length=sentence.max_seq_length,
         max_positions=spec.max_positions,
         lowercase=sentence.lowercase,
+        model_type=config.text("model_type"),
     )
     reading.wait()
     weights = read_weights(match, checkpoint)
