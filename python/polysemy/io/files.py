@@ -76,9 +76,13 @@ class ForeignFile:
 
     def read(self, offset: int, count: int) -> bytes:
         """``count`` bytes from ``offset`` on."""
-        data = bytearray(count)
-        self.read_into(memoryview(data), offset)
-        return bytes(data)
+        try:
+            data = os.pread(self._descriptor, count, offset)
+        except OSError as error:
+            raise self._failed(error) from None
+        if len(data) < count:
+            raise CheckpointError(f"{self.path} became shorter while it was read")
+        return data
 
     def close(self) -> None:
         """Close the descriptor. What was read stays."""

@@ -33,6 +33,7 @@ __all__ = ["SafetensorsFile", "TensorInfo"]
 
 # Real headers have up to 100 bytes for each of some hundred tensors.
 _MAX_HEADER = 8 << 20
+_MAX_TENSORS = 10_000
 _MAX_NAME = 500
 _MAX_RANK = 8
 _PREFIX = 8
@@ -96,6 +97,10 @@ class SafetensorsFile:
         self._head = self._file.read(0, start)
         header = parse_json_object(self._head[_PREFIX:], f"the header of {self.path}")
         header.pop("__metadata__", None)
+        if len(header) > _MAX_TENSORS:
+            raise CheckpointError(
+                f"{self.path} has {len(header):,} tensors; no model has more than {_MAX_TENSORS:,}"
+            )
         tensors = {name: self._info(name, entry, start) for name, entry in header.items()}
         self._check_cover(tensors, start, size)
         return tensors

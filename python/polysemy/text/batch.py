@@ -73,15 +73,16 @@ def from_encodings(encodings: Sequence[Encoded], *, vocab: int, token_types: int
     offsets = _offsets(map(len, encodings))
     count = int(offsets[-1])
     ids = np.fromiter(
-        chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.int32, count=count
-    )
+        chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.uint32, count=count
+    )  # as the tokenizers library has them; those of a model fit int32
     if len(ids) and int(ids.max()) >= vocab:
         raise TokenizerError(
             f"the tokenizer gave id {int(ids.max())}, but the model has only {vocab} tokens; the two do not "
             "belong together"
         )
+    tokens = ids.view(np.int32)
     if not token_types or not any(isinstance(encoding, PairEncoding) for encoding in encodings):
-        return RaggedBatch(ids, offsets)  # a single text has type 0, see TextTokenizer
+        return RaggedBatch(tokens, offsets)  # a single text has type 0, see TextTokenizer
     types = np.fromiter(
         chain.from_iterable(encoding.type_ids for encoding in encodings), dtype=np.int32, count=count
     )
@@ -90,7 +91,7 @@ def from_encodings(encodings: Sequence[Encoded], *, vocab: int, token_types: int
             f"the tokenizer gave token type {int(types.max())}, but the model has only {token_types}; the two "
             "do not belong together"
         )
-    return RaggedBatch(ids, offsets, types)
+    return RaggedBatch(tokens, offsets, types)
 
 
 def split_by_tokens(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:

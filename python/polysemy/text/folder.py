@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TokenizerError
 from ..io.files import is_there
 from ..shown import shown
-from .growth import check_growth
+from .growth import check_growth, check_table, check_tables
 from .kinds import TokenizerKind, find_kind
 from .library import library
 from .pipelines import set_pipeline
@@ -61,6 +61,7 @@ def _from_json(source: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     data = read_file(source, _TOKENIZER_BYTES)
+    check_tables(data, str(source))
     with library(f"{source} is not a usable tokenizer"):
         tokenizer = Tokenizer.from_buffer(data)
         tokenizer.no_padding()
@@ -96,6 +97,8 @@ def _from_older(source: Path, kind: TokenizerKind, settings: TokenizerSettings) 
     else:
         model = read_pieces(source)
         tokenizer, charsmap = unigram(model, kind, settings), model.charsmap
+        if charsmap:
+            check_table(charsmap, str(source))
     set_pipeline(tokenizer, kind, settings, charsmap)
     _set_special_tokens(tokenizer, kind, settings)
     return tokenizer
@@ -131,8 +134,7 @@ def _add_tokens(tokenizer: Tokenizer, settings: TokenizerSettings, kind: Tokeniz
         ) is not None
         if token.content not in seen and (token.content in given or there):
             wanted.append(token)
-    for token in wanted:  # one by one, as a special token is no other kind of token for the library
-        tokenizer.add_special_tokens([token]) if token.special else tokenizer.add_tokens([token])
+    tokenizer.add_tokens(wanted)
 
 
 def _apply(tokenizer: Tokenizer, kind: TokenizerKind | None, settings: TokenizerSettings) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ..errors import TokenizerError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["check_growth"]
+__all__ = ["check_growth", "check_table", "check_tables"]
 
 # SentencePiece's own table of replacements makes 18 letters of one; real chains stay below 100.
 _MOST_GROWTH = 1_000
@@ -24,6 +25,41 @@ _MOST_STEPS = 64
 # What a pattern needs to match between two characters, where each match inserts.
 _MAY_BE_EMPTY = set("*?{^$|(\\")
 _LISTS = ("normalizers", "pretokenizers")
+
+
+_TABLE = re.compile(rb'"precompiled_charsmap"\s*:\s*"([A-Za-z0-9+/=]*)"')
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+
+
+def check_table(table: bytes, source: str) -> None:
+    """SentencePiece's table of replacements says how large its tree is. The library would make room for it.
+
+    Raises ``TokenizerError`` when the tree is larger than the table.
+    """
+    if len(table) < 4 or int.from_bytes(table[:4], "little") > len(table) - 4:
+        raise TokenizerError(f"{source}: the table of replacements is damaged")
+
+
+def check_tables(data: bytes, source: str) -> None:
+    """`check_table` for every table in a tokenizer.json, before the library reads it."""
+    tables = [match[1] for match in _TABLE.finditer(data)]
+    if len(tables) != data.count(b"precompiled_charsmap") or (
+        _ESCAPED_LETTER.search(data) and len(tables) != _spelled(data, source).count("precompiled_charsmap")
+    ):
+        raise TokenizerError(f"{source}: a table of replacements is not written as usual")
+    for table in tables:
+        try:
+            check_table(base64.b64decode(table), source)
+        except ValueError as error:
+            raise TokenizerError(f"{source}: the table of replacements is damaged: {error}") from None
+
+
+def _spelled(data: bytes, source: str) -> str:
+    """The text of a JSON file without needless escapes."""
+    try:
+        return json.dumps(json.loads(data), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        raise TokenizerError(f"{source} is not a usable tokenizer: it is no JSON") from None
 
 
 def check_growth(tokenizer: Tokenizer, source: str) -> None:

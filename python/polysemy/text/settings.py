@@ -25,6 +25,10 @@ __all__ = ["ROLES", "TokenizerSettings", "read_settings"]
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _EXTRA = ("extra_special_tokens", "additional_special_tokens")
+# The most that a model in use has are 6,400, of up to 30 characters. The library takes a time for them that grows
+# with the square of their number.
+_MOST_ADDED = 10_000
+_LONGEST_TOKEN = 1_000
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
@@ -80,6 +84,7 @@ class TokenizerSettings:
             items = list(extra.values()) if isinstance(extra, dict) else extra
             if not isinstance(items, (list, type(None))):
                 raise TokenizerError(f"{self.source}: {name} must be a list of tokens, got {shown(extra)}")
+            _check_count(len(items or ()), f"{self.source}: {name}")
             tokens += [_added_token(item, f"{self.source}: {name}", special=True) for item in items or ()]
         return [token for token in tokens if token is not None]
 
@@ -134,6 +139,7 @@ def _object(source: Path) -> dict[str, object]:
 def _decoded(decoder: object, source: str) -> list[AddedToken]:
     if not isinstance(decoder, dict) or not all(key.isascii() and key.isdigit() for key in decoder):
         raise TokenizerError(f"{source} must be an object of tokens by id, got {shown(decoder)}")
+    _check_count(len(decoder), source)
     tokens = []
     for key in sorted(decoder, key=lambda key: (len(key.lstrip("0")), key)):  # by number, however long
         token = _added_token(decoder[key], source, special=False)
@@ -148,15 +154,31 @@ def _listed(source: Path, special: set[str]) -> list[AddedToken]:
     from tokenizers import AddedToken
 
     tokens = _object(source)
+    _check_count(len(tokens), str(source))
     for token, number in tokens.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise TokenizerError(
                 f"{source}: the id of {shown(token)} must be a whole number, got {shown(number)}"
             )
+    ordered = sorted(tokens, key=lambda token: tokens[token])  # type: ignore[arg-type,return-value]
     return [
         AddedToken(token, normalized=token not in special, special=token in special)
-        for token in sorted(tokens, key=lambda token: tokens[token])  # type: ignore[arg-type,return-value]
+        for token in ordered
+        if _short(token, str(source))
     ]
+
+
+def _check_count(count: int, source: str) -> None:
+    if count > _MOST_ADDED:
+        raise TokenizerError(f"{source} must have at most {_MOST_ADDED:,} tokens, got {count:,}")
+
+
+def _short(token: str, source: str) -> bool:
+    if len(token) > _LONGEST_TOKEN:
+        raise TokenizerError(
+            f"{source}: a token must have at most {_LONGEST_TOKEN:,} characters, got {shown(token)}"
+        )
+    return True
 
 
 def _added_token(value: object, source: str, *, special: bool) -> AddedToken | None:
@@ -166,9 +188,9 @@ def _added_token(value: object, source: str, *, special: bool) -> AddedToken | N
     match value:
         case None:
             return None
-        case str():
+        case str() if _short(value, source):
             return AddedToken(value, special=special, normalized=not special)
-        case {"content": str(content), **others}:
+        case {"content": str(content), **others} if _short(content, source):
             flags = {name: flag for name, flag in others.items() if name in _FLAGS}
             if all(isinstance(flag, bool) for flag in flags.values()):
                 return AddedToken(content, **({"special": special} | flags))
