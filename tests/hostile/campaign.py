@@ -212,7 +212,9 @@ def main() -> int:
         chosen = {name: build for name, build in all_cases().items() if arguments.only in name}
         for name, build in (*chosen.items(), *mutations(arguments.fuzz, arguments.seed)):
             result = run(name, build, Path(place), watch)
-            if result["seconds"] >= _SECONDS:  # once more: other work on the machine is no fault of the folder
+            if (
+                result["seconds"] >= _SECONDS
+            ):  # once more: other work on the machine is no fault of the folder
                 result = run(name, build, Path(place), watch)
             if arguments.json:
                 print(json.dumps(result), flush=True)

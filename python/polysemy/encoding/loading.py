@@ -13,7 +13,7 @@ from ..card import ModelCard
 from ..errors import CheckpointError, PolysemyError
 from ..families import find_family
 from ..families.config import Config
-from ..families.family import Family, Match, match_names, stored_as
+from ..families.family import Family, NameMatch, match_names, stored_as
 from ..io.background import Background
 from ..io.checkpoint import Checkpoint
 from ..io.hub import Source, resolve
@@ -87,7 +87,7 @@ def read_spec(family: Family, config: Config) -> EncoderSpec:
         raise CheckpointError(f"{config.source}: {error}") from None
 
 
-def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> Match:
+def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> NameMatch:
     """Where every parameter is stored. Raises ``CheckpointError`` unless all of them fit."""
     shapes = checkpoint.shapes
     match = match_names(family, spec, shapes)
@@ -101,7 +101,7 @@ def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> 
     return match
 
 
-def read_weights(match: Match, checkpoint: Checkpoint) -> SpentWeights:
+def read_weights(match: NameMatch, checkpoint: Checkpoint) -> SpentWeights:
     """Every parameter by its canonical name, of a loaded checkpoint; views where it stores float32."""
     tensors = {name: checkpoint.read(name) for name in {stored.name for stored in match.stored.values()}}
     weights: dict[str, NDArray[np.float32]] = {}
@@ -114,7 +114,11 @@ def read_weights(match: Match, checkpoint: Checkpoint) -> SpentWeights:
     for name in tensors.keys() - views:  # all of it was widened or otherwise copied
         checkpoint.forget(name)
     uses = Counter((stored.name, stored.part, stored.rows) for stored in match.stored.values())
-    whole = {name for (name, part, rows), count in uses.items() if (part == (0, 1) and rows is None) or count > 1}
+    whole = {
+        name for (name, part, rows), count in uses.items() if (part == (0, 1) and rows is None) or count > 1
+    }
     parts = Counter(stored.name for stored in match.stored.values())
-    alone = [key for key, stored in match.stored.items() if stored.name not in whole or parts[stored.name] == 1]
+    alone = [
+        key for key, stored in match.stored.items() if stored.name not in whole or parts[stored.name] == 1
+    ]
     return SpentWeights(weights, alone)
