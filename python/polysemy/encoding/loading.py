@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..card import ModelCard
@@ -102,16 +102,18 @@ def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> 
 
 
 def read_weights(match: NameMatch, checkpoint: Checkpoint) -> SpentWeights:
-    """Every parameter by its canonical name, of a loaded checkpoint; views where it stores float32."""
-    tensors = {name: checkpoint.read(name) for name in {stored.name for stored in match.stored.values()}}
-    weights: dict[str, NDArray[np.float32]] = {}
-    views = set()
+    """Every parameter by its canonical name, of a loaded checkpoint, in the form in which it is stored.
+
+    float32, float16, or the bits of bfloat16 as uint16: the core widens what it packs.
+    """
+    weights: dict[str, NDArray[Any]] = {}
+    viewed = set()
     for key, stored in match.stored.items():
-        tensor = tensors[stored.name]
-        weights[key] = stored.of(tensor.float32())
-        if tensor.dtype == "float32" and not stored.copies:
-            views.add(stored.name)
-    for name in tensors.keys() - views:  # all of it was widened or otherwise copied
+        tensor = checkpoint.read(stored.name)
+        weights[key] = stored.of(tensor.float32() if stored.plus else tensor.data)
+        if not stored.copies:
+            viewed.add(stored.name)
+    for name in {stored.name for stored in match.stored.values()} - viewed:
         checkpoint.forget(name)
     uses = Counter((stored.name, stored.part, stored.rows) for stored in match.stored.values())
     whole = {
