@@ -24,8 +24,10 @@ _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
 def is_there(path: Path) -> bool:
-    """Whether the folder has an entry of this name. A link that leads nowhere is one: it is there to be read,
-    and reading it fails by name."""
+    """Whether the folder has an entry of this name.
+
+    A link that leads nowhere is one: it is there to be read, and reading it fails by name.
+    """
     return os.path.lexists(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ Floats = NDArray[np.float32]
 _TABLES = ("embeddings.token", "embeddings.position", "embeddings.type")
 
 
-class SpentWeights(dict[str, Floats]):
+class SpentWeights(dict[str, NDArray[Any]]):
     """Weights by canonical name that are used once, by the network that is made of them.
 
     Those in ``alone`` share their memory with no other. Their pages leave the process as soon as they were
@@ -29,7 +30,7 @@ class SpentWeights(dict[str, Floats]):
     afterwards.
     """
 
-    def __init__(self, weights: Mapping[str, Floats], alone: Collection[str]) -> None:
+    def __init__(self, weights: Mapping[str, NDArray[Any]], alone: Collection[str]) -> None:
         super().__init__(weights)
         self.alone = tuple(alone)
 
@@ -54,14 +55,15 @@ class Results:
 class Network:
     """The weights of an encoder, packed for this CPU.
 
-    ``weights`` are float32 arrays by canonical name (see `polysemy.model.params`). The embedding tables among
-    them are used where they are, the others are copied. Raises ``CheckpointError`` for missing, surplus or
-    misshaped ones, ``TypeError`` for another dtype and ``ValueError`` for another layout.
+    ``weights`` are arrays by canonical name (see `polysemy.model.params`): float32, float16, or the bits of
+    bfloat16 as uint16. The embedding tables among them are used where they are, the others are packed. Raises
+    ``CheckpointError`` for missing, surplus or misshaped ones, ``TypeError`` for another dtype and ``ValueError``
+    for another layout.
     """
 
     __slots__ = ("_encoder", "_token_table", "spec")
 
-    def __init__(self, spec: EncoderSpec, weights: Mapping[str, Floats]) -> None:
+    def __init__(self, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]]) -> None:
         if not isinstance(spec, EncoderSpec):
             raise TypeError(f"Encoder: spec must be an EncoderSpec, got {type(spec).__name__}")
         if not isinstance(weights, Mapping):
@@ -75,9 +77,11 @@ class Network:
             spent.spend()
 
     def token_row(self, token: int) -> Floats:
-        """A copy of a row of the token table, (hidden,)."""
-        row: Floats = np.array(self._token_table[token])
-        return row
+        """A copy of a row of the token table, (width,)."""
+        row = self._token_table[token]
+        if row.dtype == np.uint16:  # the upper halves of float32
+            row = np.left_shift(row, 16, dtype=np.uint32).view(np.float32)
+        return np.array(row, dtype=np.float32)
 
     def run(
         self,
