@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 source scripts/environment.sh
 
 make_venv
-install_polysemy demo .
+install_polysemy demo
 install_model
 
 if [ $# -eq 0 ]; then

@@ -3,6 +3,7 @@
 #
 #   PYTHON   the Python to use (default: the first of python3, python3.14 ... python3.10 that is new enough)
 #   VENV     the folder of the virtual environment (default: .venv)
+#   POLYSEMY_WHEEL   a wheel of these sources (default: one is built)
 
 VENV=${VENV:-.venv}
 
@@ -68,12 +69,27 @@ pip_install() {
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
-# install_polysemy NAME REQUIREMENT: builds the wheel and installs it with its dependencies.
+# Sets POLYSEMY_WHEEL, if it isn't set, to a wheel of the sources as they are now, which everybody shares.
+build_wheel() {
+  if [ -n "${POLYSEMY_WHEEL:-}" ]; then return; fi
+  if ! is_current wheel; then
+    check_compiler
+    say "building polysemy (takes a minute or two, the first time)"
+    rm -rf "$VENV/wheel"
+    "$VENV/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$VENV/wheel" . ||
+      fail "polysemy could not be built; the messages above say why"
+    done_step wheel
+  fi
+  POLYSEMY_WHEEL=$(echo "$(cd "$VENV" && pwd)"/wheel/polysemy-*.whl)
+  export POLYSEMY_WHEEL
+}
+
+# install_polysemy NAME [EXTRAS]: installs the wheel, and what it depends on. pip doesn't replace a version by itself.
 install_polysemy() {
+  build_wheel
   if is_current "$1"; then return; fi
-  check_compiler
-  say "building polysemy (takes a minute or two, the first time)"
-  pip_install "$2" || fail "polysemy could not be built or installed; the messages above say why"
+  pip_install --force-reinstall --no-deps "$POLYSEMY_WHEEL" && pip_install "$POLYSEMY_WHEEL${2:-}" ||
+    fail "polysemy could not be installed; the messages above say why"
   done_step "$1"
 }
 

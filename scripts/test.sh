@@ -15,7 +15,7 @@ install_torch() {
 
 make_venv
 install_torch
-install_polysemy test ".[test]"
+install_polysemy test "[test]"
 install_model
 
 if [ $# -eq 0 ]; then

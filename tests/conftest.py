@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
+from polysemy import _core
 
 HERE = Path(__file__).parent
-# The helpers lie beside the tests, whatever the import mode pytest runs in.
-sys.path.insert(0, str(HERE))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_network() -> None:
     """Everything that a test needs is on the machine; a name that is not must not be looked up elsewhere."""
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(params=_core.isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    """Every instruction set of this CPU, one after another."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A script: runs every operation of the core once, small, and prints one hash per operation as JSON.
 
-``python every_op.py [level]``; without a level, the default one.
+``python every_op.py [isa]``; without one, the default.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ import hashlib
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 from deterministic import Floats, encoder_of, integers, values, weights_of
@@ -53,48 +50,23 @@ def results(given: Inputs, isa: str | None = None, num_threads: int = 1) -> dict
     """Every operation, by name."""
     x = given.x
     offsets = np.array([0, 1, 1, 18, ROWS])
-    lengths, start = np.array([29]), np.zeros(1, np.int64)
-    strides = (29 * 16, 16)
     out = {name: np.zeros_like(x) for name in ("layer_norm", "softmax", "l2_normalize", "embed")}
-    out |= {f"activation {kind}": np.zeros(x.size, np.float32) for kind in (*range(7), 16, 17, 18)}
-    out |= {f"pool {mode}": np.zeros((4, COLUMNS), np.float32) for mode in range(6)}
+    out |= {f"activation {kind}": np.zeros(x.size, np.float32) for kind in _core.ACTIVATIONS}
+    out |= {f"pool {mode}": np.zeros((4, COLUMNS), np.float32) for mode in _core.POOLINGS}
     out |= {"linear": np.zeros((ROWS, 50), np.float32), "attention": np.zeros_like(given.heads[0])}
     out["rotary"] = np.zeros((ROWS, 5, 14), np.float32)
     how = {"num_threads": num_threads, "isa": isa}
-    _core.linear(x, given.weight, given.bias, None, 0, out["linear"], **how)
+    _core.linear(x, given.weight, given.bias, None, None, out["linear"], **how)
     _core.layer_norm(x, None, None, None, 1e-12, out["layer_norm"], **how)
     _core.softmax(x, out["softmax"], **how)
     _core.l2_normalize(x, out["l2_normalize"], **how)
     _core.embed(given.ids, None, None, x, None, None, None, None, 0.0, out["embed"], **how)
-    for kind in (*range(7), 16, 17, 18):
+    for kind in _core.ACTIVATIONS:
         _core.activation(x.reshape(-1), kind, out[f"activation {kind}"], **how)
-    for mode in range(6):
+    for mode in _core.POOLINGS:
         _core.pool(x, offsets, mode, out[f"pool {mode}"], **how)
     _core.rotary(x.reshape(ROWS, 5, 14), *given.angles, out["rotary"], **how)
-    q, k, v = (part.reshape(-1) for part in given.heads)
-    _core.attention(
-        q,
-        k,
-        v,
-        out["attention"].reshape(-1),
-        q_offsets=start,
-        k_offsets=start,
-        v_offsets=start,
-        out_offsets=start,
-        q_lens=lengths,
-        k_lens=lengths,
-        heads=4,
-        kv_heads=4,
-        dim=16,
-        v_dim=16,
-        q_strides=strides,
-        k_strides=strides,
-        v_strides=strides,
-        out_strides=strides,
-        scale=0.25,
-        causal=True,
-        **how,
-    )
+    _core.attention(*given.heads, out["attention"], 0.25, causal=True, **how)
     states = given.encoder.forward(given.ids, np.array([0, 5, 5, ROWS]), layers=[0, 2], pooling="mean", **how)
     assert states["pooled"] is not None
     return out | {"states": states["hidden"][2], "embedded": states["hidden"][0], "pooled": states["pooled"]}
@@ -105,9 +77,9 @@ def hashes(found: dict[str, Floats]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    level = sys.argv[1] if len(sys.argv) > 1 else None
+    isa = sys.argv[1] if len(sys.argv) > 1 else None
     print(
         json.dumps(
-            {"isa": level or _core.default_isa(), "isas": _core.isas(), **hashes(results(inputs(), level))}
+            {"isa": isa or _core.default_isa(), "isas": _core.isas(), **hashes(results(inputs(), isa))}
         )
     )

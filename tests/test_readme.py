@@ -9,10 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "docs"))
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from pages import ROOT, readme_commands, same_output
 
 from bench.engines import readme, results

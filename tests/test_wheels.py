@@ -50,3 +50,17 @@ def test_every_job_of_the_workflow_has_wheels_to_build() -> None:
     assert runners
     systems = [re.sub(r"[\d.]+", "", name.strip()) for name in runners[1].split(",")]
     assert sorted(systems) == ["macos-", "ubuntu-", "ubuntu--arm", "windows-"]
+
+
+def test_build_requirements_are_locked_by_hash() -> None:
+    """Everything that [build-system] asks for, and each of it with hashes."""
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    table = re.search(r"^\[build-system\]\nrequires = \[(.*?)\]$", project, re.M)
+    assert table
+    wanted = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', table[1]))
+    text = (ROOT / ".ci" / "build-requirements.txt").read_text("utf-8").replace("\\\n", "")
+    locked = dict(re.findall(r"^([\w-]+)==([\d.]+) +--hash=sha256:[0-9a-f]{64}", text, re.M))
+    assert len(wanted) >= 3 and wanted.keys() <= locked.keys()
+    assert len(locked) == len([line for line in text.splitlines() if not line.startswith("#")])
+    for name, least in wanted.items():
+        assert [int(n) for n in locked[name].split(".")] >= [int(n) for n in least.split(".")], name

@@ -29,7 +29,7 @@ class _Numpy:
     """The reference encoder in float32."""
 
     def __init__(self, folder: Path) -> None:
-        from polysemy.loading import load_model
+        from polysemy.encoding.loading import load_model
         from polysemy.reference import encode_tokens
 
         self.encode, self.loaded = encode_tokens, load_model(folder)

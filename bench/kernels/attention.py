@@ -19,19 +19,10 @@ _NUMPY_UP_TO = 2048  # beyond, its score matrices alone are measured
 def _ours(q: Array, k: Array, v: Array, threads: int) -> Call:
     from polysemy import _core
 
-    heads, length, dim = q.shape
-    out = np.empty_like(q)
-    start, count = np.zeros(1, np.int64), np.full(1, length, np.int64)
-    strides = (length * dim, dim)
+    out, scale = np.empty_like(q), 1 / math.sqrt(q.shape[2])
 
     def call() -> Array:
-        _core.attention(
-            q.reshape(-1), k.reshape(-1), v.reshape(-1), out.reshape(-1),
-            q_offsets=start, k_offsets=start, v_offsets=start, out_offsets=start, q_lens=count, k_lens=count,
-            heads=heads, kv_heads=heads, dim=dim, v_dim=dim,
-            q_strides=strides, k_strides=strides, v_strides=strides, out_strides=strides,
-            scale=1 / math.sqrt(dim), num_threads=threads,
-        )  # fmt: skip
+        _core.attention(q, k, v, out, scale, num_threads=threads)
         return out
 
     return call

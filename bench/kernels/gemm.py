@@ -22,7 +22,7 @@ def _ours(x: Array, weight: Array, threads: int) -> Call:
     packed, out = _core.PackedWeight(weight), np.empty((x.shape[0], weight.shape[0]), np.float32)
 
     def call() -> Array:
-        _core.linear(x, packed, None, None, 0, out, num_threads=threads)
+        _core.linear(x, packed, None, None, None, out, num_threads=threads)
         return out
 
     return call

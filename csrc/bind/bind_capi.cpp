@@ -1,19 +1,20 @@
-// The C functions of this extension, for other extensions: see capi/capsule.h.
+// The C functions of this extension, for other extensions: see capi/polysemy_api.h.
 #include "bind/module.h"
-#include "capi/capsule.h"
+#include "capi/polysemy_api.h"
 
 namespace polysemy {
 namespace {
 
 #define POLYSEMY_ENTRY(name) &polysemy_##name,
-constexpr capi::Table table = {POLYSEMY_FUNCTIONS(POLYSEMY_ENTRY)};
+constexpr polysemy_api_1 table = {POLYSEMY_FUNCTIONS(POLYSEMY_ENTRY)};
 #undef POLYSEMY_ENTRY
+static_assert(POLYSEMY_ABI_VERSION == 1, "the name of the table ends with it");
 
 }  // namespace
 
 void bind_capi(pybind11::module_& m) {
   // A capsule holds a pointer to what may be written; nobody writes to this one.
-  m.attr("_C_API") = pybind11::capsule(&table, capi::kCapsule);
+  m.attr("_C_API") = pybind11::capsule(&table, POLYSEMY_CAPSULE);
 }
 
 }  // namespace polysemy

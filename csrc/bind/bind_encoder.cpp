@@ -41,15 +41,16 @@ Tensor tensor_from(const py::handle& object, const Parameter& p) {
 }
 
 struct BoundEncoder {
-  py::dict kept;  // owns the tables
+  py::list tables;  // used where they are
   std::unique_ptr<const Encoder> encoder;
 
-  BoundEncoder(const EncoderSpec& spec, const py::dict& weights, const std::vector<std::string>& mapped)
-      : kept(weights) {
+  BoundEncoder(const EncoderSpec& spec, const py::dict& weights, const std::vector<std::string>& mapped) {
     std::map<std::string, Tensor> tensors;
     for (const Parameter& p : parameters(spec)) {
       require(weights.contains(p.name.c_str()), "Encoder: weights must have '", p.name, "'");
-      tensors.emplace(p.name, tensor_from(weights[p.name.c_str()], p));
+      const py::object array = weights[p.name.c_str()];
+      tensors.emplace(p.name, tensor_from(array, p));
+      if (p.table) tables.append(array);
     }
     for (const std::string& name : mapped) {
       const auto found = tensors.find(name);

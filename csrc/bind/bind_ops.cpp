@@ -1,22 +1,16 @@
 // Row operations and matrix products on arrays.
 #include <pybind11/stl.h>
 
-#include <algorithm>
-#include <cmath>
-
-#include "base/parallel.h"
 #include "bind/arrays.h"
 #include "bind/module.h"
+#include "bind/names.h"
 #include "bind/operand.h"
-#include "bind/unlocked.h"
-#include "ops/linear.h"
-#include "ops/matmul.h"
-#include "ops/rows.h"
+#include "bind/run.h"
 
 namespace polysemy {
 namespace {
 
-using IsaName = std::optional<std::string>;
+using Name = std::optional<std::string>;
 
 // Packed between two looks at whether to stop: some milliseconds.
 constexpr int64_t kFloatsPerStep = int64_t{1} << 22;
@@ -39,8 +33,15 @@ struct BoundWeight {
   }
 };
 
+template <size_t count>
+py::tuple names(const char* const (&table)[count]) {
+  py::tuple result(count);
+  for (size_t i = 0; i < count; ++i) result[i] = py::str(table[i]);
+  return result;
+}
+
 void bound_linear(const py::object& x, const BoundWeight& weight, const py::object& bias, const py::object& residual,
-                  int activation, const py::object& out, int64_t num_threads, const IsaName& isa) {
+                  const Name& activation, const py::object& out, int64_t num_threads, const Name& isa) {
   const int64_t n = weight.packed.n(), k = weight.packed.k();
   const auto a = rows_view<const float>(x, "linear", "x", kAnySize, k);
   const int64_t m = a.shape[0];
@@ -48,23 +49,22 @@ void bound_linear(const py::object& x, const BoundWeight& weight, const py::obje
   const auto r =
       residual.is_none() ? View<const float>{} : rows_view<const float>(residual, "linear", "residual", m, n);
   const auto c = rows_view<float>(out, "linear", "out", m, n);
-  Linear op{.weight = weight.packed.panels(),
-            .a = a.data,
-            .a_stride = k,
-            .rows = m,
-            .c = c.data,
-            .c_stride = n,
-            .bias = b.data,
-            .residual = r.data,
-            .residual_stride = n,
-            .activation = activation_of(activation, "linear")};
-  const int threads = resolve_threads(num_threads);
-  const KernelTable& table = kernels_of(isa);
-  unlocked([&] { linear_parallel(table, op, threads); });
+  const Linear op{
+      .weight = weight.packed.panels(),
+      .a = a.data,
+      .a_stride = k,
+      .rows = m,
+      .c = c.data,
+      .c_stride = n,
+      .bias = b.data,
+      .residual = r.data,
+      .residual_stride = n,
+      .activation = activation ? enum_of<Activation>(*activation, "linear: activation") : Activation::kNone};
+  run("linear", linear_parallel, op, num_threads, isa);
 }
 
 void bound_matmul(const py::object& a, const py::object& b, const py::object& out, int64_t num_threads,
-                  const IsaName& isa) {
+                  const Name& isa) {
   const Operand<float> left(a, "matmul", "a", 2), right(b, "matmul", "b", 2);
   const Target target(out, "matmul", "out", 2);
   Matmul op{};
@@ -74,72 +74,66 @@ void bound_matmul(const py::object& a, const py::object& b, const py::object& ou
   left.expect(2, op.rows);
   right.expect(1, op.columns);
   right.expect(2, op.k);
-  op.a = {left.stride(2), left.stride(1)};
-  op.b = {right.stride(2), right.stride(1)};
+  op.a = {.row = left.stride(2), .column = left.stride(1)};
+  op.b = {.row = right.stride(2), .column = right.stride(1)};
   const auto left_at = left.starts(target.batch), right_at = right.starts(target.batch);
   op.products.reserve(left_at.size());
   for (size_t i = 0; i < left_at.size(); ++i) {
-    op.products.push_back({left_at[i], right_at[i], target.data + static_cast<int64_t>(i) * op.rows * op.columns});
+    op.products.push_back(
+        {.a = left_at[i], .b = right_at[i], .c = target.data + static_cast<int64_t>(i) * op.rows * op.columns});
   }
-  const int threads = resolve_threads(num_threads);
-  const KernelTable& table = kernels_of(isa);
-  unlocked([&] { matmul_parallel(table, op, threads); });
+  run("matmul", matmul_parallel, op, num_threads, isa);
 }
 
 void bound_norm(const py::object& x, const py::object& weight, const py::object& bias, const py::object& residual,
-                float eps, const py::object& out, bool rms, int64_t num_threads, const IsaName& isa) {
-  const auto a = rows_view<const float>(x, "layer_norm", "x", kAnySize, kAnySize);
+                float eps, const py::object& out, bool rms, int64_t num_threads, const Name& isa) {
+  const char* name = rms ? "rms_norm" : "layer_norm";
+  const auto a = rows_view<const float>(x, name, "x", kAnySize, kAnySize);
   const int64_t m = a.shape[0], n = a.shape[1];
   NormTask task{};
   task.x = a.data;
-  task.weight = optional_view<const float>(weight, "layer_norm", "weight", {n}).data;
-  task.bias = optional_view<const float>(bias, "layer_norm", "bias", {n}).data;
-  if (!residual.is_none()) task.residual = rows_view<const float>(residual, "layer_norm", "residual", m, n).data;
-  task.out = rows_view<float>(out, "layer_norm", "out", m, n).data;
+  task.weight = optional_view<const float>(weight, name, "weight", {n}).data;
+  task.bias = optional_view<const float>(bias, name, "bias", {n}).data;
+  if (!residual.is_none()) task.residual = rows_view<const float>(residual, name, "residual", m, n).data;
+  task.out = rows_view<float>(out, name, "out", m, n).data;
   task.x_stride = task.residual_stride = task.out_stride = task.columns = n;
   task.rows = m;
   task.eps = eps;
   task.rms = rms;
-  const int threads = resolve_threads(num_threads);
-  const KernelTable& table = kernels_of(isa);
-  unlocked([&] { norm_parallel(table, task, threads); });
+  run(name, norm_parallel, task, num_threads, isa);
 }
 
-void bound_activation(const py::object& x, int kind, const py::object& out, int64_t num_threads, const IsaName& isa) {
+void bound_activation(const py::object& x, const std::string& kind, const py::object& out, int64_t num_threads,
+                      const Name& isa) {
   const py::array from = array_of<const float>(x, "activation", "x"), to = array_of<float>(out, "activation", "out");
   require(from.size() == to.size(), "activation: out must have the size of x, which is ", from.size(), ", got ",
           to.size());
-  const ElementsTask task{contiguous_data<const float>(from, "activation", "x"),
-                          contiguous_data<float>(to, "activation", "out"), from.size(),
-                          activation_of(kind, "activation")};
-  const int threads = resolve_threads(num_threads);
-  const KernelTable& table = kernels_of(isa);
-  unlocked([&] { elements_parallel(table, task, threads); });
+  const ElementsTask task{.x = contiguous_data<const float>(from, "activation", "x"),
+                          .out = contiguous_data<float>(to, "activation", "out"),
+                          .count = from.size(),
+                          .kind = enum_of<Activation>(kind, "activation: kind")};
+  run("activation", elements_parallel, task, num_threads, isa);
 }
 
 using RowsOperation = void (*)(const KernelTable&, const RowsTask&, int);
 
-template <RowsOperation operation>
-void bound_rows(const char* name, const py::object& x, const py::object& out, int64_t num_threads, const IsaName& isa) {
+void bound_rows(const char* name, RowsOperation operation, const py::object& x, const py::object& out,
+                int64_t num_threads, const Name& isa) {
   const auto a = rows_view<const float>(x, name, "x", kAnySize, kAnySize);
   const auto c = rows_view<float>(out, name, "out", a.shape[0], a.shape[1]);
-  const RowsTask task{a.data, c.data, a.shape[1], a.shape[1], a.shape[0], a.shape[1]};
-  const int threads = resolve_threads(num_threads);
-  const KernelTable& table = kernels_of(isa);
-  unlocked([&] { operation(table, task, threads); });
-}
-
-void check_ids(const View<const int32_t>& ids, const char* name, int64_t size) {
-  for (int64_t i = 0; ids.data && i < ids.size; ++i) {
-    require(ids.data[i] >= 0 && ids.data[i] < size, "embed: ", name, "[", i, "] must be 0 to ", size - 1, ", got ",
-            ids.data[i]);
-  }
+  const RowsTask task{.x = a.data,
+                      .out = c.data,
+                      .x_stride = a.shape[1],
+                      .out_stride = a.shape[1],
+                      .rows = a.shape[0],
+                      .columns = a.shape[1]};
+  run(name, operation, task, num_threads, isa);
 }
 
 void bound_embed(const py::object& ids, const py::object& positions, const py::object& types,
                  const py::object& token_table, const py::object& position_table, const py::object& type_table,
                  const py::object& norm_weight, const py::object& norm_bias, float eps, const py::object& out,
-                 int64_t num_threads, const IsaName& isa) {
+                 int64_t num_threads, const Name& isa) {
   const auto tokens = view<const float>(token_table, "embed", "token_table", {kAnySize, kAnySize});
   const int64_t columns = tokens.shape[1];
   const auto position_rows = optional_view<const float>(position_table, "embed", "position_table", {kAnySize, columns});
@@ -147,8 +141,6 @@ void bound_embed(const py::object& ids, const py::object& positions, const py::o
   const auto id = view<const int32_t>(ids, "embed", "ids", {kAnySize});
   const auto position = optional_view<const int32_t>(positions, "embed", "positions", {id.size});
   const auto type = optional_view<const int32_t>(types, "embed", "types", {id.size});
-  require(!position.data == !position_rows.data, "embed: positions and position_table must be given together");
-  require(!type.data || type_rows.data, "embed: types need a type_table");
   EmbedTask task{};
   task.ids = id.data;
   task.positions = position.data;
@@ -163,40 +155,40 @@ void bound_embed(const py::object& ids, const py::object& positions, const py::o
   task.rows = id.size;
   task.columns = task.out_stride = columns;
   task.eps = eps;
+  validate("embed", task);
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
   unlocked([&] {
-    check_ids(id, "ids", tokens.shape[0]);
-    check_ids(position, "positions", position_rows.shape[0]);
-    check_ids(type, "types", type_rows.shape[0]);
+    validate_ids("embed", "ids", id.data, id.size, tokens.shape[0]);
+    validate_ids("embed", "positions", position.data, position.size, position_rows.shape[0]);
+    validate_ids("embed", "types", type.data, type.size, type_rows.shape[0]);
     embed_parallel(table, task, threads);
   });
 }
 
-void check_offsets(const View<const int64_t>& offsets, int64_t rows) {
-  require(offsets.size >= 1 && offsets.data[0] == 0 && offsets.data[offsets.size - 1] == rows,
-          "pool: offsets must start at 0 and end at ", rows, " (the rows of x)");
-  require(std::is_sorted(offsets.data, offsets.data + offsets.size), "pool: offsets must not decrease");
-}
-
-void bound_pool(const py::object& x, const py::object& offsets, int mode, const py::object& out, int64_t num_threads,
-                const IsaName& isa) {
+void bound_pool(const py::object& x, const py::object& offsets, const std::string& mode, const py::object& out,
+                int64_t num_threads, const Name& isa) {
   const auto a = view<const float>(x, "pool", "x", {kAnySize, kAnySize});
   const auto starts = view<const int64_t>(offsets, "pool", "offsets", {kAnySize});
-  check_offsets(starts, a.shape[0]);
+  require(starts.size >= 1, "pool: offsets must have at least one element, got none");
+  validate_offsets("pool", "offsets", starts.data, starts.size - 1, a.shape[0]);
   const auto c = view<float>(out, "pool", "out", {starts.size - 1, a.shape[1]});
-  require(mode >= 0, "pool: mode must be 0 to 5, got ", mode);
-  const PoolTask task{a.data, c.data, a.shape[1], 0, a.shape[1], pooling_of(mode, "pool")};
+  const PoolTask task{.x = a.data,
+                      .out = c.data,
+                      .x_stride = a.shape[1],
+                      .rows = 0,
+                      .columns = a.shape[1],
+                      .mode = enum_of<Pooling>(mode, "pool: mode")};
+  validate("pool", task);
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = kernels_of(isa);
   unlocked([&] { pool_parallel(table, task, starts.data, starts.size - 1, threads); });
 }
 
 void bound_rotary(const py::object& x, const py::object& cosine, const py::object& sine, const py::object& out,
-                  int64_t num_threads, const IsaName& isa) {
+                  int64_t num_threads, const Name& isa) {
   const auto a = view<const float>(x, "rotary", "x", {kAnySize, kAnySize, kAnySize});
   const int64_t rows = a.shape[0], dim = a.shape[2];
-  require(dim % 2 == 0, "rotary: the last dimension of x must be even, got ", dim);
   RotaryTask task{};
   task.x = a.data;
   task.cosine = view<const float>(cosine, "rotary", "cosine", {rows, dim / 2}).data;
@@ -207,9 +199,7 @@ void bound_rotary(const py::object& x, const py::object& cosine, const py::objec
   task.dim = task.x_head = task.out_head = dim;
   task.x_row = task.out_row = task.heads * dim;
   task.angle_stride = dim / 2;
-  const int threads = resolve_threads(num_threads);
-  const KernelTable& table = kernels_of(isa);
-  unlocked([&] { rotary_parallel(table, task, threads); });
+  run("rotary", rotary_parallel, task, num_threads, isa);
 }
 
 }  // namespace
@@ -221,6 +211,8 @@ void bind_ops(py::module_& m) {
       .def(py::init<const py::object&>(), py::arg("weight"))
       .def_property_readonly("shape", [](const BoundWeight& w) { return py::make_tuple(w.packed.n(), w.packed.k()); })
       .def_property_readonly("nbytes", [](const BoundWeight& w) { return w.packed.bytes(); });
+  m.attr("ACTIVATIONS") = names(kActivationNames);
+  m.attr("POOLINGS") = names(kPoolingNames);
   m.def("linear", &bound_linear, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
         py::arg("activation"), py::arg("out"), py::kw_only(), threads(), isa());
   m.def("matmul", &bound_matmul, py::arg("a"), py::arg("b"), py::arg("out"), py::kw_only(), threads(), isa());
@@ -230,14 +222,14 @@ void bind_ops(py::module_& m) {
         isa());
   m.def(
       "softmax",
-      [](const py::object& x, const py::object& out, int64_t num_threads, const IsaName& level_name) {
-        bound_rows<softmax_parallel>("softmax", x, out, num_threads, level_name);
+      [](const py::object& x, const py::object& out, int64_t num_threads, const Name& isa_name) {
+        bound_rows("softmax", softmax_parallel, x, out, num_threads, isa_name);
       },
       py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());
   m.def(
       "l2_normalize",
-      [](const py::object& x, const py::object& out, int64_t num_threads, const IsaName& level_name) {
-        bound_rows<l2_normalize_parallel>("l2_normalize", x, out, num_threads, level_name);
+      [](const py::object& x, const py::object& out, int64_t num_threads, const Name& isa_name) {
+        bound_rows("l2_normalize", l2_normalize_parallel, x, out, num_threads, isa_name);
       },
       py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());
   m.def("embed", &bound_embed, py::arg("ids"), py::arg("positions"), py::arg("types"), py::arg("token_table"),

@@ -119,6 +119,7 @@ void bind_runtime(py::module_& m) {
   m.def("build_info", &build_dict);
   m.def("default_num_threads", [] { return standard_thread_count().threads; });
   m.def("num_threads_reason", [] { return thread_count().reason; });
+  m.attr("MOST_THREADS") = kMostThreads;
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("get_num_threads", &get_num_threads);
   m.def(

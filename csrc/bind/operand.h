@@ -79,11 +79,13 @@ class Operand {
 // The output that belongs to such operands: C-contiguous, its leading axes are the batch.
 struct Target {
   float* data = nullptr;
+  int64_t size = 0;
   Shape batch, shape;  // shape: of the last `inner` axes, those that miss having size one
 
   Target(const py::handle& object, const char* operation, const char* name, int inner) {
     const py::array a = array_of<float>(object, operation, name);
     data = contiguous_data<float>(a, operation, name);
+    size = a.size();
     for (py::ssize_t i = 0; i < a.ndim() - inner; ++i) batch.push_back(a.shape(i));
     for (py::ssize_t i = a.ndim() - inner; i < a.ndim(); ++i) shape.push_back(i < 0 ? 1 : a.shape(i));
   }

@@ -10,15 +10,13 @@
 #include <vector>
 
 #include "base/check.h"
+#include "bind/names.h"
 #include "encoder/spec.h"
 
 namespace polysemy {
 
 namespace py = pybind11;
 
-// The names of an enum in the order of its values.
-template <class E>
-struct Names;
 template <>
 struct Names<Norm> {
   static constexpr auto& list = kNormNames;
@@ -27,25 +25,6 @@ template <>
 struct Names<PositionBias> {
   static constexpr auto& list = kPositionBiasNames;
 };
-template <>
-struct Names<Activation> {
-  static constexpr auto& list = kActivationNames;
-};
-template <>
-struct Names<Pooling> {
-  static constexpr auto& list = kPoolingNames;
-};
-
-template <class E>
-E enum_of(const std::string& name, const std::string& argument) {
-  std::string known;
-  int value = 0;
-  for (const char* candidate : Names<E>::list) {
-    if (name == candidate) return static_cast<E>(value);
-    known += (value++ ? ", " : "") + std::string(candidate);
-  }
-  throw ArgumentError(concat(argument, " must be one of ", known, ", got '", name, "'"));
-}
 
 // A whole number; one beyond 64 bits becomes the largest or smallest, which no range takes.
 inline int64_t integer_from(const py::handle& value) {

@@ -1,12 +1,11 @@
 // The C interface: attention on strided arrays.
-#include "ops/attention.h"
-
 #include <algorithm>
 #include <cmath>
 
 #include "base/parallel.h"
 #include "capi/guard.h"
 #include "dispatch/registry.h"
+#include "ops/checks.h"
 
 using namespace polysemy;
 using capi::Argument;
@@ -17,25 +16,23 @@ namespace {
 
 using Args = polysemy_sdpa_args;
 
-constexpr int64_t kLargestDim = 4096;
-
-// Elements of the batch that one pass works on: bounds the list of problems, whatever the batch.
-constexpr int64_t kProblemsPerPass = 4096;
+// Elements of the batch that one pass works on: bounds the list of sequences, whatever the batch.
+constexpr int64_t kSequencesPerPass = 4096;
 
 Argument argument(const char* name) { return {"sdpa_f32", name}; }
 
-void check_sizes(const char* function, const Args& a) {
+// What does not depend on the arrays.
+Attention described(const char* function, const Args& a) {
   Argument{function, "batch"}.at_least(a.batch, 0);
-  Argument{function, "heads"}.at_least(a.heads, 0);
-  Argument{function, "kv_heads"}.at_least(a.kv_heads, 0);
   Argument{function, "q_len"}.at_least(a.q_len, 0);
   Argument{function, "k_len"}.at_least(a.k_len, 0);
-  Argument{function, "dim"}.at_least(a.dim, 0);
-  Argument{function, "v_dim"}.at_least(a.v_dim, 0);
-  require(a.dim <= kLargestDim && a.v_dim <= kLargestDim, function, ": dim and v_dim must be at most ", kLargestDim,
-          ", got ", a.dim, " and ", a.v_dim);
-  require(a.kv_heads > 0 ? a.heads % a.kv_heads == 0 : a.heads == 0, function, ": heads (", a.heads,
-          ") must be a multiple of kv_heads (", a.kv_heads, ")");
+  Attention op{};
+  op.heads = a.heads;
+  op.kv_heads = a.kv_heads;
+  op.dim = a.dim;
+  op.value_dim = a.value_dim;
+  validate(function, op);
+  return op;
 }
 
 void check_arrays(const Args& a) {
@@ -44,11 +41,8 @@ void check_arrays(const Args& a) {
   };
   argument("query").input(a.query, axes(a.heads, a.q_len, a.dim, a.query_strides));
   argument("key").input(a.key, axes(a.kv_heads, a.k_len, a.dim, a.key_strides));
-  argument("value").input(a.value, axes(a.kv_heads, a.k_len, a.v_dim, a.value_strides));
-  argument("out").output(a.out, axes(a.heads, a.q_len, a.v_dim, a.out_strides));
-  argument("out").differs(a.out, a.query, "query");
-  argument("out").differs(a.out, a.key, "key");
-  argument("out").differs(a.out, a.value, "value");
+  argument("value").input(a.value, axes(a.kv_heads, a.k_len, a.value_dim, a.value_strides));
+  argument("out").output(a.out, axes(a.heads, a.q_len, a.value_dim, a.out_strides));
   if (a.alibi) argument("alibi").input(a.alibi, capi::vector(a.heads));
   if (a.weights) {
     const int64_t count = capi::elements("sdpa_f32", "weights", {a.batch, a.heads, a.q_len, a.k_len});
@@ -65,51 +59,44 @@ void check_arrays(const Args& a) {
                          a.mask_kind == POLYSEMY_MASK_ADD ? 4 : 1);
 }
 
-Attention operation(const Args& a) {
-  Attention op{};
-  op.heads = a.heads;
-  op.kv_heads = a.kv_heads;
-  op.dim = a.dim;
-  op.value_dim = a.v_dim;
-  op.query = {a.query_strides[1], a.query_strides[2]};
-  op.key = {a.key_strides[1], a.key_strides[2]};
-  op.value = {a.value_strides[1], a.value_strides[2]};
-  op.out = {a.out_strides[1], a.out_strides[2]};
+void set_options(Attention& op, const Args& a) {
+  op.query = {.head = a.query_strides[1], .row = a.query_strides[2]};
+  op.key = {.head = a.key_strides[1], .row = a.key_strides[2]};
+  op.value = {.head = a.value_strides[1], .row = a.value_strides[2]};
+  op.out = {.head = a.out_strides[1], .row = a.out_strides[2]};
+  op.lse = {.head = a.q_len, .row = 1};
   op.scale =
       a.scale != 0.0f ? a.scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(std::max<int64_t>(1, a.dim))));
   op.alibi_slopes = a.alibi;
   op.mask_head = a.mask_strides[1];
   op.modifiers.mask_row = a.mask_strides[2];
   op.modifiers.mask_column = a.mask_strides[3];
-  const auto limit = [](int64_t n) { return n < 0 || n > kUnlimited ? kUnlimited : n; };
-  op.modifiers.left = limit(a.window_left);
-  op.modifiers.right = a.causal ? 0 : limit(a.window_right);
-  op.modifiers.windowed = a.causal || a.window_left >= 0 || a.window_right >= 0;
-  return op;
+  op.set_band(a.causal != 0, a.window_left, a.window_right);
 }
 
-AttentionSequence problem(const Args& a, int64_t b) {
-  AttentionSequence p{};
-  p.query = a.query + b * a.query_strides[0];
-  p.key = a.key + b * a.key_strides[0];
-  p.value = a.value + b * a.value_strides[0];
-  p.out = a.out + b * a.out_strides[0];
-  p.queries = a.q_len;
-  p.keys = a.k_len;
+AttentionSequence sequence(const Args& a, int64_t b) {
+  AttentionSequence s{};
+  s.query = a.query + b * a.query_strides[0];
+  s.key = a.key + b * a.key_strides[0];
+  s.value = a.value + b * a.value_strides[0];
+  s.out = a.out + b * a.out_strides[0];
+  s.queries = a.q_len;
+  s.keys = a.k_len;
   const int64_t mask = b * a.mask_strides[0];
-  if (a.mask_kind == POLYSEMY_MASK_KEEP) p.keep = static_cast<const uint8_t*>(a.mask) + mask;
-  if (a.mask_kind == POLYSEMY_MASK_ADD) p.add = static_cast<const float*>(a.mask) + mask;
-  if (a.weights) p.weights = a.weights + b * a.heads * a.q_len * a.k_len;
-  if (a.lse) p.lse = a.lse + b * a.heads * a.q_len;
-  return p;
+  if (a.mask_kind == POLYSEMY_MASK_KEEP) s.keep = static_cast<const uint8_t*>(a.mask) + mask;
+  if (a.mask_kind == POLYSEMY_MASK_ADD) s.add = static_cast<const float*>(a.mask) + mask;
+  if (a.weights) s.weights = a.weights + b * a.heads * a.q_len * a.k_len;
+  if (a.lse) s.lse = a.lse + b * a.heads * a.q_len;
+  return s;
 }
 
 void attend(Args a) {
-  check_sizes("sdpa_f32", a);
+  constexpr const char* function = "sdpa_f32";
+  Attention op = described(function, a);
   check_arrays(a);
-  const bool nothing_to_write = a.v_dim == 0 && !a.weights && !a.lse;
   const int threads = resolve_threads(a.num_threads);
   const KernelTable& table = default_kernels();
+  const bool nothing_to_write = a.value_dim == 0 && !a.weights && !a.lse;
   if (a.batch == 0 || a.heads == 0 || a.q_len == 0 || nothing_to_write) return;
   for (int i = 0; i < 3; ++i) {  // what is absent has no elements; from a null pointer there is no way anywhere
     if (!a.query) a.query_strides[i] = 0;
@@ -117,10 +104,12 @@ void attend(Args a) {
     if (!a.value) a.value_strides[i] = 0;
     if (!a.out) a.out_strides[i] = 0;
   }
-  Attention op = operation(a);
-  for (int64_t first = 0; first < a.batch; first += kProblemsPerPass) {
+  set_options(op, a);
+  for (int64_t first = 0; first < a.batch; first += kSequencesPerPass) {
+    const int64_t last = std::min(a.batch, first + kSequencesPerPass);
     op.sequences.clear();
-    for (int64_t b = first; b < std::min(a.batch, first + kProblemsPerPass); ++b) op.sequences.push_back(problem(a, b));
+    for (int64_t b = first; b < last; ++b) op.sequences.push_back(sequence(a, b));
+    if (first == 0) validate(function, op);  // after that all is alike, and half a result is no longer an error
     attention_parallel(table, op, threads);
   }
 }
@@ -151,7 +140,7 @@ polysemy_status polysemy_sdpa_init(polysemy_sdpa_args* args, size_t size) {
 polysemy_status polysemy_sdpa_set_contiguous(polysemy_sdpa_args* args) {
   return capi::guarded([&] {
     const Args a = known("sdpa_set_contiguous", args);
-    check_sizes("sdpa_set_contiguous", a);
+    described("sdpa_set_contiguous", a);
     const auto set = [](int64_t* strides, const char* name, int64_t heads, int64_t rows, int64_t columns) {
       strides[0] = capi::elements("sdpa_set_contiguous", name, {rows, columns, heads});
       strides[1] = capi::elements("sdpa_set_contiguous", name, {rows, columns});
@@ -159,8 +148,8 @@ polysemy_status polysemy_sdpa_set_contiguous(polysemy_sdpa_args* args) {
     };
     set(args->query_strides, "query", a.heads, a.q_len, a.dim);
     set(args->key_strides, "key", a.kv_heads, a.k_len, a.dim);
-    set(args->value_strides, "value", a.kv_heads, a.k_len, a.v_dim);
-    set(args->out_strides, "out", a.heads, a.q_len, a.v_dim);
+    set(args->value_strides, "value", a.kv_heads, a.k_len, a.value_dim);
+    set(args->out_strides, "out", a.heads, a.q_len, a.value_dim);
   });
 }
 

@@ -42,7 +42,7 @@ add_custom_command(
   DEPENDS python/polysemy/cython_ops.pyx python/polysemy/cython_ops.pxd
   VERBATIM)
 python_add_library(cython_ops MODULE WITH_SOABI ${CMAKE_CURRENT_BINARY_DIR}/cython_ops.cpp)
-target_include_directories(cython_ops PRIVATE csrc csrc/capi)
+target_include_directories(cython_ops PRIVATE csrc/capi)
 target_compile_definitions(cython_ops PRIVATE POLYSEMY_STATIC)
 polysemy_exports(cython_ops ${POLYSEMY_MODULE_EXPORTS} PyInit_*)
 
@@ -55,7 +55,7 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/polysemyConfigVersi
 install(TARGETS cython_ops LIBRARY DESTINATION polysemy)
 install(TARGETS polysemy EXPORT polysemyTargets
   LIBRARY DESTINATION polysemy/lib ARCHIVE DESTINATION polysemy/lib RUNTIME DESTINATION polysemy/lib)
-install(FILES csrc/capi/polysemy.h DESTINATION polysemy/include)
+install(FILES csrc/capi/polysemy.h csrc/capi/polysemy_api.h DESTINATION polysemy/include)
 install(FILES python/polysemy/cython_ops.pxd DESTINATION polysemy)
 install(EXPORT polysemyTargets NAMESPACE polysemy:: DESTINATION polysemy/cmake)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/polysemyConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/polysemyConfigVersion.cmake

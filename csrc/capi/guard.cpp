@@ -81,8 +81,4 @@ void Argument::output(const void* data, const Axes& axes) const {
   }
 }
 
-void Argument::differs(const void* output, const void* input, const char* input_name) const {
-  require(output == nullptr || output != input, function, ": ", name, " must not be the same array as ", input_name);
-}
-
 }  // namespace polysemy::capi

@@ -63,9 +63,6 @@ struct Argument {
 
   // Besides, no two elements may lie in the same place.
   void output(const void* data, const Axes& axes) const;
-
-  // For outputs that must not be this input.
-  void differs(const void* output, const void* input, const char* input_name) const;
 };
 
 }  // namespace polysemy::capi

@@ -51,16 +51,16 @@ POLYSEMY_API const char* polysemy_version(void);
 /* What was wrong with the last call of this thread that failed. Never NULL; valid until this thread's next failure. */
 POLYSEMY_API const char* polysemy_last_error(void);
 
-/* Instruction-set level in use: the strongest that this CPU runs, or what the environment variable POLYSEMY_ISA names.
+/* Instruction set in use: the strongest that this CPU runs, or what the environment variable POLYSEMY_ISA names.
  * NULL with an error message if that variable names an impossible one: every kernel then fails, too. */
 POLYSEMY_API const char* polysemy_isa(void);
-/* The levels that this CPU can run, weakest first; NULL for an index outside. */
+/* The instruction sets that this CPU can run, weakest first; NULL for an index outside. */
 POLYSEMY_API const char* polysemy_isa_name(int index);
 
 /* Threads of a call with num_threads = 0. Default: least of CPU affinity, cgroup quota and physical cores, or
  * OMP_NUM_THREADS; less where omp_set_num_threads allows the calling thread less. */
 POLYSEMY_API int polysemy_get_num_threads(void);
-/* Sets it for the whole process, 1 to 4096; 0 goes back to the default. */
+/* Sets it for the whole process, 1 to 1024; 0 goes back to the default. */
 POLYSEMY_API polysemy_status polysemy_set_num_threads(int num_threads);
 
 /* ---- attention -------------------------------------------------------------------------------------------------- */
@@ -77,12 +77,12 @@ typedef struct polysemy_sdpa_args {
 
   int64_t batch, heads, kv_heads; /* heads is a multiple of kv_heads: heads / kv_heads neighbours share keys */
   int64_t q_len, k_len;
-  int64_t dim, v_dim; /* at most 4096 each */
+  int64_t dim, value_dim; /* at most 4096 each */
 
   const float* query;       /* [batch, heads, q_len, dim] */
   const float* key;         /* [batch, kv_heads, k_len, dim] */
-  const float* value;       /* [batch, kv_heads, k_len, v_dim] */
-  float* out;               /* [batch, heads, q_len, v_dim] */
+  const float* value;       /* [batch, kv_heads, k_len, value_dim] */
+  float* out;               /* [batch, heads, q_len, value_dim] */
   int64_t query_strides[3]; /* batch, head, row */
   int64_t key_strides[3];
   int64_t value_strides[3];
@@ -167,6 +167,10 @@ POLYSEMY_API polysemy_status polysemy_activation_f32(int activation, int64_t cou
 /* c = op(a) op(b), op(a): [m, k], op(b): [k, n], c: [m, n]. transpose_a, transpose_b: 0 or 1. With 1 a is stored as
  * [k, m], b as [n, k]: that is the layout of weights. A transposed a and a plain b are copied into the other order
  * first. b is packed in every call: where it serves many calls, polysemy_linear_f32 spares that. */
+POLYSEMY_API polysemy_status polysemy_matmul_f32(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,
+                                                 const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+                                                 float* c, int64_t c_stride, int num_threads);
+/* The same by its older name, until version 1.0. */
 POLYSEMY_API polysemy_status polysemy_gemm_f32(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,
                                                const float* a, int64_t a_stride, const float* b, int64_t b_stride,
                                                float* c, int64_t c_stride, int num_threads);

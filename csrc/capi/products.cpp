@@ -5,8 +5,7 @@
 
 #include "capi/guard.h"
 #include "dispatch/registry.h"
-#include "ops/linear.h"
-#include "ops/matmul.h"
+#include "ops/checks.h"
 
 using namespace polysemy;
 using capi::Argument;
@@ -36,17 +35,22 @@ PackedWeight packed(const KernelTable& table, const float* weight, int64_t strid
   return result;
 }
 
-void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_stride,
-          const float* b, int64_t b_stride, float* c, int64_t c_stride, int num_threads) {
-  constexpr const char* function = "gemm_f32";
-  Argument{function, "m"}.at_least(m, 0);
-  Argument{function, "n"}.at_least(n, 0);
-  Argument{function, "k"}.at_least(k, 0);
+void matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_stride,
+            const float* b, int64_t b_stride, float* c, int64_t c_stride, int num_threads) {
+  constexpr const char* function = "matmul_f32";
+  Matmul op{.rows = m,
+            .columns = n,
+            .k = k,
+            .a = {.row = a_stride, .column = 1},
+            .b = {.row = b_stride, .column = 1},
+            .c_stride = c_stride,
+            .products = {{.a = a, .b = b, .c = c}}};
+  if (transpose_a) std::swap(op.a.row, op.a.column);
+  if (transpose_b) std::swap(op.b.row, op.b.column);
+  validate(function, op);
   Argument{function, "a"}.input(a, transpose_a ? matrix(k, a_stride, m) : matrix(m, a_stride, k));
   Argument{function, "b"}.input(b, transpose_b ? matrix(n, b_stride, k) : matrix(k, b_stride, n));
   Argument{function, "c"}.output(c, matrix(m, c_stride, n));
-  Argument{function, "c"}.differs(c, a, "a");
-  Argument{function, "c"}.differs(c, b, "b");
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = default_kernels();
   if (m == 0 || n == 0) return;
@@ -54,9 +58,6 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
     capi::elements(function, "a", {m, k});
     capi::elements(function, "b", {n, k});
   }
-  Matmul op{m, n, k, {a_stride, 1}, {b_stride, 1}, c_stride, {{a, b, c}}};
-  if (transpose_a) std::swap(op.a.row, op.a.column);
-  if (transpose_b) std::swap(op.b.row, op.b.column);
   matmul_parallel(table, op, threads);
 }
 
@@ -65,28 +66,26 @@ void linear(int64_t rows, const float* x, int64_t x_stride, const polysemy_weigh
             int num_threads) {
   constexpr const char* function = "linear_f32";
   require(weight != nullptr, function, ": weight must not be null");
+  capi::check_activation(function, activation);
   const int64_t n = weight->packed.n(), k = weight->packed.k();
-  Argument{function, "rows"}.at_least(rows, 0);
+  const Linear op{.weight = weight->packed.panels(),
+                  .a = x,
+                  .a_stride = x ? x_stride : 0,
+                  .rows = rows,
+                  .c = out,
+                  .c_stride = out_stride,
+                  .bias = bias,
+                  .residual = residual,
+                  .residual_stride = residual_stride,
+                  .activation = static_cast<Activation>(activation)};
+  validate(function, op);
   Argument{function, "x"}.input(x, matrix(rows, x_stride, k));
   if (bias) Argument{function, "bias"}.input(bias, capi::vector(n));
   if (residual) Argument{function, "residual"}.input(residual, matrix(rows, residual_stride, n));
-  capi::check_activation(function, activation);
   Argument{function, "out"}.output(out, matrix(rows, out_stride, n));
-  Argument{function, "out"}.differs(out, x, "x");
-  Argument{function, "out"}.differs(out, residual, "residual");
   const int threads = resolve_threads(num_threads);
   const KernelTable& table = default_kernels();
   if (rows == 0 || n == 0) return;
-  Linear op{.weight = weight->packed.panels(),
-            .a = x,
-            .a_stride = x ? x_stride : 0,
-            .rows = rows,
-            .c = out,
-            .c_stride = out_stride};
-  op.bias = bias;
-  op.residual = residual;
-  op.residual_stride = residual_stride;
-  op.activation = static_cast<Activation>(activation);
   linear_parallel(table, op, threads);
 }
 
@@ -94,14 +93,20 @@ void linear(int64_t rows, const float* x, int64_t x_stride, const polysemy_weigh
 
 extern "C" {
 
+polysemy_status polysemy_matmul_f32(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const float* a,
+                                    int64_t a_stride, const float* b, int64_t b_stride, float* c, int64_t c_stride,
+                                    int num_threads) {
+  return capi::guarded([&] {
+    require(transpose_a == 0 || transpose_a == 1, "matmul_f32: transpose_a must be 0 or 1, got ", transpose_a);
+    require(transpose_b == 0 || transpose_b == 1, "matmul_f32: transpose_b must be 0 or 1, got ", transpose_b);
+    matmul(transpose_a != 0, transpose_b != 0, m, n, k, a, a_stride, b, b_stride, c, c_stride, num_threads);
+  });
+}
+
 polysemy_status polysemy_gemm_f32(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const float* a,
                                   int64_t a_stride, const float* b, int64_t b_stride, float* c, int64_t c_stride,
                                   int num_threads) {
-  return capi::guarded([&] {
-    require(transpose_a == 0 || transpose_a == 1, "gemm_f32: transpose_a must be 0 or 1, got ", transpose_a);
-    require(transpose_b == 0 || transpose_b == 1, "gemm_f32: transpose_b must be 0 or 1, got ", transpose_b);
-    gemm(transpose_a != 0, transpose_b != 0, m, n, k, a, a_stride, b, b_stride, c, c_stride, num_threads);
-  });
+  return polysemy_matmul_f32(transpose_a, transpose_b, m, n, k, a, a_stride, b, b_stride, c, c_stride, num_threads);
 }
 
 polysemy_status polysemy_weight_create_f32(int64_t n, int64_t k, const float* weight, int64_t weight_stride,

@@ -9,7 +9,7 @@ struct Lister {
   std::vector<Parameter> list;
 
   void table(const Tensor&, const std::string& name, int64_t rows, int64_t columns) {
-    list.push_back({name, rows, columns, false});
+    list.push_back({name, rows, columns, false, true});
   }
   void norm(const NormWeights&, const NormSpec& spec, const std::string& name, int64_t columns) {
     if (!spec) return;

@@ -12,7 +12,8 @@ namespace polysemy {
 struct Parameter {
   std::string name;
   int64_t rows, columns;
-  bool vector;  // [columns]; otherwise [rows, columns]
+  bool vector;         // [columns]; otherwise [rows, columns]
+  bool table = false;  // used where it is
 };
 
 // A packed matrix whose outputs come from several parameters: one below the other, or (gated) panel beside panel.

@@ -13,23 +13,32 @@ namespace {
 constexpr int64_t kCacheLine = 64;
 
 // A matrix and the tensors that fill it.
-struct Job {
+struct MatrixJob {
   Panels to;
   std::vector<Tensor> parts;
   Buffer joined;  // memory to lay parts together in that share a panel
+};
+
+// Vectors one after the other, or (gated) 16 of the first, 16 of the second, and so on; zeros where they end.
+struct VectorJob {
+  float* to;
+  int64_t columns;
+  std::vector<Tensor> parts;
+  bool gated;
 };
 
 // Walks the parameters twice: without memory it only measures; with memory it places everything and notes which
 // matrices are to be filled.
 class Arena {
  public:
-  Arena(const KernelTable& kernels, const FindTensor& find) : kernels_(kernels), find_(find) {}
+  explicit Arena(const FindTensor& find) : find_(find) {}
   void use(std::byte* memory) {
     memory_ = memory;
     used_ = 0;
   }
   int64_t used() const { return used_; }
-  const std::vector<Job>& jobs() const { return jobs_; }
+  const std::vector<MatrixJob>& matrices() const { return matrices_; }
+  const std::vector<VectorJob>& vectors() const { return vectors_; }
 
   void table(Tensor& slot, const std::string& name, int64_t rows, int64_t columns) {
     if (memory_) slot = found({name, rows, columns, false});
@@ -37,19 +46,22 @@ class Arena {
 
   void norm(NormWeights& slot, const NormSpec& spec, const std::string& name, int64_t columns) {
     if (!spec) return;
-    slot.weight = vector({{name + ".weight", columns}}, columns);
-    if (spec.bias) slot.bias = vector({{name + ".bias", columns}}, columns);
+    slot.weight = vector({{name + ".weight", columns}}, columns, false);
+    if (spec.bias) slot.bias = vector({{name + ".bias", columns}}, columns, false);
   }
 
   void matrix(LinearWeights& slot, const Matrix& m) {
     int64_t rows = 0;
-    for (const Matrix::Part& part : m.parts) rows += part.rows;
-    const int64_t outputs = m.gated ? m.parts[0].rows : rows;
-    slot.weight = {.dtype = DType::kFloat32, .n = outputs, .k = m.columns, .gated = m.gated};
+    std::vector<Matrix::Part> biases;
+    for (const Matrix::Part& part : m.parts) {
+      rows += part.rows;
+      biases.push_back({part.name + ".bias", part.rows});
+    }
+    slot.weight = {.dtype = DType::kFloat32, .n = m.gated ? m.parts[0].rows : rows, .k = m.columns, .gated = m.gated};
     slot.weight.data = take(slot.weight.bytes());
-    if (m.bias) bias(slot, m);
+    if (m.bias) slot.bias = vector(biases, slot.weight.count() * kLanes, m.gated);
     if (!memory_) return;
-    Job job{slot.weight, {}, {}};
+    MatrixJob job{slot.weight, {}, {}};
     for (const Matrix::Part& part : m.parts) {
       job.parts.push_back(found({part.name + ".weight", part.rows, m.columns, false}));
     }
@@ -57,41 +69,16 @@ class Arena {
     if (!m.gated && !std::all_of(job.parts.begin(), job.parts.end() - 1, whole_panels)) {
       job.joined = Buffer::of<float>(rows * m.columns);
     }
-    jobs_.push_back(std::move(job));
+    matrices_.push_back(std::move(job));
   }
 
  private:
-  void bias(LinearWeights& slot, const Matrix& m) {
-    std::vector<Matrix::Part> parts;
-    for (const Matrix::Part& part : m.parts) parts.push_back({part.name + ".bias", part.rows});
-    const int64_t columns = slot.weight.count() * kLanes;
-    float* const to = vector(m.gated ? std::vector<Matrix::Part>{} : parts, columns);
-    slot.bias = to;
-    if (!m.gated || !memory_) return;
-    Buffer row = Buffer::of<float>(columns);  // 16 of the gate, 16 of the other, and so on
-    for (size_t which = 0; which < parts.size(); ++which) {
-      widen(found({parts[which].name, 1, parts[which].rows, true}), row.data<float>());
-      for (int64_t i = 0; i < parts[which].rows; ++i) {
-        to[(2 * (i / kLanes) + static_cast<int64_t>(which)) * kLanes + i % kLanes] = row.data<float>()[i];
-      }
-    }
-  }
-
-  // Vectors one after the other, zeros behind them.
-  float* vector(const std::vector<Matrix::Part>& parts, int64_t columns) {
-    float* const to = static_cast<float*>(take(columns * static_cast<int64_t>(sizeof(float))));
-    if (!to) return to;
-    std::fill_n(to, columns, 0.0f);
-    int64_t at = 0;
-    for (const Matrix::Part& part : parts) {
-      widen(found({part.name, 1, part.rows, true}), to + at);
-      at += part.rows;
-    }
-    return to;
-  }
-
-  void widen(const Tensor& from, float* to) const {
-    kernels_.widen({.from = from.data, .dtype = from.dtype, .to = to, .count = from.columns});
+  float* vector(const std::vector<Matrix::Part>& parts, int64_t columns, bool gated) {
+    VectorJob job{static_cast<float*>(take(columns * static_cast<int64_t>(sizeof(float)))), columns, {}, gated};
+    if (!memory_) return nullptr;
+    for (const Matrix::Part& part : parts) job.parts.push_back(found({part.name, 1, part.rows, true}));
+    vectors_.push_back(std::move(job));
+    return vectors_.back().to;
   }
 
   Tensor found(const Parameter& p) const {
@@ -107,14 +94,14 @@ class Arena {
     return memory_ ? memory_ + start : nullptr;
   }
 
-  const KernelTable& kernels_;
   const FindTensor& find_;
   std::byte* memory_ = nullptr;
   int64_t used_ = 0;
-  std::vector<Job> jobs_;
+  std::vector<MatrixJob> matrices_;
+  std::vector<VectorJob> vectors_;
 };
 
-void fill(const KernelTable& kernels, const Job& job) {
+void fill(const KernelTable& kernels, const MatrixJob& job) {
   const Panels& to = job.to;
   if (to.gated) {
     for (size_t i = 0; i < job.parts.size(); ++i) to.pack(kernels, job.parts[i], static_cast<int64_t>(i), 2);
@@ -137,11 +124,26 @@ void fill(const KernelTable& kernels, const Job& job) {
   to.pack(kernels, {.data = job.joined.data(), .rows = to.n, .columns = to.k});
 }
 
-void fill_all(const KernelTable& kernels, const std::vector<Job>& jobs, int threads) {
+void fill(const KernelTable& kernels, const VectorJob& job) {
+  std::fill_n(job.to, job.columns, 0.0f);
+  const Buffer row = Buffer::of<float>(job.columns);
+  float* at = job.to;
+  for (size_t i = 0; i < job.parts.size(); ++i) {
+    const Tensor& part = job.parts[i];
+    float* const wide = job.gated ? row.data<float>() : at;
+    kernels.widen({.from = part.data, .dtype = part.dtype, .to = wide, .count = part.columns});
+    at += part.columns;
+    for (int64_t j = 0; job.gated && j < part.columns; ++j) {
+      job.to[(2 * (j / kLanes) + static_cast<int64_t>(i)) * kLanes + j % kLanes] = wide[j];
+    }
+  }
+}
+
+void fill_all(const KernelTable& kernels, const std::vector<MatrixJob>& jobs, int threads) {
   Queue queue(static_cast<int64_t>(jobs.size()));
   parallel(std::min(threads, static_cast<int>(std::max<size_t>(1, jobs.size()))), [&](int, int) {
     for (int64_t i; queue.next(i);) {
-      const Job& job = jobs[static_cast<size_t>(i)];
+      const MatrixJob& job = jobs[static_cast<size_t>(i)];
       fill(kernels, job);
       for (const Tensor& part : job.parts) {
         if (part.mapped) leave_pages(part.data, static_cast<size_t>(part.bytes()));
@@ -154,14 +156,16 @@ void fill_all(const KernelTable& kernels, const std::vector<Job>& jobs, int thre
 
 EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads) {
   EncoderWeights w = empty_weights(spec);
-  Arena arena(kernels, find);
+  Arena arena(find);
   walk(spec, w, arena);
   const int64_t size = arena.used();
   w.arena = Buffer(std::max(size, kCacheLine));
   arena.use(w.arena.data());
   walk(spec, w, arena);
   if (arena.used() != size) throw std::logic_error("Encoder: the weights do not end where their memory does");
-  fill_all(kernels, arena.jobs(), threads);
+  fill_all(kernels, arena.matrices(), threads);
+  // Vectors lie between the matrices: before those, each would touch a huge page that nothing else needs yet.
+  for (const VectorJob& job : arena.vectors()) fill(kernels, job);
   return w;
 }
 

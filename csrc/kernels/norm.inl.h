@@ -40,7 +40,7 @@ INLINE void normalize_row(float* y, const float* weight, const float* bias, int6
     });
   }
   const double variance = squares / count + static_cast<double>(eps);
-  const Vec scale = set1(static_cast<float>(1.0 / __builtin_sqrt(variance)));
+  const Vec scale = set1(variance == 0.0 ? 1.0f : static_cast<float>(1.0 / __builtin_sqrt(variance)));  // zeros stay
   for (int64_t i = 0; i < columns; i += kLanes) {
     const int64_t n = columns - i;
     Vec v = load_n(y + i, n) * scale;

@@ -29,10 +29,11 @@ inline constexpr int64_t kBlockQueries = 24;
 
 inline constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-enum class Activation : int { kNone, kGeluErf, kGeluTanh, kRelu, kSilu, kTanh, kQuickGelu, kExp = 16, kErf, kSigmoid };
+enum class Activation : int { kNone, kGeluErf, kGeluTanh, kRelu, kSilu, kTanh, kQuickGelu, kExp, kErf, kSigmoid };
 
 // The name of each value stands at its number.
-inline constexpr const char* kActivationNames[] = {"none", "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu"};
+inline constexpr const char* kActivationNames[] = {"none", "gelu",       "gelu_tanh", "relu", "silu",
+                                                   "tanh", "quick_gelu", "exp",       "erf",  "sigmoid"};
 
 // C[rows, columns] = activation(A[rows, k] W[columns, k]^T + bias) + residual, or a part of the sum over k.
 //

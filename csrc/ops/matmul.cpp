@@ -53,14 +53,17 @@ std::vector<Piece> pieces_of(const Matmul& op, int64_t most) {
   if (!std::is_sorted(products.begin(), products.end(), by_b)) std::stable_sort(products.begin(), products.end(), by_b);
   std::vector<Piece> whole;
   for (const auto& p : products) {
-    const Piece piece{p.a, p.b, p.c, op.rows, op.a.row, op.c_stride};
+    const Piece piece{.a = p.a, .b = p.b, .c = p.c, .rows = op.rows, .a_stride = op.a.row, .c_stride = op.c_stride};
     if (whole.empty() || !joined(whole.back(), piece)) whole.push_back(piece);
   }
   std::vector<Piece> pieces;
   for (const Piece& p : whole) {
     for (int64_t row = 0; row < p.rows; row += most) {
-      pieces.push_back(
-          {p.a + row * p.a_stride, p.b, p.c + row * p.c_stride, std::min(most, p.rows - row), p.a_stride, p.c_stride});
+      Piece piece = p;
+      piece.a += row * p.a_stride;
+      piece.c += row * p.c_stride;
+      piece.rows = std::min(most, p.rows - row);
+      pieces.push_back(piece);
     }
   }
   return pieces;

@@ -53,7 +53,7 @@ def cosines(vectors: Vectors) -> tuple[list[float], list[float]]:
 
 
 def draw_layers(axes: Axes, encoder: polysemy.Encoder) -> None:
-    layers = range(encoder.spec.layers + 1)
+    layers = range(len(encoder.spec.layers) + 1)
     pairs = [cosines(directions(encoder, layer)) for layer in layers]
     for group, label, colour in ((0, "the same meaning", "#3a7d44"), (1, "different meanings", "#7a4b94")):
         values = [pair[group] for pair in pairs]
@@ -69,7 +69,7 @@ def draw_layers(axes: Axes, encoder: polysemy.Encoder) -> None:
 
 def draw_plane(axes: Axes, encoder: polysemy.Encoder) -> None:
     """The two directions along which the twelve vectors differ most (principal components)."""
-    vectors = directions(encoder, encoder.spec.layers)
+    vectors = directions(encoder, len(encoder.spec.layers))
     centred = vectors - vectors.mean(axis=0)
     plane = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     plane *= np.sign(plane[0])  # the sign of a principal component means nothing; fix it
@@ -81,7 +81,7 @@ def draw_plane(axes: Axes, encoder: polysemy.Encoder) -> None:
         shift, side = ((7, -3), "left") if i < len(FINANCE) else ((-7, -3), "right")
         axes.annotate(label, point, shift, textcoords="offset points", color=colour, fontsize=8, ha=side)
     axes.margins(x=0.35)
-    axes.set_title(f"“bank” after layer {encoder.spec.layers}, in two dimensions")
+    axes.set_title(f"“bank” after layer {len(encoder.spec.layers)}, in two dimensions")
     axes.set_xticks([])
     axes.set_yticks([])
 

@@ -44,7 +44,7 @@ int main(void) {
   args.q_len = 1; /* only "bank" asks */
   args.k_len = WORDS;
   args.dim = 1;
-  args.v_dim = VALUES;
+  args.value_dim = VALUES;
   args.query = query;
   args.key = &keys[0][0];
   args.value = &values[0][0][0];

@@ -4,7 +4,7 @@
 import numpy as np
 
 from libc.stdint cimport int64_t
-from polysemy.cython_ops cimport gemm_f32, last_error, layer_norm_f32, sdpa_args, sdpa_f32, sdpa_init
+from polysemy.cython_ops cimport core, sdpa_args
 
 
 cdef int forward(
@@ -15,30 +15,30 @@ cdef int forward(
     cdef sdpa_args args
     # Query, key and value of one token lie side by side, the heads of each within it.
     cdef int64_t width = 3 * hidden
-    cdef int status = gemm_f32(0, 1, rows, width, hidden, x, hidden, qkv_weight, hidden, qkv, width, 0)
+    cdef int status = core.matmul_f32(0, 1, rows, width, hidden, x, hidden, qkv_weight, hidden, qkv, width, 0)
     if status:
         return status
 
-    status = sdpa_init(&args, sizeof(args))
+    status = core.sdpa_init(&args, sizeof(args))
     if status:
         return status
     args.batch = 1
     args.heads = args.kv_heads = heads
     args.q_len = args.k_len = rows
-    args.dim = args.v_dim = hidden // heads
+    args.dim = args.value_dim = hidden // heads
     args.query, args.key, args.value, args.out = qkv, qkv + hidden, qkv + 2 * hidden, mixed
     # Strides are those of batch, head and row; the one sequence needs none between sequences, which init left at 0.
     args.query_strides[1] = args.key_strides[1] = args.value_strides[1] = args.out_strides[1] = args.dim
     args.query_strides[2] = args.key_strides[2] = args.value_strides[2] = width
     args.out_strides[2] = hidden
-    status = sdpa_f32(&args)
+    status = core.sdpa_f32(&args)
     if status:
         return status
 
-    status = gemm_f32(0, 1, rows, hidden, hidden, mixed, hidden, out_weight, hidden, out, hidden, 0)
+    status = core.matmul_f32(0, 1, rows, hidden, hidden, mixed, hidden, out_weight, hidden, out, hidden, 0)
     if status:
         return status
-    return layer_norm_f32(rows, hidden, out, hidden, x, hidden, gamma, beta, 1e-12, out, hidden, 0)
+    return core.layer_norm_f32(rows, hidden, out, hidden, x, hidden, gamma, beta, 1e-12, out, hidden, 0)
 
 
 def attention_layer(
@@ -60,5 +60,5 @@ def attention_layer(
         status = forward(&x[0, 0], rows, hidden, heads, &qkv_weight[0, 0], &out_weight[0, 0], &gamma[0], &beta[0],
                          &qkv[0, 0], &mixed[0, 0], &out[0, 0])
     if status:
-        raise RuntimeError(last_error().decode())
+        raise RuntimeError(core.last_error().decode())
     return out_array

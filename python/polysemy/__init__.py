@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from . import ops as ops
     from . import reference as reference
     from ._core import __version__ as __version__
-    from .encoder import Encoder as Encoder
+    from .encoding.encoder import Encoder as Encoder
+    from .encoding.output import EncoderOutput as EncoderOutput
     from .errors import CheckpointError as CheckpointError
     from .errors import ModelNotFoundError as ModelNotFoundError
     from .errors import PolysemyError as PolysemyError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from .native import cmake_dir as cmake_dir
     from .native import get_include as get_include
     from .native import get_library as get_library
-    from .output import EncoderOutput as EncoderOutput
     from .runtime import get_num_threads as get_num_threads
     from .runtime import isas as isas
     from .runtime import set_num_threads as set_num_threads
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": "model.spec",
     "CheckpointError": "errors",
-    "Encoder": "encoder",
-    "EncoderOutput": "output",
+    "Encoder": "encoding.encoder",
+    "EncoderOutput": "encoding.output",
     "EncoderSpec": "model.spec",
     "ModelNotFoundError": "errors",
     "PolysemyError": "errors",

@@ -38,16 +38,16 @@ class _ForwardResult(TypedDict):
     pooled: NDArray[np.float32] | None
 
 def built_isas() -> list[str]:
-    """Instruction-set levels in this build, weakest first."""
+    """Instruction sets in this build, weakest first."""
 
 def isas() -> list[str]:
-    """Levels that this CPU can run, weakest first."""
+    """Those that this CPU can run, weakest first."""
 
 def fused_isas() -> list[str]:
     """Those of ``isas()`` with fused multiply-adds: bit-identical to each other."""
 
 def default_isa() -> str:
-    """Level in use: the environment variable POLYSEMY_ISA, else the strongest usable one.
+    """The one in use: the environment variable POLYSEMY_ISA, else the strongest usable one.
 
     Raises ``ValueError`` that names the possible values when POLYSEMY_ISA is none of them.
     """
@@ -73,6 +73,9 @@ def set_num_threads(n: int) -> int:
 def get_num_threads() -> int:
     """Threads of a call that does not say: what was set, otherwise ``default_num_threads()`` or OpenMP's limit."""
 
+MOST_THREADS: int
+"""The largest number of threads that is taken for no mistake."""
+
 _C_API: object
 """A capsule with the C functions of ``polysemy.h``, for ``polysemy.cython_ops``."""
 
@@ -84,6 +87,14 @@ def measure_fma_peak(num_threads: int = 0, isa: str | None = None) -> float:
 
 def measure_read_bandwidth(bytes: int, num_threads: int = 0) -> float:
     """Rate of reading ``bytes`` (4096 to 2**34) per thread over and over, in GB/s of all threads."""
+
+ACTIVATIONS: tuple[str, ...]
+"""The names of the elementwise functions: none (the identity), gelu, gelu_tanh, relu, silu, tanh, quick_gelu, exp,
+erf, sigmoid."""
+
+POOLINGS: tuple[str, ...]
+"""The names of the ways from the rows of a sequence to one vector: mean, cls, max, mean_sqrt_len, weightedmean,
+lasttoken."""
 
 class PackedWeight:
     """A float32 weight (n, k) in the order in which the kernels read it: a copy."""
@@ -102,7 +113,7 @@ def linear(
     weight: PackedWeight,
     bias: NDArray[np.float32] | None,
     residual: NDArray[np.float32] | None,
-    activation: int,
+    activation: str | None,
     out: NDArray[np.float32],
     *,
     num_threads: int = 0,
@@ -111,7 +122,7 @@ def linear(
     """out = activation(x @ weight.T + bias) + residual.
 
     x (..., k), weight (n, k), bias (n,), residual and out (..., n), all float32.
-    activation: 0 none, 1 GELU (erf), 2 GELU (tanh), 3 ReLU, 4 SiLU, 5 tanh, 6 quick GELU.
+    activation: one of ``ACTIVATIONS``, or None.
     """
 
 def matmul(
@@ -128,76 +139,38 @@ def matmul(
     """
 
 def attention(
-    q: NDArray[np.float32],
-    k: NDArray[np.float32],
-    v: NDArray[np.float32],
+    query: NDArray[np.float32],
+    key: NDArray[np.float32],
+    value: NDArray[np.float32],
     out: NDArray[np.float32],
-    *,
-    q_offsets: NDArray[np.int64],
-    k_offsets: NDArray[np.int64],
-    v_offsets: NDArray[np.int64],
-    out_offsets: NDArray[np.int64],
-    q_lens: NDArray[np.int64],
-    k_lens: NDArray[np.int64],
-    heads: int,
-    kv_heads: int,
-    dim: int,
-    v_dim: int,
-    q_strides: Sequence[int],
-    k_strides: Sequence[int],
-    v_strides: Sequence[int],
-    out_strides: Sequence[int],
     scale: float,
+    *,
+    q_offsets: NDArray[np.int64] | None = None,
+    k_offsets: NDArray[np.int64] | None = None,
     causal: bool = False,
     window: Sequence[int] | None = None,
     alibi_slopes: NDArray[np.float32] | None = None,
     mask: NDArray[np.uint8] | NDArray[np.float32] | None = None,
-    mask_offsets: NDArray[np.int64] | None = None,
-    mask_strides: Sequence[int] = (0, 0, 0),
     weights: NDArray[np.float32] | None = None,
-    weights_offsets: NDArray[np.int64] | None = None,
     lse: NDArray[np.float32] | None = None,
-    lse_offsets: NDArray[np.int64] | None = None,
     num_threads: int = 0,
     isa: str | None = None,
 ) -> None:
-    """out = softmax(scale * q k^T + modifiers) v, per problem and head; fully masked rows give zeros.
+    """out = softmax(scale * query key^T + modifiers) value; a query without keys gives zeros.
 
-    q, k, v, out, mask, weights and lse are flat (1-D) buffers; P problems lie in them as the int64 arrays (P,) and
-    the strides say, in elements: head h, row r of problem p starts at offsets[p] + h * strides[0] + r * strides[1],
-    and its dim (v_dim) values follow each other. Strides of inputs may be 0.
+    Dense: query (..., heads or 1, length, dim), key and value (..., kv_heads or 1, keys, dim or value_dim),
+    out (..., heads, length, value_dim), of which heads may be missing; axes before these broadcast to those of out.
+    mask broadcasts to (..., heads, length, keys); outputs weights (..., heads, length, keys), lse (..., heads, length).
 
-    heads is a multiple of kv_heads; query head h reads key head h // (heads // kv_heads).
+    Ragged, with q_offsets int64 (n + 1,): query (tokens, heads or 1, dim), key and value (kv_tokens, kv_heads or 1, dim
+    or value_dim), out (tokens, heads, value_dim). Sequence i is rows q_offsets[i] to q_offsets[i + 1] of query, and of
+    key and value by k_offsets, which None makes equal to q_offsets. mask broadcasts to (n, heads, longest length,
+    longest keys); weights is flat, (heads, length, keys) of one sequence after the other; lse (tokens, heads).
+
+    query, key, value and mask may have any strides, but the elements of the last axis follow each other in the first
+    three. heads is a multiple of kv_heads; query head h reads key head h // (heads // kv_heads).
     causal: key j takes part for query i when j <= i. window (l, r): when i - l <= j <= i + r; -1 = no limit.
-    alibi_slopes (heads,): score -= slope * abs(i - j).
-    mask: uint8 (nonzero takes part) or float32 (added), element (h, i, j) at mask_strides from mask_offsets[p].
-    weights: the probabilities, (heads, q_len, k_len) dense from weights_offsets[p].
-    lse: log of the sum of exponentials, (heads, q_len) dense from lse_offsets[p].
-    """
-
-def attention_dense(
-    q: NDArray[np.float32],
-    k: NDArray[np.float32],
-    v: NDArray[np.float32],
-    out: NDArray[np.float32],
-    kv_heads: int,
-    scale: float,
-    *,
-    causal: bool = False,
-    window: Sequence[int] | None = None,
-    alibi_slopes: NDArray[np.float32] | None = None,
-    mask: NDArray[np.uint8] | NDArray[np.float32] | None = None,
-    weights: NDArray[np.float32] | None = None,
-    lse: NDArray[np.float32] | None = None,
-    num_threads: int = 0,
-    isa: str | None = None,
-) -> None:
-    """``attention`` for problems of one shape: out (..., heads, length, v_dim), of which heads may be missing.
-
-    q (..., heads or 1, length, dim), k and v (..., kv_heads or 1, keys, dim or v_dim): axes before these broadcast to
-    those of out. Any strides, but the elements of the last axis follow each other. mask broadcasts to
-    (..., heads, length, keys) and may have any strides. weights (..., heads, length, keys) and lse
-    (..., heads, length) are outputs.
+    alibi_slopes (heads,): score -= slope * abs(i - j). mask: uint8 (nonzero takes part) or float32 (added).
     """
 
 def layer_norm(
@@ -220,13 +193,13 @@ def layer_norm(
 
 def activation(
     x: NDArray[np.float32],
-    kind: int,
+    kind: str,
     out: NDArray[np.float32],
     *,
     num_threads: int = 0,
     isa: str | None = None,
 ) -> None:
-    """out = f(x), float32 of any shape. kind: 0 to 6 as in ``linear``, 16 exp, 17 erf, 18 sigmoid. out may be x."""
+    """out = f(x), float32 of any shape. kind: one of ``ACTIVATIONS``. out may be x."""
 
 def softmax(
     x: NDArray[np.float32], out: NDArray[np.float32], *, num_threads: int = 0, isa: str | None = None
@@ -262,7 +235,7 @@ def embed(
 def pool(
     x: NDArray[np.float32],
     offsets: NDArray[np.int64],
-    mode: int,
+    mode: str,
     out: NDArray[np.float32],
     *,
     num_threads: int = 0,
@@ -270,7 +243,7 @@ def pool(
 ) -> None:
     """Row i of out (n, h) from rows offsets[i] to offsets[i + 1] of x (t, h); offsets int64 (n + 1,).
 
-    mode: 0 mean, 1 first row, 2 maximum, 3 sum / sqrt(count), 4 mean weighted 1, 2, 3..., 5 last row.
+    mode: one of ``POOLINGS``: mean, first row, maximum, sum / sqrt(count), mean weighted 1, 2, 3..., last row.
     No rows give zeros.
     """
 
@@ -447,8 +420,7 @@ class Encoder:
         """One pass over a ragged batch: ids, types int32 (t,), sequence i from offsets[i] to offsets[i + 1].
 
         layers: wanted hidden states, 0 = embedding output. attentions: wanted layers, from 1.
-        pooling: "mean", "cls", "max", "mean_sqrt_len", "weightedmean" or "lasttoken", None = none.
-        schedule: "auto", "throughput" or "latency".
+        pooling: a mode of ``pool``, None for none. schedule: "auto", "throughput" or "latency".
 
         Returns hidden: layer -> float32 (t, hidden); attentions: layer -> float32, flat, (heads, n, n) of one
         sequence of n tokens after the other; pooled: float32 (sequences, hidden), None without pooling.

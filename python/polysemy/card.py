@@ -17,7 +17,7 @@ class ModelCard:
     model_type: str | None = None
     """The family, as config.json names it."""
     sha256: str | None = None
-    """Hash of the weights file, where it is published and was checked."""
+    """Hash of ``model.safetensors``, where it is published and was checked. It covers no other file."""
     prompts: dict[str, str] = field(default_factory=dict)
     """Texts to put before an input, by name."""
     default_prompt: str | None = None
@@ -25,14 +25,14 @@ class ModelCard:
     similarity: str | None = None
     """The similarity that the embeddings were trained for, as the model names it."""
 
-    def prompt(self, name: object = None) -> str:
+    def prompt(self, name: object = None, method: str = "encode") -> str:
         """The text that `Encoder.encode` puts before an input. None names the default prompt, "" none.
 
-        Raises ``ValueError`` for a name that the model does not have.
+        Raises ``ValueError``, which begins with ``method``, for a name that the model does not have.
         """
         chosen = self.default_prompt if name is None else name
         if chosen is None or chosen == "":
             return ""
         if not isinstance(chosen, str) or chosen not in self.prompts:
-            raise ValueError(f"encode: prompt_name must be one of {sorted(self.prompts)}, got {chosen!r}")
+            raise ValueError(f"{method}: prompt_name must be one of {sorted(self.prompts)}, got {chosen!r}")
         return self.prompts[chosen]

@@ -1,14 +1,18 @@
 # polysemy's kernels for Cython code, without the interpreter lock:
 #
-#     from polysemy.cython_ops cimport gemm_f32, layer_norm_f32, sdpa_args, sdpa_f32, sdpa_init
+#     from polysemy.cython_ops cimport core
+#     cdef int status = core.softmax_f32(rows, columns, x, columns, out, columns, 0)
 #
 # The functions are those of polysemy.h, which explains their arguments, without the prefix polysemy_. They run in the
 # core that the Python functions use, so that polysemy.set_num_threads holds for them, too, and nothing is linked;
-# compile with the folder polysemy.get_include(). Each gives 0, or an error code: last_error() then says what is wrong.
+# compile with the folder polysemy.get_include(). Each gives 0, or an error code: core.last_error() then says what is
+# wrong.
 
 from libc.stdint cimport int32_t, int64_t
 
-cdef extern from "polysemy.h" nogil:
+cdef extern from "polysemy_api.h" nogil:
+    const char *POLYSEMY_CAPSULE
+
     enum: POLYSEMY_OK
     enum: POLYSEMY_ERROR_ARGUMENT
     enum: POLYSEMY_ERROR_MEMORY
@@ -35,7 +39,7 @@ cdef extern from "polysemy.h" nogil:
 
     ctypedef struct sdpa_args "polysemy_sdpa_args":
         size_t struct_size
-        int64_t batch, heads, kv_heads, q_len, k_len, dim, v_dim
+        int64_t batch, heads, kv_heads, q_len, k_len, dim, value_dim
         const float *query
         const float *key
         const float *value
@@ -57,46 +61,49 @@ cdef extern from "polysemy.h" nogil:
     ctypedef struct packed_weight "polysemy_weight":
         pass
 
-cdef const char *last_error() noexcept nogil
-cdef const char *isa() noexcept nogil
-cdef int get_num_threads() noexcept nogil
-cdef int set_num_threads(int num_threads) noexcept nogil
+    ctypedef struct polysemy_api "polysemy_api_1":
+        int (*abi_version)() noexcept nogil
+        const char *(*version)() noexcept nogil
+        const char *(*last_error)() noexcept nogil
+        const char *(*isa)() noexcept nogil
+        const char *(*isa_name)(int index) noexcept nogil
+        int (*get_num_threads)() noexcept nogil
+        int (*set_num_threads)(int num_threads) noexcept nogil
 
-cdef int sdpa_init(sdpa_args *args, size_t size) noexcept nogil
-cdef int sdpa_set_contiguous(sdpa_args *args) noexcept nogil
-cdef int sdpa_f32(const sdpa_args *args) noexcept nogil
+        int (*sdpa_init)(sdpa_args *args, size_t size) noexcept nogil
+        int (*sdpa_set_contiguous)(sdpa_args *args) noexcept nogil
+        int (*sdpa_f32)(const sdpa_args *args) noexcept nogil
 
-cdef int layer_norm_f32(
-    int64_t rows, int64_t columns, const float *x, int64_t x_stride, const float *residual, int64_t residual_stride,
-    const float *weight, const float *bias, float eps, float *out, int64_t out_stride, int num_threads,
-) noexcept nogil
-cdef int rms_norm_f32(
-    int64_t rows, int64_t columns, const float *x, int64_t x_stride, const float *residual, int64_t residual_stride,
-    const float *weight, float eps, float *out, int64_t out_stride, int num_threads,
-) noexcept nogil
-cdef int softmax_f32(
-    int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *out, int64_t out_stride, int num_threads,
-) noexcept nogil
-cdef int l2_normalize_f32(
-    int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *out, int64_t out_stride, int num_threads,
-) noexcept nogil
-cdef int pool_f32(
-    int pooling, int64_t sequences, int64_t columns, const float *x, int64_t x_stride, const int64_t *offsets,
-    float *out, int num_threads,
-) noexcept nogil
-cdef int activation_f32(
-    int activation, int64_t count, const float *x, float *out, int num_threads,
-) noexcept nogil
+        int (*layer_norm_f32)(
+            int64_t rows, int64_t columns, const float *x, int64_t x_stride, const float *residual,
+            int64_t residual_stride, const float *weight, const float *bias, float eps, float *out,
+            int64_t out_stride, int num_threads) noexcept nogil
+        int (*rms_norm_f32)(
+            int64_t rows, int64_t columns, const float *x, int64_t x_stride, const float *residual,
+            int64_t residual_stride, const float *weight, float eps, float *out, int64_t out_stride,
+            int num_threads) noexcept nogil
+        int (*softmax_f32)(
+            int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *out, int64_t out_stride,
+            int num_threads) noexcept nogil
+        int (*l2_normalize_f32)(
+            int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *out, int64_t out_stride,
+            int num_threads) noexcept nogil
+        int (*pool_f32)(
+            int pooling, int64_t sequences, int64_t columns, const float *x, int64_t x_stride,
+            const int64_t *offsets, float *out, int num_threads) noexcept nogil
+        int (*activation_f32)(int activation, int64_t count, const float *x, float *out, int num_threads) noexcept nogil
 
-cdef int gemm_f32(
-    int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t a_stride,
-    const float *b, int64_t b_stride, float *c, int64_t c_stride, int num_threads,
-) noexcept nogil
-cdef int weight_create_f32(
-    int64_t n, int64_t k, const float *weight, int64_t weight_stride, packed_weight **packed,
-) noexcept nogil
-cdef void weight_destroy(packed_weight *packed) noexcept nogil
-cdef int linear_f32(
-    int64_t rows, const float *x, int64_t x_stride, const packed_weight *weight, const float *bias,
-    const float *residual, int64_t residual_stride, int activation, float *out, int64_t out_stride, int num_threads,
-) noexcept nogil
+        int (*matmul_f32)(
+            int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t a_stride,
+            const float *b, int64_t b_stride, float *c, int64_t c_stride, int num_threads) noexcept nogil
+        int (*weight_create_f32)(
+            int64_t n, int64_t k, const float *weight, int64_t weight_stride, packed_weight **packed) noexcept nogil
+        void (*weight_destroy)(packed_weight *packed) noexcept nogil
+        int64_t (*weight_rows)(const packed_weight *packed) noexcept nogil
+        int64_t (*weight_columns)(const packed_weight *packed) noexcept nogil
+        int (*linear_f32)(
+            int64_t rows, const float *x, int64_t x_stride, const packed_weight *weight, const float *bias,
+            const float *residual, int64_t residual_stride, int activation, float *out, int64_t out_stride,
+            int num_threads) noexcept nogil
+
+cdef const polysemy_api *core

@@ -7,6 +7,8 @@ values plain ``ValueError``.
 
 from __future__ import annotations
 
+from .shown import clipped
+
 __all__ = [
     "CheckpointError",
     "ModelNotFoundError",
@@ -19,7 +21,10 @@ __all__ = [
 
 
 class PolysemyError(Exception):
-    """Base of every exception that polysemy defines."""
+    """Base of every exception that polysemy defines. A message has at most `MESSAGE_LENGTH` characters."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clipped(message))
 
 
 class CheckpointError(PolysemyError, ValueError):

@@ -11,8 +11,7 @@ _LIBRARY = {"win32": "polysemy.dll", "darwin": "libpolysemy.dylib"}.get(sys.plat
 
 
 def get_include() -> str:
-    """The folder of ``polysemy.h``, for the compiler's ``-I``. Cython code that cimports polysemy
-    needs it, too.
+    """The folder of ``polysemy.h``, for the compiler's ``-I``; Cython code that cimports polysemy needs it, too.
 
     Raises ``FileNotFoundError`` if this installation lacks it.
     """

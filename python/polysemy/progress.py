@@ -12,7 +12,8 @@ __all__ = ["Progress", "progress_bar"]
 class Progress(Protocol):
     """What `progress_bar` returns: a context manager that counts."""
 
-    def update(self, n: int, /) -> object: ...
+    def update(self, n: int, /) -> object:
+        """Count n more."""
 
     def __enter__(self) -> Progress: ...
 
@@ -39,8 +40,10 @@ def progress_bar(total: int | None, show: bool | None, *, unit: str) -> Progress
 
     ``show`` None shows one only where standard error is a terminal. ``total`` None is an unknown amount.
     """
+    if sys.stderr is None:  # it was closed
+        show = False
     if show is None:
-        show = sys.stderr is not None and sys.stderr.isatty()
+        show = sys.stderr.isatty()
     if not show:
         return _Silent()
     from tqdm import tqdm  # type: ignore[import-untyped]

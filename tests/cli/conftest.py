@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from cli_texts import TEXTS, Run
 from polysemy.cli import main
 from tiny_models import write_sentence_model
-
-# The helpers lie beside the tests, whatever the import mode pytest runs in.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from cli_texts import TEXTS, Run
 
 
 @pytest.fixture(scope="session")

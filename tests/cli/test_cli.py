@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_texts import COMMAND, Run
-from polysemy import _core
+from numpy.typing import NDArray
+from polysemy import Encoder, _core
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -110,19 +112,87 @@ def test_text_that_standard_output_cannot_write(model: Path) -> None:
     assert json.loads(done.stdout)["texts"] == ["the bank é", "a bank"]
 
 
+COMPARE = ["compare", "--word", "bank", "the bank", "a bank", "--model", "MODEL"]
+
+
+def closed(streams: str, model: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command with streams closed, as a shell does that: "<&-", ">&-", "2>&-"."""
+    words = [str(model) if word == "MODEL" else word for word in arguments]
+    line = ["sh", "-c", f'"$@" {streams}', "sh", *COMMAND, *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["compare", "--word", "bank", "the bank", "a bank", "--model", "MODEL"], 0, ""),
-        (["compare", "--word", "bank", "the bank", "a bank", "--model", "MODEL", "--json"], 0, ""),
+        (COMPARE, 0, ""),
+        ([*COMPARE, "--json"], 0, ""),
         (["info", "--no-model", "--json"], 0, ""),
+        (["--help"], 0, ""),
+        (["--version"], 0, ""),
+        (["encode", "--help"], 0, ""),
         (["encode", "/dev/null", "--model", "MODEL"], 0, ""),
         (["encode", "-", "--model", "MODEL"], 1, "python -m polysemy: error: standard input is closed\n"),
     ],
 )
 def test_closed_standard_streams(model: Path, arguments: list[str], status: int, said: str) -> None:
     """As print() has it: output that nobody wants goes nowhere."""
-    words = [str(model) if word == "MODEL" else word for word in arguments]
-    closed = ["sh", "-c", '"$@" <&- >&-', "sh", *COMMAND, *words]
-    done = subprocess.run(closed, capture_output=True, text=True, check=False, timeout=60)
+    done = closed("<&- >&-", model, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+    done = closed("<&- >&- 2>&-", model, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["encode", "nosuch.txt"], 1),
+        (["encode", "/dev/null", "-o", "no/such/v.npy"], 1),
+        (["compare", "--word", "river", "the bank", "a bank", "--model", "MODEL"], 1),
+        (["encode"], 2),
+        (["nosuch"], 2),
+    ],
+)
+def test_an_error_that_nobody_reads(model: Path, arguments: list[str], status: int) -> None:
+    done = closed("2>&-", model, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "npy", "txt"])
+@pytest.mark.parametrize("progress", [[], ["--progress"]])
+def test_a_closed_standard_error_leaves_the_vectors_alone(
+    model: Path, tmp_path: Path, kind: str, progress: list[str]
+) -> None:
+    """A warning or a progress bar goes nowhere then, and never among the vectors or into the output file."""
+    source, out = tmp_path / "long.txt", tmp_path / "v"
+    source.write_text("bank " * 30 + "\nbank\n")
+    arguments = ["encode", str(source), "--model", "MODEL", "--format", kind, *progress]
+    for streams in ("2>&-", "<&- 2>&-"):
+        done = closed(f"{streams} > '{out}'", model, *arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        piped = out.read_bytes()
+        done = closed(streams, model, *arguments, "-o", str(out))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert out.read_bytes() == piped
+    rows = read_rows(out, kind)
+    np.testing.assert_array_equal(rows[0], Encoder.from_pretrained(model).encode("bank " * 10))
+    assert rows.shape == (2, 24)
+
+
+def read_rows(path: Path, kind: str) -> NDArray[np.float32]:
+    if kind == "npy":
+        rows: NDArray[np.float32] = np.load(path)
+        return rows
+    lines = path.read_text("ascii").splitlines()
+    return np.array([json.loads(x) if kind == "jsonl" else x.split(" ") for x in lines], dtype=np.float32)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(
+    "arguments", [COMPARE, ["info", "--no-model"], ["encode", "/dev/stdin", "--model", "MODEL"]]
+)
+def test_a_full_disk_behind_standard_output(model: Path, arguments: list[str]) -> None:
+    done = closed("> /dev/full < /etc/passwd", model, *arguments)
+    message = "python -m polysemy: error: No space left on device"
+    assert done.returncode == 1 and message in done.stderr
+    assert "Traceback" not in done.stderr and "ignored" not in done.stderr

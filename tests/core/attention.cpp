@@ -92,6 +92,7 @@ void one_attention(const KernelTable& table, Random& random) {
   op.key = {s.keys * s.dim, s.dim};
   op.value = {s.keys * s.value_dim, s.value_dim};
   op.out = {s.queries * s.value_dim, s.value_dim};
+  op.lse = {s.queries, 1};
   op.scale = 1.0f / static_cast<float>(s.dim);
   op.modifiers.mask_row = s.keys;
   op.modifiers.mask_column = 1;

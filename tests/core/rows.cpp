@@ -1,6 +1,8 @@
-// Row operations of random sizes, against float64 where a few lines say what is right.
+// Row operations of random sizes against loops in float64.
 #include "ops/rows.h"
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "trial.h"
@@ -11,18 +13,34 @@ using namespace polysemy;
 using namespace trial;
 
 void one_softmax(const KernelTable& table, Random& random, int64_t rows, int64_t columns, int threads) {
-  const Floats x(rows * columns, random, 5.0f), out(rows * columns), unit(rows * columns);
+  const Floats x(rows * columns, random, random.below(2) ? 5.0f : 90.0f), out(rows * columns);
   softmax_parallel(table, {x.get(), out.get(), columns, columns, rows, columns}, threads);
-  l2_normalize_parallel(table, {x.get(), unit.get(), columns, columns, rows, columns}, threads);
   for (int64_t i = 0; i < rows; ++i) {
-    double sum = 0, squares = 0;
+    const float* row = x.get() + i * columns;
+    double most = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < columns; ++j) most = std::max(most, static_cast<double>(row[j]));
+    for (int64_t j = 0; j < columns; ++j) sum += std::exp(static_cast<double>(row[j]) - most);
     for (int64_t j = 0; j < columns; ++j) {
-      sum += static_cast<double>(out[i * columns + j]);
-      squares += std::pow(static_cast<double>(unit[i * columns + j]), 2);
+      const double gap = most - static_cast<double>(row[j]), exact = std::exp(-gap) / sum;
+      // The exponential, the sum and the quotient round; so does the gap, and exp makes a relative error of that.
+      const double bound = kUnit * (8 * static_cast<double>(1 + columns) + 2 * gap) * exact + kSmallestNormal;
+      expect(std::abs(static_cast<double>(out[i * columns + j]) - exact) <= bound, "softmax");
     }
-    const double bound = 8 * kUnit * static_cast<double>(columns + 1);
-    expect(columns == 0 || std::abs(sum - 1) <= bound, "softmax");
-    expect(columns == 0 || std::abs(squares - 1) <= bound, "l2_normalize");
+  }
+}
+
+void one_l2_normalize(const KernelTable& table, Random& random, int64_t rows, int64_t columns, int threads) {
+  const Floats x(rows * columns, random), out(rows * columns);
+  l2_normalize_parallel(table, {x.get(), out.get(), columns, columns, rows, columns}, threads);
+  for (int64_t i = 0; i < rows; ++i) {
+    double squares = 0;
+    for (int64_t j = 0; j < columns; ++j) squares += std::pow(static_cast<double>(x[i * columns + j]), 2);
+    for (int64_t j = 0; j < columns; ++j) {
+      const double exact = static_cast<double>(x[i * columns + j]) / std::sqrt(squares);
+      // Each of 16 lanes adds a sixteenth of the squares; four levels of their tree, root and quotient add the rest.
+      const double bound = kUnit * (8 + static_cast<double>(columns) / kLanes) * std::abs(exact);
+      expect(std::abs(static_cast<double>(out[i * columns + j]) - exact) <= bound, "l2_normalize");
+    }
   }
 }
 
@@ -85,24 +103,47 @@ void one_embed(const KernelTable& table, Random& random, int64_t rows, int64_t c
   }
 }
 
+// One column of one sequence in float64, and the size of what was added up for it.
+double pooled(Pooling mode, const std::vector<double>& column, double& size) {
+  const double rows = static_cast<double>(column.size());
+  double sum = 0, weights = 0, most = -INFINITY;
+  for (size_t r = 0; r < column.size(); ++r) {
+    const double weight = mode == Pooling::kWeightedMean ? static_cast<double>(r + 1) : 1;
+    sum += weight * column[r];
+    size += weight * std::abs(column[r]);
+    weights += weight;
+    most = std::max(most, column[r]);
+  }
+  size /= weights;
+  if (mode == Pooling::kMax) return most;
+  if (mode == Pooling::kCls) return column.front();
+  if (mode == Pooling::kLast) return column.back();
+  return sum / (mode == Pooling::kSqrtLength ? std::sqrt(rows) : weights);
+}
+
 void one_pool(const KernelTable& table, Random& random, int64_t rows, int64_t columns, int threads) {
   const Floats x(rows * columns, random);
   std::vector<int64_t> offsets{0};
   while (offsets.back() < rows) offsets.push_back(std::min(rows, offsets.back() + random.below(20)));
   const int64_t sequences = static_cast<int64_t>(offsets.size()) - 1;
   const Floats out(sequences * columns);
-  for (int mode = 0; mode <= static_cast<int>(Pooling::kLast); ++mode) {
-    pool_parallel(table, {x.get(), out.get(), columns, 0, columns, static_cast<Pooling>(mode)}, offsets.data(),
-                  sequences, threads);
-    for (int64_t i = 0; i < out.size(); ++i) expect(std::abs(out[i]) <= 20.0f, "pool");  // at most 20 rows below 1
-  }
-}
-
-void one_elements(const KernelTable& table, Random& random, int64_t count, int threads) {
-  const Floats x(count, random, 90.0f), out(count);
-  for (const int kind : {0, 1, 2, 3, 4, 5, 6, 16, 17, 18}) {
-    elements_parallel(table, {x.get(), out.get(), count, static_cast<Activation>(kind)}, threads);
-    for (int64_t i = 0; i < count; ++i) expect(!std::isnan(out[i]), "activation " + std::to_string(kind));
+  for (const Pooling mode :
+       {Pooling::kMean, Pooling::kCls, Pooling::kMax, Pooling::kSqrtLength, Pooling::kWeightedMean, Pooling::kLast}) {
+    const bool exactly = mode == Pooling::kCls || mode == Pooling::kMax || mode == Pooling::kLast;
+    pool_parallel(table, {x.get(), out.get(), columns, 0, columns, mode}, offsets.data(), sequences, threads);
+    for (int64_t i = 0; i < out.size(); ++i) {
+      std::vector<double> column;
+      for (int64_t r = offsets[static_cast<size_t>(i / columns)]; r < offsets[static_cast<size_t>(i / columns) + 1];
+           ++r) {
+        column.push_back(static_cast<double>(x[r * columns + i % columns]));
+      }
+      double size = 0;
+      const double exact = column.empty() ? 0 : pooled(mode, column, size);
+      // Sums are kept in double, with an error of n units of that; the result is rounded once.
+      const double n = static_cast<double>(column.size());
+      const double bound = exactly || column.empty() ? 0 : 2 * kUnit * std::abs(exact) + n * n * 0x1p-52 * size;
+      expect(std::abs(static_cast<double>(out[i]) - exact) <= bound, "pool " + std::to_string(static_cast<int>(mode)));
+    }
   }
 }
 
@@ -128,9 +169,49 @@ void one_rotary(const KernelTable& table, Random& random, int64_t rows, int thre
                   threads);
   for (int64_t i = 0; i < rows * heads; ++i) {
     for (int64_t j = 0; j < half; ++j) {
-      const int64_t first = i * half * 2 + j, second = first + half;
-      const float before = std::hypot(x[first], x[second]), after = std::hypot(out[first], out[second]);
-      expect(std::abs(before - after) <= 8 * static_cast<float>(kUnit) * before, "rotary keeps lengths");
+      const int64_t first = i * half * 2 + j, second = first + half, angle = i / heads * half + j;
+      const double a = static_cast<double>(x[first]), b = static_cast<double>(x[second]);
+      const double c = static_cast<double>(cosine[angle]), s = static_cast<double>(sine[angle]);
+      // Two products and their sum: each rounds once, at no more than the size of both.
+      const double one = 3 * kUnit * (std::abs(a * c) + std::abs(b * s)) + kSmallestNormal * kUnit;
+      const double other = 3 * kUnit * (std::abs(b * c) + std::abs(a * s)) + kSmallestNormal * kUnit;
+      expect(std::abs(static_cast<double>(out[first]) - (a * c - b * s)) <= one, "rotary, first half");
+      expect(std::abs(static_cast<double>(out[second]) - (b * c + a * s)) <= other, "rotary, second half");
+    }
+  }
+}
+
+void one_add(const KernelTable& table, Random& random, int64_t rows, int64_t columns) {
+  const int64_t stride = columns + random.below(3);
+  const Floats x(rows * columns, random), before(rows * stride, random), out(rows * stride);
+  for (int64_t i = 0; i < out.size(); ++i) out[i] = before[i];
+  table.add(
+      {.x = x.get(), .out = out.get(), .x_stride = columns, .out_stride = stride, .rows = rows, .columns = columns});
+  for (int64_t i = 0; i < out.size(); ++i) {
+    const bool added = i % stride < columns;
+    expect(out[i] == before[i] + (added ? x[i / stride * columns + i % stride] : 0.0f), "add");
+  }
+}
+
+// The value of a float16 or bfloat16 from its bits; infinities and NaN left out.
+double value_of(uint16_t bits, int digits) {
+  const int bias = (1 << (14 - digits)) - 1, exponent = (bits & 0x7FFF) >> digits;
+  const int mantissa = (bits & ((1 << digits) - 1)) + (exponent ? 1 << digits : 0);
+  const double size = std::ldexp(mantissa, std::max(exponent, 1) - bias - digits);
+  return bits & 0x8000 ? -size : size;
+}
+
+void one_widen(const KernelTable& table, Random& random, int64_t count) {
+  Block<uint16_t> from(count);
+  const Floats to(count);
+  for (const auto& [dtype, digits] : {std::pair{DType::kFloat16, 10}, std::pair{DType::kBFloat16, 7}}) {
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t sign = random.below(2) << 15, largest = ((int64_t{1} << (15 - digits)) - 1) << digits;
+      from[i] = static_cast<uint16_t>(sign | random.below(largest));
+    }
+    table.widen({.from = from.get(), .dtype = dtype, .to = to.get(), .count = count});
+    for (int64_t i = 0; i < count; ++i) {
+      expect(static_cast<double>(to[i]) == value_of(from[i], digits), "widen");
     }
   }
 }
@@ -140,11 +221,13 @@ void one_of_each(const KernelTable& table, Random& random) {
   const int64_t columns = random.below(6) == 0 ? random.between(300, 600) : random.between(1, 70);
   const int threads = static_cast<int>(random.between(1, 4));
   one_softmax(table, random, rows, columns, threads);
+  one_l2_normalize(table, random, rows, columns, threads);
   one_norm(table, random, rows, columns, threads);
   one_embed(table, random, rows, columns, threads);
   one_pool(table, random, rows, columns, threads);
-  one_elements(table, random, rows * columns, threads);
   one_rotary(table, random, rows, threads);
+  one_add(table, random, rows, columns);
+  one_widen(table, random, rows * columns);
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ inline void expect(bool ok, const std::string& what) {
 }
 
 inline constexpr double kUnit = 0x1p-24;  // unit roundoff of float32
+inline constexpr double kSmallestNormal = 0x1p-126;
 
 // Runs a program's trials on every level that this CPU has.
 template <class F>

@@ -12,12 +12,13 @@ import pytest
 from pages import ROOT, blocks, run_examples
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
+PAGES = [*TOP, *sorted(DOCS.rglob("*.md"))]
 # The pages of the operations have a test of their own for their examples.
 WITH_EXAMPLES = [
     p for p in PAGES if p.parent.name != "ops" and any(b.language == "python" for b in blocks(p))
 ]
-_FOLDERS = ("csrc", "python", "tests", "bench", "docs", "scripts", "examples")
+_FOLDERS = ("csrc", "python", "tests", "bench", "docs", "scripts", "examples", "tools", r"\.ci")
 
 
 def name_of(page: Path) -> str:
@@ -48,6 +49,27 @@ def test_file_names_exist(page: Path) -> None:
     named = re.findall(rf"`((?:{'|'.join(_FOLDERS)})/[\w./-]*)`", text)
     missing = [name for name in named if not (ROOT / name).exists()]
     assert not missing, f"{page.name} names {missing}"
+
+
+def test_what_to_touch_is_said_for_everything_that_grows() -> None:
+    """Each row names files; that they are there, the test above checks."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| (an? [^|]+?) \| ([^|]+ \| [^|]+) \|$", text, re.M))
+    things = (
+        "instruction set",
+        "kernel",
+        "operation",
+        "precision",
+        "activation",
+        "norm",
+        "family",
+        "head",
+        "command",
+    )
+    for thing in things:
+        (row,) = [row for name, row in rows.items() if re.match(rf"an? {thing}\b", name)]
+        touched, tested = row.split(" | ")
+        assert "`" in touched and "`tests/" in tested, thing
 
 
 def test_every_page_is_reachable_from_the_readme() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from polysemy import Activation, EncoderSpec
+from polysemy.encoding.loading import read_spec
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.families import find_family
 from polysemy.families.config import Config
-from polysemy.loading import read_spec
 from tiny_models import SPEC, bert_config
 
 

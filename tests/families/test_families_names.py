@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError
 from polysemy.families import FAMILIES
 from polysemy.families.bert import FAMILY
 from polysemy.families.family import match_names
-from polysemy.loading import load_model
 from polysemy.model.params import expected_shapes
 from tiny_models import SPEC, random_weights, stored, write_transformer
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from polysemy import Encoder
-from polysemy.loading import load_model
+from polysemy.encoding.loading import load_model
 from polysemy.reference.encoder import encode_tokens
-from transformers_models import IDS, Built, states_and_attentions
+from transformers_models import IDS, Built, states_and_attentions, types_of
 
 
 def bound(exact: np.ndarray, eps: float, width: int, layer: int) -> float:
@@ -18,10 +18,12 @@ def test_reference_in_float64(built: Built) -> None:
     """The graph and the weight names, without the core: only rounding of float64 may differ."""
     loaded = load_model(str(built.folder))
     offsets = np.cumsum([0, *map(len, IDS)])
-    states = encode_tokens(loaded.spec, loaded.weights, np.concatenate(IDS), offsets)
+    types = [types_of(built.model, ids) for ids in IDS]
+    given = np.concatenate(types) if loaded.spec.embedding.token_types else None
+    states = encode_tokens(loaded.spec, loaded.weights, np.concatenate(IDS), offsets, given)
     width = max(loaded.spec.hidden, loaded.spec.layers[0].ffn.width)
     for i, ids in enumerate(IDS):
-        hidden, attentions = states_and_attentions(built.model, ids)
+        hidden, attentions = states_and_attentions(built.model, ids, types[i])
         for layer, exact in enumerate(hidden):
             got = states.hidden_states[layer][offsets[i] : offsets[i + 1]]
             assert np.abs(got - exact).max() <= bound(exact, 2.0**-53, width, layer)

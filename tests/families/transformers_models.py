@@ -96,7 +96,7 @@ def build(case: str, folder: Path) -> Any:
                 parameter.add_(1)
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "vocab.txt").write_text("\n".join([*VOCAB, *(f"w{i}" for i in range(60 - len(VOCAB)))]) + "\n")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, "tokenizer_class": "BertTokenizer"}))
     exact = model_class.from_pretrained(folder, attn_implementation="eager", torch_dtype=torch.float64)
     return exact.eval()
 
@@ -105,10 +105,17 @@ def _has_pooler(case: str) -> bool:
     return case.startswith(("bert", "roberta", "xlm", "camembert"))
 
 
+def types_of(model: Any, ids: list[int]) -> list[int]:
+    """Token types of a pair of texts, as far as the model has them: zeros, then ones."""
+    several = getattr(model.config, "type_vocab_size", 0) > 1
+    return [int(several and i >= len(ids) // 2) for i in range(len(ids))]
+
+
 def states_and_attentions(
-    model: Any, ids: list[int]
+    model: Any, ids: list[int], types: list[int] | None = None
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """Of one sequence: layers + 1 arrays (tokens, hidden), and layers arrays (heads, tokens, tokens)."""
     with torch.no_grad():
-        result = model(torch.tensor([ids]), output_hidden_states=True, output_attentions=True)
+        given = {"token_type_ids": torch.tensor([types])} if types and any(types) else {}
+        result = model(torch.tensor([ids]), output_hidden_states=True, output_attentions=True, **given)
     return [x[0].numpy() for x in result.hidden_states], [x[0].numpy() for x in result.attentions]

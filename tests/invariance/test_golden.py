@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-from polysemy import _core
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from golden import FILE, encoder_outputs, hashes
+from polysemy import _core
 
 
 def test_file_says_something() -> None:

@@ -18,7 +18,7 @@ POISON = (np.nan, np.inf, -np.inf, 1e38, -3e38, 1e-42)
 CLEAN = SPECS["even"].embedding.vocab - len(POISON)
 LENGTHS = (1, 2, 3, 7, 15, 16, 17, 24, 25, 33, 48, 64, 70)
 LONG = (520, 601)  # more keys than one block of attention
-POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken")
+POOLINGS = _core.POOLINGS
 SCHEDULES = ("auto", "throughput", "latency")
 
 #: All levels that promise the same bits.

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from polysemy import Encoder
+from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.io.checkpoint import Checkpoint
-from polysemy.loading import load_model
 from safetensors.numpy import save_file
 from tiny_models import random_weights, stored, write_json, write_transformer
 
@@ -110,9 +111,14 @@ def test_unreadable_config(tmp_path: Path, content: bytes) -> None:
         load_model(folder)
 
 
-def test_half_precision_is_widened(tmp_path: Path) -> None:
-    tensors = {name: array.astype(np.float16) for name, array in stored().items()}
-    weights = load_model(write_transformer(tmp_path / "m", tensors=tensors)).weights
-    for name, array in random_weights().items():
-        np.testing.assert_array_equal(weights[name], array.astype(np.float16).astype(np.float32))
-        assert weights[name].dtype == np.float32
+def test_half_precision_stays_until_it_is_packed(tmp_path: Path) -> None:
+    """What the core gets is what the file has; its vectors are those of the same numbers in float32."""
+    halves = {name: array.astype(np.float16) for name, array in stored().items()}
+    wide = {name: array.astype(np.float32) for name, array in halves.items()}
+    folders = [write_transformer(tmp_path / str(i), tensors=t) for i, t in enumerate((halves, wide))]
+    assert {array.dtype for array in load_model(folders[0]).weights.values()} == {np.dtype(np.float16)}
+    a, b = (Encoder.from_pretrained(folder) for folder in folders)
+    ids = [[2, 5, 6, 7, 3], [2, 3]]
+    for i in range(len(ids)):
+        np.testing.assert_array_equal(a.forward(ids).hidden_state(i), b.forward(ids).hidden_state(i))
+    np.testing.assert_array_equal(a.static_embedding(5), b.static_embedding(5))

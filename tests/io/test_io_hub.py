@@ -9,10 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError, ModelNotFoundError
 from polysemy.io import hub
-from polysemy.io.digest import BackgroundDigest
-from polysemy.loading import load_model
+from polysemy.io.checkpoint import Checkpoint
 from tiny_models import write_transformer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -147,7 +147,7 @@ def test_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
     assert hub.resolve("org/new") == hub.Source("org/new", folder)
     wanted = asked[0][1]["allow_patterns"]
-    assert {"*.json", "*.txt", "*.safetensors", "README.md"} == set(wanted)  # type: ignore[call-overload]
+    assert {"*.json", "*.txt", "*.model", "*.safetensors", "README.md"} == set(wanted)  # type: ignore[call-overload]
     with pytest.raises(ModelNotFoundError, match=r"the download failed \(404 from the hub\)"):
         hub.resolve("org/gone")
 
@@ -177,9 +177,10 @@ def test_default_without_the_data_package(monkeypatch: pytest.MonkeyPatch) -> No
         hub.resolve(None)
 
 
-def test_digest_of_the_default_model() -> None:
-    source = hub.resolve(None)
-    assert BackgroundDigest(source.folder / "model.safetensors", hub.DEFAULT_SHA256).verify() == source.sha256
+def test_the_default_model_has_its_hash() -> None:
+    weights = Checkpoint(hub.resolve(None).folder)
+    weights.load(weights.shapes, hub.DEFAULT_SHA256)
+    assert weights.read("embeddings.word_embeddings.weight").shape == (30522, 384)
 
 
 def test_a_changed_default_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,11 +193,36 @@ def test_a_changed_default_model_is_refused(tmp_path: Path, monkeypatch: pytest.
         Encoder.from_pretrained()
 
 
-def test_digest_of_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="can't be read"):
-        BackgroundDigest(tmp_path / "none", "0" * 64).verify()
-
-
 def test_home_is_expanded(tmp_path: Path) -> None:
     folder = write_transformer(Path(os.environ["HOME"]) / "m")
     assert hub.resolve("~/m").folder == folder
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HF_HUB_CACHE", "~nobody-here/cache"),
+        ("HUGGINGFACE_HUB_CACHE", "~nobody-here"),
+        ("HF_HOME", "~nobody-here"),
+        ("XDG_CACHE_HOME", "~nobody-here"),
+    ],
+)
+def test_a_home_that_nobody_has(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(
+        ModelNotFoundError, match=f"the home directory of a user who has none. Set {variable}"
+    ):
+        hub.resolve("org/model")
+
+
+def test_an_unknown_user_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs with a number for a user. The default model needs no home."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(ModelNotFoundError, match="Set XDG_CACHE_HOME to a folder"):
+        hub.resolve("org/model")
+    assert (hub.resolve(None).folder / "config.json").is_file()

@@ -9,6 +9,7 @@ import pytest
 from polysemy import Activation, Pooling
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.io.sentence import read_sentence_folder
+from polysemy.model.pooling import Dense, Normalize
 from safetensors.numpy import save_file
 from tiny_models import MODULES, write_json, write_sentence_model, write_transformer
 
@@ -47,7 +48,7 @@ def test_plain_folder_has_no_pooling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("modules", [MODULES, NEW_MODULES])
 def test_both_forms_of_module_types(tmp_path: Path, modules: list[dict[str, object]]) -> None:
     head = read_sentence_folder(write_sentence_model(tmp_path / "m", modules=modules)).head
-    assert head is not None and head.modes == (Pooling.MEAN,) and head.normalize and not head.steps
+    assert head is not None and head.modes == (Pooling.MEAN,) and head.steps == (Normalize(),)
     head = read_sentence_folder(write_sentence_model(tmp_path / "n", modules=modules[:2])).head
     assert head is not None and not head.normalize
 
@@ -88,14 +89,14 @@ def test_new_pooling(tmp_path: Path, value: object, modes: tuple[Pooling, ...]) 
         (
             {"pooling_mode_mean_tokens": "no"},
             CheckpointError,
-            "pooling_mode_mean_tokens must be true or false",
+            "'pooling_mode_mean_tokens' must be true or false",
         ),
         ({"pooling_mode": "attention"}, UnsupportedModelError, "pooling must be one of"),
         ({"pooling_mode": []}, UnsupportedModelError, "at least one"),
         (
             {"pooling_mode_new_tokens": True},
             UnsupportedModelError,
-            "pooling_mode_new_tokens is not supported",
+            "'pooling_mode_new_tokens' is not supported",
         ),
         ({"pooling_mode": "mean", "include_prompt": 1}, CheckpointError, "include_prompt"),
     ],
@@ -148,7 +149,7 @@ def dense(folder: Path, bias: bool = True, **changes: object) -> Path:
 def test_dense(tmp_path: Path, bias: bool) -> None:
     head = read_sentence_folder(dense(tmp_path / "m", bias)).head
     assert head is not None and head.dim(24) == 5 and not head.normalize
-    assert head.steps[0] is not None and head.steps[0].activation is Activation.TANH
+    assert isinstance(head.steps[0], Dense) and head.steps[0].activation is Activation.TANH
 
 
 @pytest.mark.parametrize(
@@ -229,3 +230,77 @@ def test_transformer_in_a_folder_of_its_own(tmp_path: Path) -> None:
     modules = [{**MODULES[0], "path": "0_Transformer"}, *MODULES[1:]]
     folder = write_sentence_model(tmp_path / "m", modules=modules)
     assert read_sentence_folder(folder).transformer == folder / "0_Transformer"
+
+
+@pytest.mark.parametrize(
+    "kind", ["custom_st.Pooling", "Pooling", "sentence_transformers_x.models.Pooling", ""]
+)
+def test_modules_of_another_package(tmp_path: Path, kind: str) -> None:
+    """A module is what its package makes of it, and code beside a model is never run."""
+    folder = write_sentence_model(tmp_path / "m", modules=[MODULES[0], {**MODULES[1], "type": kind}])
+    (folder / "custom_st.py").write_text("raise SystemExit")
+    with pytest.raises(UnsupportedModelError, match="must be one of sentence_transformers, got"):
+        read_sentence_folder(folder)
+
+
+@pytest.mark.parametrize("path", ["..", "../x", "/etc", "a/b", "a\\b", ".hidden", "x" * 101, "\u0661", "a\n"])
+def test_modules_stay_in_the_folder(tmp_path: Path, path: str) -> None:
+    folder = write_sentence_model(tmp_path / "m", modules=[MODULES[0], {**MODULES[1], "path": path}])
+    with pytest.raises(CheckpointError, match="a module's path must be a folder beside it"):
+        read_sentence_folder(folder)
+
+
+def test_many_modules(tmp_path: Path) -> None:
+    folder = write_sentence_model(tmp_path / "m", modules=MODULES[:2] + MODULES[2:] * 31)
+    with pytest.raises(CheckpointError, match="at most 32 modules, got 33"):
+        read_sentence_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "message"),
+    [
+        ({"pooling_mode": "cls", "pooling_mode_mean_tokens": True}, "contradict each other"),
+        ({"pooling_mode": ["cls", "max"], "pooling_mode_cls_token": True}, "contradict each other"),
+        ({"pooling_mode": ["mean"] * 17}, "at most 16 modes, got 17"),
+    ],
+)
+def test_contradicting_pooling(tmp_path: Path, pooling: dict[str, object], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        read_sentence_folder(write_sentence_model(tmp_path / "m", pooling=pooling))
+
+
+def test_both_forms_of_pooling_that_agree(tmp_path: Path) -> None:
+    pooling = {"pooling_mode": "cls", "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    head = read_sentence_folder(write_sentence_model(tmp_path / "m", pooling=pooling)).head
+    assert head is not None and head.modes == (Pooling.CLS,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"max_seq_length": 9, "processing_kwargs": {"text": {"max_length": 10}}}, CheckpointError),
+        (
+            {"max_seq_length": 9, "processing_kwargs": {"text": {"add_special_tokens": False}}},
+            UnsupportedModelError,
+        ),
+        ({"max_seq_length": 9, "processing_kwargs": {"image": {"size": 3}}}, UnsupportedModelError),
+        ({"max_seq_length": 9, "processing_kwargs": [1]}, CheckpointError),
+    ],
+)
+def test_settings_beside_max_seq_length(
+    tmp_path: Path, settings: dict[str, object], error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="processing_kwargs"):
+        read_sentence_folder(write_sentence_model(tmp_path / "m", settings=settings))
+
+
+@pytest.mark.parametrize(
+    "name", ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"]
+)
+def test_links_that_lead_nowhere(tmp_path: Path, name: str) -> None:
+    """Their content is missing, it isn't left out."""
+    folder = write_sentence_model(tmp_path / "m")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("nowhere")
+    with pytest.raises(CheckpointError, match=f"{name} is missing"):
+        read_sentence_folder(folder)

@@ -18,7 +18,7 @@ class SdpaArgs(Structure):
 
     _fields_ = [
         ("struct_size", c_size_t),
-        *((name, c_int64) for name in ("batch", "heads", "kv_heads", "q_len", "k_len", "dim", "v_dim")),
+        *((name, c_int64) for name in ("batch", "heads", "kv_heads", "q_len", "k_len", "dim", "value_dim")),
         *((name, c_void_p) for name in ("query", "key", "value", "out")),
         *((f"{name}_strides", c_int64 * 3) for name in ("query", "key", "value", "out")),
         ("scale", c_float),
@@ -47,6 +47,7 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "l2_normalize_f32": [L, L, F, L, F, L, N],
     "pool_f32": [N, L, L, F, L, c_void_p, F, N],
     "activation_f32": [N, L, F, F, N],
+    "matmul_f32": [N, N, L, L, L, F, L, F, L, F, L, N],
     "gemm_f32": [N, N, L, L, L, F, L, F, L, F, L, N],
     "weight_create_f32": [L, L, F, L, POINTER(c_void_p)],
     "linear_f32": [L, F, L, c_void_p, F, F, L, N, F, L, N],
@@ -83,7 +84,7 @@ class Library:
         args = SdpaArgs()
         assert self.sdpa_init(byref(args), ctypes.sizeof(args)) == OK
         args.batch, args.heads, args.q_len, args.dim = query.shape
-        _, args.kv_heads, args.k_len, args.v_dim = value.shape
+        _, args.kv_heads, args.k_len, args.value_dim = value.shape
         for name, array in {"query": query, "key": key, "value": value, "out": out}.items():
             setattr(args, name, address(array))
             setattr(args, f"{name}_strides", (c_int64 * 3)(*strides(array)[:3]))

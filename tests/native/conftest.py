@@ -9,9 +9,6 @@ import venv
 from pathlib import Path
 
 import pytest
-
-# The helpers lie beside the tests, whatever the import mode pytest runs in.
-sys.path.insert(0, str(Path(__file__).parent))
 from c_library import Library
 from installed import ROOT, Installation, run
 
@@ -24,7 +21,7 @@ def lib() -> Library:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that POLYSEMY_WHEEL names, or one built from these sources."""
+    """The wheel that POLYSEMY_WHEEL names, as scripts/test.sh has it; otherwise one built from these sources."""
     if given := os.environ.get("POLYSEMY_WHEEL"):
         return Path(given)
     folder = tmp_path_factory.mktemp("wheel")

@@ -34,10 +34,10 @@ CASES: list[tuple[str, list[Any], str]] = [
     ("layer_norm_f32", [4, 6, A, 6, None, 0, None, None, float("nan"), OUT, 6, 1], "eps must be 0 or more"),
     ("layer_norm_f32", [4, 6, A, 6, None, 0, None, None, 1e-5, OUT, 6, -1], "num_threads must be 0"),
     ("layer_norm_f32", [4, 6, A, 6, None, 0, None, None, 1e-5, OUT, 6, 10**6], "num_threads must be 0"),
-    ("layer_norm_f32", [4, 6, A, 6, None, 0, None, None, 1e-5, A, 7, 1], "both need the same stride"),
+    ("layer_norm_f32", [4, 6, A, 6, None, 0, None, None, 1e-5, A, 7, 1], "both must have the same stride"),
     ("rms_norm_f32", [4, 6, A, 6, A + 2, 6, None, 1e-5, OUT, 6, 1], "residual must be aligned"),
     ("softmax_f32", [HUGE, 6, A, 0, OUT, 6, 1], "out has"),
-    ("softmax_f32", [4, 6, A, 3, A, 6, 1], "both need the same stride"),
+    ("softmax_f32", [4, 6, A, 3, A, 6, 1], "both must have the same stride"),
     ("l2_normalize_f32", [4, 6, None, 6, OUT, 6, 1], "x must not be null"),
     ("pool_f32", [6, 1, 6, A, 6, address(np.array([0, 4])), OUT, 1], "pooling must be 0 to 5"),
     ("pool_f32", [0, -1, 6, A, 6, address(np.array([0, 4])), OUT, 1], "sequences must be 0 or more"),
@@ -46,14 +46,14 @@ CASES: list[tuple[str, list[Any], str]] = [
     ("activation_f32", [-1, 6, A, OUT, 1], "activation must be 0 to 6"),
     ("activation_f32", [1, -6, A, OUT, 1], "count must be 0 or more"),
     ("activation_f32", [1, HUGE, A, OUT, 1], "x has"),
-    ("gemm_f32", [0, 2, 4, 4, 6, A, 6, A, 6, OUT, 4, 1], "transpose_b must be 0 or 1"),
-    ("gemm_f32", [-1, 1, 4, 4, 6, A, 6, A, 6, OUT, 4, 1], "transpose_a must be 0 or 1"),
-    ("gemm_f32", [0, 1, 4, 4, -6, A, 6, A, 6, OUT, 4, 1], "k must be 0 or more"),
-    ("gemm_f32", [0, 1, 4, 4, 6, None, 6, A, 6, OUT, 4, 1], "a must not be null"),
-    ("gemm_f32", [0, 1, 4, 4, 6, A, 6, None, 6, OUT, 4, 1], "b must not be null"),
-    ("gemm_f32", [0, 1, 4, 4, 6, A, 6, A, 6, A, 4, 1], "c must not be the same array as a"),
-    ("gemm_f32", [0, 1, 4, 4, 6, A, 6, A, 6, OUT, 3, 1], "c has a stride of 3"),
-    ("gemm_f32", [0, 1, 4, 4, HUGE, A, 0, A, 0, OUT, 4, 1], "a has"),
+    ("matmul_f32", [0, 2, 4, 4, 6, A, 6, A, 6, OUT, 4, 1], "transpose_b must be 0 or 1"),
+    ("matmul_f32", [-1, 1, 4, 4, 6, A, 6, A, 6, OUT, 4, 1], "transpose_a must be 0 or 1"),
+    ("matmul_f32", [0, 1, 4, 4, -6, A, 6, A, 6, OUT, 4, 1], "k must be 0 or more"),
+    ("matmul_f32", [0, 1, 4, 4, 6, None, 6, A, 6, OUT, 4, 1], "a must not be null"),
+    ("matmul_f32", [0, 1, 4, 4, 6, A, 6, None, 6, OUT, 4, 1], "b must not be null"),
+    ("matmul_f32", [0, 1, 4, 4, 6, A, 6, A, 6, A, 4, 1], "c must not be the same array as a"),
+    ("matmul_f32", [0, 1, 4, 4, 6, A, 6, A, 6, OUT, 3, 1], "c has a stride of 3"),
+    ("matmul_f32", [0, 1, 4, 4, HUGE, A, 0, A, 0, OUT, 4, 1], "a has"),
     ("linear_f32", [4, A, 6, None, None, None, 0, 0, OUT, 6, 1], "weight must not be null"),
     ("set_num_threads", [-1], "n must be 0"),
     ("set_num_threads", [10**6], "n must be 0"),
@@ -87,10 +87,10 @@ WRONG: list[tuple[str, Any, str]] = [
         (name, -1, f"{name} must be 0 or more")
         for name in ("batch", "heads", "kv_heads", "q_len", "k_len", "dim")
     ),
-    ("dim", 5000, "dim and v_dim must be at most"),
-    ("v_dim", 5000, "dim and v_dim must be at most"),
-    ("kv_heads", 0, "heads (2) must be a multiple of kv_heads (0)"),
-    ("heads", 3, "heads (3) must be a multiple of kv_heads (2)"),
+    ("dim", 5000, "dim must be at most 4096"),
+    ("value_dim", 5000, "value_dim must be at most 4096"),
+    ("kv_heads", 0, "heads must be a multiple of kv_heads, got 2 and 0"),
+    ("heads", 3, "heads must be a multiple of kv_heads, got 3 and 2"),
     *((name, None, f"{name} must not be null") for name in ("query", "key", "value", "out")),
     ("out_strides", (c_int64 * 3)(0, 12, 4), "out has a stride of 0"),
     ("out_strides", (c_int64 * 3)(24, 12, 3), "out has a stride of 3"),
@@ -143,9 +143,9 @@ def test_arrays_without_elements(lib: Library) -> None:
     assert lib.softmax_f32(4, 0, None, 0, None, 0, 1) == OK
     assert lib.activation_f32(1, 0, None, None, 1) == OK
     assert lib.pool_f32(0, 0, 6, None, 6, None, None, 1) == OK
-    assert lib.gemm_f32(0, 0, 0, 5, 3, None, 3, A, 5, None, 5, 1) == OK
+    assert lib.matmul_f32(0, 0, 0, 5, 3, None, 3, A, 5, None, 5, 1) == OK
     out = np.full((4, 6), 7.0, dtype=np.float32)
-    assert lib.gemm_f32(0, 0, 4, 6, 0, None, 0, None, 0, address(out), 6, 1) == OK
+    assert lib.matmul_f32(0, 0, 4, 6, 0, None, 0, None, 0, address(out), 6, 1) == OK
     assert not out.any()
     handle = c_void_p()
     assert lib.weight_create_f32(6, 0, None, 0, byref(handle)) == OK
@@ -190,13 +190,13 @@ def test_no_size_or_stride_crashes(lib: Library, n: list[int], data: list[int | 
     assert lib.sdpa_init(byref(args), ctypes.sizeof(args)) == OK
     args.query = args.key = data[0]
     args.value = data[1]
-    args.batch, args.heads, args.q_len, args.k_len, args.dim, args.v_dim = n
+    args.batch, args.heads, args.q_len, args.k_len, args.dim, args.value_dim = n
     args.kv_heads = args.heads
     args.query_strides[:], args.value_strides[:] = n[:3], n[3:]
     codes = {
         lib.sdpa_set_contiguous(byref(args)),
         lib.sdpa_f32(byref(args)),
-        lib.gemm_f32(n[5] & 1, 1, *n[:3], data[0], n[3], data[1], n[4], None, n[5], 1),
+        lib.matmul_f32(n[5] & 1, 1, *n[:3], data[0], n[3], data[1], n[4], None, n[5], 1),
         lib.softmax_f32(n[0], n[1], data[0], n[2], None, n[3], 1),
         lib.layer_norm_f32(n[0], n[1], data[0], n[2], data[1], n[3], None, None, 1e-5, None, n[4], 1),
         lib.activation_f32(1, n[0], data[0], None, 1),

@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import pytest
 import torch
-from polysemy import _core
 
-# The helpers lie beside the tests, whatever the import mode pytest runs in.
-sys.path.insert(0, str(Path(__file__).parent))
 torch.set_num_threads(1)
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes ``isa`` runs once for every instruction set level of this CPU."""
-    if "isa" in metafunc.fixturenames:
-        metafunc.parametrize("isa", _core.isas())

@@ -82,12 +82,12 @@ def _pool(rng: np.random.Generator) -> Arguments:
 
 
 def _attention(rng: np.random.Generator) -> Arguments:
-    heads, groups, dim, v_dim = (int(n) for n in rng.integers(1, [4, 4, 40, 40]))
+    heads, groups, dim, value_dim = (int(n) for n in rng.integers(1, [4, 4, 40, 40]))
     lq, lk, batch = _size(rng), _size(rng), int(rng.integers(1, 4))
     call: Arguments = {
         "query": normal(rng, batch, heads * groups, lq, dim),
         "key": normal(rng, batch, heads, lk, dim),
-        "value": normal(rng, batch, heads, lk, v_dim),
+        "value": normal(rng, batch, heads, lk, value_dim),
         "enable_gqa": True,
         "scale": _some(rng, 0.3),
         "window": _some(rng, (3, 5)),

@@ -63,48 +63,48 @@ class TestOut:
         [
             (
                 lambda x: x.astype(np.float64),
-                ValueError,
-                "expected dtype float32 in native byte order, got float64",
+                TypeError,
+                "must have dtype float32 in native byte order, got float64",
             ),
             (
                 lambda x: x.astype(x.dtype.newbyteorder("S")),
-                ValueError,
-                "expected dtype float32 in native byte",
+                TypeError,
+                "must have dtype float32 in native byte",
             ),
-            (lambda x: x.reshape(1, *x.shape), ValueError, "expected shape"),
-            (lambda x: x[..., :-1].copy(), ValueError, "expected shape"),
+            (lambda x: x.reshape(1, *x.shape), ValueError, "must have shape"),
+            (lambda x: x[..., :-1].copy(), ValueError, "must have shape"),
             (
                 np.asfortranarray,
                 ValueError,
-                "expected a C-contiguous aligned array, got strides",
+                "must be C-contiguous and aligned, got strides",
             ),
             (
                 lambda x: np.stack([x, x], axis=-1)[..., 0],
                 ValueError,
-                "expected a C-contiguous aligned array",
+                "must be C-contiguous and aligned",
             ),
-            (np.ma.masked_array, TypeError, "expected a NumPy array or None, got MaskedArray"),
-            (lambda x: x.tolist(), TypeError, "expected a NumPy array or None, got list"),
-            (torch.from_numpy, TypeError, "expected a NumPy array or None, got Tensor"),
+            (np.ma.masked_array, TypeError, "must be a NumPy array or None, got MaskedArray"),
+            (lambda x: x.tolist(), TypeError, "must be a NumPy array or None, got list"),
+            (torch.from_numpy, TypeError, "must be a NumPy array or None, got Tensor"),
         ],
     )
     def test_wrong(
         self, name: str, build: Any, change: Callable[[Any], Any], error: type[Exception], message: str
     ) -> None:
         op, arguments, expected = self._call(name, build)
-        with pytest.raises(error, match=f"{name}: out: {message}"):
+        with pytest.raises(error, match=f"{name}: out {message}"):
             op(**arguments, out=change(expected))
 
     def test_misaligned(self, name: str, build: Any) -> None:
         op, arguments, expected = self._call(name, build)
         raw = np.zeros(expected.nbytes + 1, dtype=np.uint8)
-        with pytest.raises(ValueError, match=f"{name}: out: expected a C-contiguous aligned array"):
+        with pytest.raises(ValueError, match=f"{name}: out must be C-contiguous and aligned"):
             op(**arguments, out=raw[1:].view(np.float32).reshape(expected.shape))
 
     def test_read_only(self, name: str, build: Any) -> None:
         op, arguments, expected = self._call(name, build)
         expected.flags.writeable = False
-        with pytest.raises(ValueError, match=f"{name}: out: expected a writeable array"):
+        with pytest.raises(ValueError, match=f"{name}: out must be writeable"):
             op(**arguments, out=expected)
 
     def test_overlap(self, name: str, build: Any) -> None:
@@ -117,7 +117,7 @@ class TestOut:
             out = memory[: expected.size].reshape(expected.shape)
             inside = memory[expected.size - 1 : expected.size - 1 + value.size].reshape(value.shape)
             inside[...] = value
-            with pytest.raises(ValueError, match=f"{name}: out: expected memory of its own"):
+            with pytest.raises(ValueError, match=f"{name}: out must have memory of its own"):
                 op(**{**arguments, key: inside}, out=out)
             beside = memory[expected.size :].reshape(value.shape)
             beside[...] = value
@@ -137,28 +137,28 @@ def test_other_dtypes_are_refused_by_name(name: str, build: Any, dtype: Any) -> 
         if key == "attn_mask" and dtype is np.bool_:
             continue
         wrong = np.zeros(value.shape, dtype=dtype)
-        with pytest.raises(TypeError, match=f"{name}: {key}: expected dtype .*float32 or float16, got "):
+        with pytest.raises(TypeError, match=f"{name}: {key} must have dtype .*float32 or float16, got "):
             getattr(ops, name)(**{**arguments, key: wrong})
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([1.0, 2.0], "expected an array, got list"),
-        (1.0, "expected an array, got float"),
-        ("text", "expected an array, got str"),
-        (None, "expected an array, got NoneType"),
-        (np.ma.masked_array(np.zeros(3, np.float32)), "expected an array without a mask, got MaskedArray"),
+        ([1.0, 2.0], "must be an array, got list"),
+        (1.0, "must be an array, got float"),
+        ("text", "must be an array, got str"),
+        (None, "must be an array, got NoneType"),
+        (np.ma.masked_array(np.zeros(3, np.float32)), "must be an array without a mask, got MaskedArray"),
         (torch.zeros(3, requires_grad=True), "got Tensor .dtype torch.float32, device cpu.: .*gradient"),
         (torch.zeros(3, dtype=torch.bfloat16), "got Tensor .dtype torch.bfloat16"),
         (torch.zeros(3, device="meta"), "got Tensor .*device meta"),
         (torch.zeros(3).to_sparse(), "got Tensor"),
         (torch._neg_view(torch.ones(3)), "got Tensor .*: its memory holds the negated values"),
-        (b"1234", "expected dtype float32 or float16, got uint8"),
+        (b"1234", "must have dtype float32 or float16, got uint8"),
     ],
 )
 def test_what_is_no_array(value: Any, message: str) -> None:
-    with pytest.raises(TypeError, match=f"gelu: x: .*{message}"):
+    with pytest.raises(TypeError, match=f"gelu: x .*{message}"):
         ops.gelu(value)
 
 
@@ -230,11 +230,11 @@ def test_a_product_copies_no_factor() -> None:
 def test_a_result_must_not_overlap_lengths_in_foreign_memory() -> None:
     lengths = torch.tensor([1, 1])
     out = lengths.numpy().view(np.float32)[:2].reshape(2, 1)
-    with pytest.raises(ValueError, match="mean_pool: out: expected memory of its own"):
+    with pytest.raises(ValueError, match="mean_pool: out must have memory of its own"):
         ops.mean_pool(_f32(2, 1), lengths, out=out)
-    with pytest.raises(ValueError, match="out: expected memory of its own"):
+    with pytest.raises(ValueError, match="out must have memory of its own"):
         SDPA(_f32(2, 1, 4), _f32(2, 1, 4), _f32(2, 1, 1), seqlens=lengths, out=out.reshape(2, 1, 1))
-    with pytest.raises(ValueError, match="out: expected memory of its own"):
+    with pytest.raises(ValueError, match="out must have memory of its own"):
         SDPA(
             _f32(2, 1, 4),
             _f32(2, 1, 4),
@@ -248,7 +248,7 @@ def test_a_result_must_not_overlap_lengths_in_foreign_memory() -> None:
 def test_a_result_beyond_all_memory_is_named() -> None:
     endless = np.broadcast_to(np.float32(0), (2**30, 1, 2**20, 1))
     for b in (endless[:1].swapaxes(2, 3), endless.swapaxes(0, 1).swapaxes(2, 3)):
-        with pytest.raises(MemoryError, match=r"^matmul: expected a result that fits into memory"):
+        with pytest.raises(MemoryError, match=r"^matmul: result must fit into memory"):
             ops.matmul(endless, b)
 
 
@@ -264,46 +264,52 @@ _TURNED = _square().T
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"query": _f32(8)}, ValueError, r"query: expected shape \(\.\.\., heads, length, dim\), got \(8,\)"),
-        ({"value": _f32(2, 4, 7, 4097)}, ValueError, r"value: expected at most 4096 features, got 4097"),
-        ({"key": _f32(2, 4, 7, 9)}, ValueError, r"key: expected 8 features as in query, got 9"),
-        ({"value": _f32(2, 4, 6, 8)}, ValueError, r"value: expected 7 rows as in key, got 6"),
-        ({"key": _f32(2, 2, 7, 8)}, ValueError, r"value: expected 2 heads as in key, or 1, got 4"),
-        ({"query": _f32(2, 3, 5, 8)}, ValueError, r"key: expected 3 heads as in query, or 1, got 4"),
-        ({"query": _f32(2, 8, 5, 8)}, ValueError, r"key: .* got 4; enable_gqa=True groups query heads"),
+        ({"query": _f32(8)}, ValueError, r"query must have shape \(\.\.\., heads, length, dim\), got \(8,\)"),
+        ({"value": _f32(2, 4, 7, 4097)}, ValueError, r"value_dim must be at most 4096, got 4097"),
+        ({"key": _f32(2, 4, 7, 9)}, ValueError, r"key must have 8 elements along axis -1, got shape"),
+        ({"value": _f32(2, 4, 6, 8)}, ValueError, r"value must have 7 elements along axis -2, got shape"),
+        ({"key": _f32(2, 2, 7, 8)}, ValueError, r"value must have 2 heads as key has, or 1, got 4"),
+        ({"query": _f32(2, 3, 5, 8)}, ValueError, r"key must have 3 heads as query has, or 1, got 4"),
+        ({"query": _f32(2, 8, 5, 8)}, ValueError, r"key must .* got 4; enable_gqa=True groups query heads"),
         (
             {"query": _f32(2, 6, 5, 8), "enable_gqa": True},
             ValueError,
-            r"key: .* divides the 6 of query, got 4",
+            r"key must .* divides the 6 of query, got 4",
         ),
-        ({"key": _f32(3, 4, 7, 8)}, ValueError, r"key: expected batch axes that broadcast with \(2,\)"),
-        ({"value": _f32(3, 4, 7, 8)}, ValueError, r"value: expected batch axes that broadcast with \(2,\)"),
-        ({"attn_mask": _f32(4, 7)}, ValueError, r"attn_mask: .* broadcasts to \(2, 4, 5, 7\), got \(4, 7\)"),
-        ({"attn_mask": _f32(1, 2, 4, 5, 7)}, ValueError, r"attn_mask: .* got \(1, 2, 4, 5, 7\)"),
+        ({"key": _f32(3, 4, 7, 8)}, ValueError, r"key must have batch axes that broadcast with \(2,\)"),
+        ({"value": _f32(3, 4, 7, 8)}, ValueError, r"value must have batch axes that broadcast with \(2,\)"),
+        (
+            {"attn_mask": _f32(4, 7)},
+            ValueError,
+            r"attn_mask must .* broadcasts to \(2, 4, 5, 7\), got \(4, 7\)",
+        ),
+        ({"attn_mask": _f32(1, 2, 4, 5, 7)}, ValueError, r"attn_mask must .* got \(1, 2, 4, 5, 7\)"),
         (
             {"attn_mask": np.ones((5, 7), int)},
             TypeError,
-            r"attn_mask: expected dtype bool, float32 or float16",
+            r"attn_mask must have dtype bool, float32 or float16",
         ),
-        ({"attn_mask": [[True]]}, TypeError, r"attn_mask: expected an array, got list"),
-        ({"attn_mask": _f32(5, 7), "is_causal": True}, ValueError, r"is_causal: expected False beside"),
-        ({"is_causal": 0.0}, TypeError, r"is_causal: expected a bool, got float"),
-        ({"enable_gqa": 1}, TypeError, r"enable_gqa: expected a bool, got int"),
-        ({"return_weights": 1}, TypeError, r"return_weights: expected a bool, got int"),
-        ({"scale": "1"}, TypeError, r"scale: expected a number, got str"),
-        ({"scale": np.nan}, ValueError, r"scale: expected a finite float32 number, got nan"),
-        ({"scale": 1e39}, ValueError, r"scale: expected a finite float32 number, got 1e\+39"),
-        ({"scale": True}, TypeError, r"scale: expected a number, got bool"),
-        ({"window": 3}, TypeError, r"window: expected a pair \(left, right\) of int, got int"),
-        ({"window": (1, 2, 3)}, ValueError, r"window: expected a pair \(left, right\), got 3 items"),
-        ({"window": (1, -2)}, ValueError, r"window: expected an int from -1 to"),
-        ({"window": (1, 2.0)}, TypeError, r"window: expected an int, got float"),
-        ({"alibi_slopes": _f32(3)}, ValueError, r"alibi_slopes: expected shape \(4,\), got \(3,\)"),
-        ({"kv_seqlens": [7]}, ValueError, r"kv_seqlens: expected None without seqlens, got list"),
-        ({"seqlens": [5]}, ValueError, r"query: expected shape \(tokens, heads, dim\) with seqlens"),
-        ({"num_threads": -1}, ValueError, r"num_threads: expected an int from 1"),
-        ({"num_threads": True}, TypeError, r"num_threads: expected an int, got bool"),
-        ({"num_threads": 2**40}, ValueError, r"num_threads: expected an int from 1"),
+        ({"attn_mask": [[True]]}, TypeError, r"attn_mask must be an array, got list"),
+        ({"attn_mask": _f32(5, 7), "is_causal": True}, ValueError, r"is_causal must be False beside"),
+        ({"dropout_p": 0.1}, ValueError, r"dropout_p must be 0, got 0.1"),
+        ({"dropout_p": True}, TypeError, r"dropout_p must be a number, got bool"),
+        ({"is_causal": 0.0}, TypeError, r"is_causal must be True or False, got float"),
+        ({"enable_gqa": 1}, TypeError, r"enable_gqa must be True or False, got int"),
+        ({"return_weights": 1}, TypeError, r"return_weights must be True or False, got int"),
+        ({"scale": "1"}, TypeError, r"scale must be a number, got str"),
+        ({"scale": np.nan}, ValueError, r"scale must be a finite float32 number, got nan"),
+        ({"scale": 1e39}, ValueError, r"scale must be a finite float32 number, got 1e\+39"),
+        ({"scale": True}, TypeError, r"scale must be a number, got bool"),
+        ({"window": 3}, TypeError, r"window must be a pair \(left, right\) of int, got int"),
+        ({"window": (1, 2, 3)}, ValueError, r"window must be a pair \(left, right\), got 3 items"),
+        ({"window": (1, -2)}, ValueError, r"window must be at least -1, got -2"),
+        ({"window": (1, 2.0)}, TypeError, r"window must be an int, got float"),
+        ({"alibi_slopes": _f32(3)}, ValueError, r"alibi_slopes must have shape \(4,\), got \(3,\)"),
+        ({"kv_seqlens": [7]}, ValueError, r"kv_seqlens must be None without seqlens, got list"),
+        ({"seqlens": [5]}, ValueError, r"query must have shape \(tokens, heads, dim\) with seqlens"),
+        ({"num_threads": -1}, ValueError, r"num_threads must be at least 1, got -1"),
+        ({"num_threads": True}, TypeError, r"num_threads must be an int, got bool"),
+        ({"num_threads": 2**40}, ValueError, r"num_threads must be at most 1024"),
     ],
 )
 def test_wrong_attention(changes: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -315,16 +321,16 @@ def test_wrong_attention(changes: dict[str, Any], error: type[Exception], messag
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seqlens": [5, 3]}, r"seqlens: expected lengths that add up to the 9 rows of query, got 8"),
-        ({"seqlens": [10, -1]}, r"seqlens: expected integers from 0 to 9, got 10"),
-        ({"seqlens": [9]}, r"kv_seqlens: expected 1 lengths as in seqlens, got 2"),
-        ({"kv_seqlens": [6, 6]}, r"kv_seqlens: expected lengths that add up to the 11 rows of key, got 12"),
-        ({"kv_seqlens": None}, r"seqlens: expected lengths that add up to the 11 rows of key, got 9"),
-        ({"value": _f32(10, 2, 8)}, r"value: expected 11 rows as in key, got 10"),
-        ({"key": _f32(11, 3, 8)}, r"value: expected 3 heads as in key, or 1, got 2"),
+        ({"seqlens": [5, 3]}, r"seqlens must add up to the 9 rows of query, got a sum of 8"),
+        ({"seqlens": [10, -1]}, r"seqlens must be integers from 0 to 9, got 10"),
+        ({"seqlens": [9]}, r"kv_seqlens must have 1 lengths as seqlens has, got 2"),
+        ({"kv_seqlens": [6, 6]}, r"kv_seqlens must add up to the 11 rows of key, got a sum of 12"),
+        ({"kv_seqlens": None}, r"seqlens must add up to the 11 rows of key, got a sum of 9"),
+        ({"value": _f32(10, 2, 8)}, r"value must have 11 elements along axis -3, got shape"),
+        ({"key": _f32(11, 3, 8)}, r"value must have 3 heads as key has, or 1, got 2"),
         (
             {"attn_mask": _f32(5, 5)},
-            r"attn_mask: expected a shape that broadcasts to \(2, 2, 5, 6\), got \(5, 5\)",
+            r"attn_mask must have a shape that broadcasts to \(2, 2, 5, 6\), got \(5, 5\)",
         ),
     ],
 )

@@ -134,7 +134,7 @@ def test_backend_case(name: str) -> None:
 def test_bfloat16_is_refused(name: str) -> None:
     case = CASES[name]
     arrays = [np.asarray(a) for a in case.data_sets[0][0]]
-    with pytest.raises(TypeError, match=r"query: expected dtype float32 or float16, got bfloat16"):
+    with pytest.raises(TypeError, match=r"query must have dtype float32 or float16, got bfloat16"):
         run(
             _named(_INPUTS, [bool(n) for n in _single_node(case).input], arrays),
             _attributes(_single_node(case)),

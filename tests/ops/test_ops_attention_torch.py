@@ -57,10 +57,16 @@ def draw(seed: int, budget: int) -> Case:
     """The case of this number."""
     rng = np.random.default_rng(seed)
     batch = tuple(int(n) for n in rng.integers(1, 4, rng.integers(0, 3)))
-    kv_heads, lq, lk, dim, v_dim = int(rng.integers(1, 5)), _length(rng), _length(rng), _dim(rng), _dim(rng)
+    kv_heads, lq, lk, dim, value_dim = (
+        int(rng.integers(1, 5)),
+        _length(rng),
+        _length(rng),
+        _dim(rng),
+        _dim(rng),
+    )
     grouped = rng.random() < 0.3
     heads = kv_heads * int(rng.integers(1, 4)) if grouped else kv_heads
-    while np.prod(batch) * heads * lq * lk * max(dim, v_dim) > budget:
+    while np.prod(batch) * heads * lq * lk * max(dim, value_dim) > budget:
         lq, lk = lq * 2 // 3, lk * 2 // 3
     if grouped:
         q_lead, k_lead, v_lead = (*batch, heads), (*batch, kv_heads), (*batch, kv_heads)
@@ -71,7 +77,7 @@ def draw(seed: int, budget: int) -> Case:
     def normal(*shape: int) -> NDArray[Any]:
         return (rng.standard_normal(shape) * spread).astype(np.float32)
 
-    case = Case(normal(*q_lead, lq, dim), normal(*k_lead, lk, dim), normal(*v_lead, lk, v_dim))
+    case = Case(normal(*q_lead, lq, dim), normal(*k_lead, lk, dim), normal(*v_lead, lk, value_dim))
     case.options["enable_gqa"] = grouped
     case.options["scale"] = [None, None, 0.1, 0.02][rng.integers(4)]
     kind = rng.integers(3)

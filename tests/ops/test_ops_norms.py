@@ -148,28 +148,32 @@ def test_l2_normalize_of_zero_is_zero() -> None:
         (
             lambda x, n: (x, 4),
             ValueError,
-            r"layer_norm: x: expected last axes of shape \(4,\), got shape \(3, 5\)",
+            r"layer_norm: x must have last axes of shape \(4,\), got shape \(3, 5\)",
         ),
-        (lambda x, n: (x, (1, 3, 5)), ValueError, r"layer_norm: x: expected last axes"),
-        (lambda x, n: (x, ()), ValueError, r"layer_norm: normalized_shape: expected at least one axis"),
-        (lambda x, n: (x, 5.0), TypeError, r"layer_norm: normalized_shape: expected an int, got float"),
-        (lambda x, n: (x, True), TypeError, r"layer_norm: normalized_shape: expected an int, got bool"),
-        (lambda x, n: (x, -5), ValueError, r"layer_norm: normalized_shape: .* got -5"),
-        (lambda x, n: (x, 5, x), ValueError, r"layer_norm: weight: expected shape \(5,\), got \(3, 5\)"),
+        (lambda x, n: (x, (1, 3, 5)), ValueError, r"layer_norm: x must have last axes"),
+        (lambda x, n: (x, ()), ValueError, r"layer_norm: normalized_shape must have at least one axis"),
+        (lambda x, n: (x, 5.0), TypeError, r"layer_norm: normalized_shape must be an int, got float"),
+        (lambda x, n: (x, True), TypeError, r"layer_norm: normalized_shape must be an int, got bool"),
+        (lambda x, n: (x, -5), ValueError, r"layer_norm: normalized_shape .* got -5"),
+        (lambda x, n: (x, 5, x), ValueError, r"layer_norm: weight must have shape \(5,\), got \(3, 5\)"),
         (
             lambda x, n: (x, 5, None, n[:4]),
             ValueError,
-            r"layer_norm: bias: expected shape \(5,\), got \(4,\)",
+            r"layer_norm: bias must have shape \(5,\), got \(4,\)",
         ),
-        (lambda x, n: (x, 5, n.astype(int)), TypeError, r"layer_norm: weight: .* got int64"),
-        (lambda x, n: (x, 5, n, n, -1.0), ValueError, r"layer_norm: eps: expected .* >= 0.0, got -1.0"),
+        (lambda x, n: (x, 5, n.astype(int)), TypeError, r"layer_norm: weight .* got int64"),
+        (
+            lambda x, n: (x, 5, n, n, -1.0),
+            ValueError,
+            r"layer_norm: eps must be a finite float32 number of at least 0, got -1.0",
+        ),
         (lambda x, n: (x, 5, n, n, np.nan), ValueError, r"layer_norm: eps"),
-        (lambda x, n: (x, 5, n, n, "1"), TypeError, r"layer_norm: eps: expected a number, got str"),
-        (lambda x, n: (None, 5), TypeError, r"layer_norm: x: expected an array, got NoneType"),
+        (lambda x, n: (x, 5, n, n, "1"), TypeError, r"layer_norm: eps must be a number, got str"),
+        (lambda x, n: (None, 5), TypeError, r"layer_norm: x must be an array, got NoneType"),
         (
             lambda x, n: (x.astype(np.float64), 5),
             TypeError,
-            r"layer_norm: x: .* float32 or float16, got float64",
+            r"layer_norm: x .* float32 or float16, got float64",
         ),
     ],
 )
@@ -181,5 +185,14 @@ def test_wrong_arguments(arguments: Any, error: type[Exception], message: str) -
 
 def test_wrong_residual() -> None:
     x = np.zeros((3, 5), dtype=np.float32)
-    with pytest.raises(ValueError, match=r"layer_norm: residual: expected shape \(3, 5\), got \(5,\)"):
+    with pytest.raises(ValueError, match=r"layer_norm: residual must have shape \(3, 5\), got \(5,\)"):
         ops.layer_norm(x, 5, residual=x[0])
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-45, 1e-5])
+@pytest.mark.parametrize("module", [ops, reference])
+def test_a_constant_row_gives_the_bias_for_any_eps(module: Any, eps: float) -> None:
+    bias = np.arange(5, dtype=np.float32)
+    x = np.full((2, 5), 3.25, dtype=np.float32)
+    np.testing.assert_array_equal(module.layer_norm(x, 5, bias + 7, bias, eps), [bias, bias])
+    np.testing.assert_array_equal(module.rms_norm(x * 0, 5, bias + 7, eps), x * 0)

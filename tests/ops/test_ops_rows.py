@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ops_draws import normal
 from ops_layouts import LAYOUTS
 from polysemy import ops, reference
+from polysemy.ops import embeddings
 
 POOLS = ("mean_pool", "max_pool", "cls_pool")
 
@@ -56,7 +57,7 @@ def test_an_id_outside_is_refused(bad: int) -> None:
     """Also where cutting the number to 32 bits would bring it back inside."""
     table = normal(np.random.default_rng(3), 4, 3)
     for ids in ([1, bad], np.array([1, bad], dtype=np.int64)):
-        with pytest.raises(ValueError, match=rf"embedding: ids: expected integers from 0 to 3, got {bad}"):
+        with pytest.raises(ValueError, match=rf"embedding: ids must be integers from 0 to 3, got {bad}"):
             ops.embedding(ids, table)
 
 
@@ -101,14 +102,14 @@ def test_pool_layouts(layout: str) -> None:
 @pytest.mark.parametrize(
     ("seqlens", "error", "message"),
     [
-        ([4, 4], ValueError, r"mean_pool: seqlens: expected lengths that add up to the 9 rows of x, got 8"),
-        ([10, -1], ValueError, r"mean_pool: seqlens: expected integers from 0 to 9, got 10"),
-        ([[9]], TypeError, r"mean_pool: seqlens: expected a sequence of int"),
-        (np.array([[9]]), ValueError, r"mean_pool: seqlens: expected one dimension, got shape \(1, 1\)"),
-        (np.array([9.0]), TypeError, r"mean_pool: seqlens: expected an integer dtype, got float64"),
-        ([2**63], ValueError, r"mean_pool: seqlens: .* got 9223372036854775808"),
-        ([True] * 9, TypeError, r"mean_pool: seqlens: expected a sequence of int"),
-        (9, TypeError, r"mean_pool: seqlens: expected an array, got int"),
+        ([4, 4], ValueError, r"mean_pool: seqlens must add up to the 9 rows of x, got a sum of 8"),
+        ([10, -1], ValueError, r"mean_pool: seqlens must be integers from 0 to 9, got 10"),
+        ([[9]], TypeError, r"mean_pool: seqlens must be a sequence of int"),
+        (np.array([[9]]), ValueError, r"mean_pool: seqlens must have one dimension, got shape \(1, 1\)"),
+        (np.array([9.0]), TypeError, r"mean_pool: seqlens must have an integer dtype, got float64"),
+        ([2**63], ValueError, r"mean_pool: seqlens .* got 9223372036854775808"),
+        ([True] * 9, TypeError, r"mean_pool: seqlens must be a sequence of int"),
+        (9, TypeError, r"mean_pool: seqlens must be an array, got int"),
     ],
 )
 def test_wrong_lengths(seqlens: Any, error: type[Exception], message: str) -> None:
@@ -158,33 +159,49 @@ def test_position_zero_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x: ops.rotary(x[:, :3], [0, 1]), ValueError, r"rotary: x: expected a last axis of even size"),
+        (lambda x: ops.rotary(x[:, :3], [0, 1]), ValueError, r"rotary: x must have a last axis of even size"),
         (
             lambda x: ops.rotary(x, [0, 1, 2]),
             ValueError,
-            r"rotary: positions: .* broadcasts to \(2,\), got \(3,\)",
+            r"rotary: positions .* broadcasts to \(2,\), got \(3,\)",
         ),
-        (lambda x: ops.rotary(x, [0.0, 1.0]), TypeError, r"rotary: positions: expected a sequence of int"),
-        (lambda x: ops.rotary(x, [0, 2**31]), ValueError, r"rotary: positions: .* got 2147483648"),
+        (lambda x: ops.rotary(x, [0.0, 1.0]), TypeError, r"rotary: positions must be a sequence of int"),
+        (lambda x: ops.rotary(x, [0, 2**31]), ValueError, r"rotary: positions .* got 2147483648"),
         (
             lambda x: ops.rotary(x, [0, 1], 0.0),
             ValueError,
-            r"rotary: theta: expected a positive number, got 0.0",
+            r"rotary: theta must be positive, got 0.0",
         ),
         (lambda x: ops.rotary(x, [0, 1], np.inf), ValueError, r"rotary: theta"),
-        (lambda x: ops.embedding([0.5], x), TypeError, r"embedding: ids: expected a sequence of int"),
-        (lambda x: ops.embedding([True], x), TypeError, r"embedding: ids: expected a sequence of int"),
+        (lambda x: ops.embedding([0.5], x), TypeError, r"embedding: ids must be a sequence of int"),
+        (lambda x: ops.embedding([True], x), TypeError, r"embedding: ids must be a sequence of int"),
         (
             lambda x: ops.embedding(np.array([True]), x),
             TypeError,
-            r"embedding: ids: .* integer dtype, got bool",
+            r"embedding: ids .* integer dtype, got bool",
         ),
-        (lambda x: ops.embedding([0], x[0]), ValueError, r"embedding: table: expected shape \(rows, width\)"),
-        (lambda x: ops.embedding([0], x.astype(np.float64)), TypeError, r"embedding: table: .* got float64"),
-        (lambda x: ops.embedding([0], x[:0]), ValueError, r"embedding: ids: expected integers from 0 to -1"),
-        (lambda x: ops.mean_pool(x[0], [4]), ValueError, r"mean_pool: x: expected shape \(tokens, width\)"),
+        (lambda x: ops.embedding([0], x[0]), ValueError, r"embedding: table must have shape \(rows, width\)"),
+        (lambda x: ops.embedding([0], x.astype(np.float64)), TypeError, r"embedding: table .* got float64"),
+        (lambda x: ops.embedding([0], x[:0]), ValueError, r"embedding: ids must be integers from 0 to -1"),
+        (lambda x: ops.mean_pool(x[0], [4]), ValueError, r"mean_pool: x must have shape \(tokens, width\)"),
     ],
 )
 def test_wrong_arguments(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call(np.zeros((2, 4), dtype=np.float32))
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["core", "numpy"])
+def test_ids_that_change_during_the_call(turned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ids that were checked are those that are read: another thread's writes come too late."""
+    table = np.arange(24, dtype=np.float32).reshape(4, 6)
+    ids = np.array([1, 3, 0], dtype=np.int32)
+    allocate = embeddings.output
+
+    def change(*arguments: Any) -> Any:  # called between the check and the reading
+        ids[:] = 2**31 - 1
+        return allocate(*arguments)
+
+    monkeypatch.setattr(embeddings, "output", change)
+    found = ops.embedding(ids, np.asfortranarray(table) if turned else table)
+    np.testing.assert_array_equal(found, table[[1, 3, 0]])

@@ -33,6 +33,12 @@ def test_contents_of_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {"polysemy/py.typed", "polysemy/_core.pyi", "polysemy/__init__.py"} <= names
+    assert {
+        "polysemy/include/polysemy.h",
+        "polysemy/include/polysemy_api.h",
+        "polysemy/cython_ops.pxd",
+    } <= names
+    assert {f"polysemy/cmake/polysemyConfig{part}.cmake" for part in ("", "Version")} <= names
     assert any(n.startswith("polysemy/_core.") and n.endswith((".so", ".pyd")) for n in names)
     assert any(n.endswith("LICENSE") for n in names)
     folders = {n.split("/")[0] for n in names}
@@ -56,7 +62,7 @@ def test_contents_of_the_sdist(sdist: Path) -> None:
 def test_no_heavy_dependency(python: Path, tmp_path: Path) -> None:
     listed = json.loads(run(python, "-m", "pip", "list", "--format=json", cwd=tmp_path))
     installed = {entry["name"].lower() for entry in listed}
-    assert {"polysemy", "numpy", "safetensors", "tokenizers"} <= installed
+    assert {"polysemy", "numpy", "tokenizers"} <= installed
     assert not installed & {"torch", "transformers", "tensorflow", "onnxruntime", "scipy"}
     run(python, "-m", "pip", "check", cwd=tmp_path)
 

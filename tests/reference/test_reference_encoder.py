@@ -1,129 +1,52 @@
-"""The reference encoder against an independent implementation in float64."""
+"""The reference encoder's arguments. That its numbers are right, tests/families says: it is compared there with
+`transformers` in float64.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
 import pytest
-import torch
-import transformers
-from polysemy.families.bert import post_norm_layer
-from polysemy.model.spec import Activation, EmbeddingSpec, EncoderSpec, Norm, NormSpec
+from deterministic import SPECS, weights_of
 from polysemy.reference import encode_tokens
 
-HIDDEN, LAYERS, HEADS, FFN, VOCAB, POSITIONS = 24, 3, 4, 40, 50, 20
-ACTIVATIONS = {
-    "gelu": Activation.GELU_ERF,
-    "gelu_new": Activation.GELU_TANH,
-    "relu": Activation.RELU,
-    "silu": Activation.SILU,
-    "quick_gelu": Activation.QUICK_GELU,
-}
-PARTS = {
-    "attention.query": "attention.self.query",
-    "attention.key": "attention.self.key",
-    "attention.value": "attention.self.value",
-    "attention.output": "attention.output.dense",
-    "attn_out": "attention.output.LayerNorm",
-    "ffn.up": "intermediate.dense",
-    "ffn.down": "output.dense",
-    "ffn_out": "output.LayerNorm",
-}
+IDS, OFFSETS = np.arange(10), [0, 4, 10]
 
 
-def _bert(activation: str) -> Any:
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=VOCAB,
-        hidden_size=HIDDEN,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        intermediate_size=FFN,
-        max_position_embeddings=POSITIONS,
-        hidden_act=activation,
-        initializer_range=0.3,
-        attn_implementation="eager",
+@pytest.mark.parametrize("name", SPECS)
+def test_every_layer_of_every_sequence(name: str) -> None:
+    spec = SPECS[name]
+    states = encode_tokens(spec, weights_of(name), IDS, OFFSETS)
+    assert [x.shape for x in states.hidden_states] == [(10, spec.hidden)] * (len(spec.layers) + 1)
+    assert [[x.shape for x in layer] for layer in states.attentions] == [
+        [(layer.attention.heads, 4, 4), (layer.attention.heads, 6, 6)] for layer in spec.layers
+    ]
+
+
+def test_types_default_to_zero() -> None:
+    spec, weights = SPECS["even"], weights_of("even")
+    plain, zeros, ones = (
+        encode_tokens(spec, weights, IDS, OFFSETS, types).hidden_states[-1]
+        for types in (None, np.zeros(10, np.int32), np.ones(10, np.int32))
     )
-    model = transformers.BertModel(config).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return model
+    np.testing.assert_array_equal(plain, zeros)
+    assert np.abs(plain - ones).max() > 1e-3
 
 
-def _weights(model: Any) -> dict[str, Any]:
-    given = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    weights = {
-        "embeddings.token": given["embeddings.word_embeddings.weight"],
-        "embeddings.position": given["embeddings.position_embeddings.weight"],
-        "embeddings.type": given["embeddings.token_type_embeddings.weight"],
-    }
-    for kind in ("weight", "bias"):
-        weights[f"embeddings.norm.{kind}"] = given[f"embeddings.LayerNorm.{kind}"]
-        for layer in range(LAYERS):
-            for ours, theirs in PARTS.items():
-                weights[f"layers.{layer}.{ours}.{kind}"] = given[f"encoder.layer.{layer}.{theirs}.{kind}"]
-    return weights
-
-
-def _spec(activation: str) -> EncoderSpec:
-    norm = NormSpec(Norm.LAYER, 1e-12, bias=True)
-    layer = post_norm_layer(HEADS, HIDDEN // HEADS, FFN, ACTIVATIONS[activation], norm)
-    embedding = EmbeddingSpec(VOCAB, HIDDEN, token_types=2, positions=True, norm=norm)
-    return EncoderSpec(HIDDEN, POSITIONS, embedding, layer.times(LAYERS))
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_state_is_that_of_transformers(activation: str) -> None:
-    model, spec = _bert(activation), _spec(activation)
-    rng = np.random.default_rng(1)
-    lengths = [5, 1, POSITIONS]
-    offsets = np.cumsum([0, *lengths])
-    ids, types = rng.integers(0, VOCAB, offsets[-1]), rng.integers(0, 2, offsets[-1])
-    states = encode_tokens(spec, _weights(model), ids, offsets, types)
-    assert (len(states.hidden_states), len(states.attentions)) == (LAYERS + 1, LAYERS)
-    for i, (start, end) in enumerate(pairwise(offsets)):
-        with torch.no_grad():
-            theirs = model(
-                torch.from_numpy(ids[start:end])[None],
-                token_type_ids=torch.from_numpy(types[start:end])[None],
-                output_hidden_states=True,
-                output_attentions=True,
-            )
-        # Rounding grows by a factor per layer at most as large as the widest sum it passes through.
-        tolerance = 2.0**-53 * (HIDDEN + FFN) * (LAYERS + 1) * 4
-        for ours, other in zip(states.hidden_states, theirs.hidden_states, strict=True):
-            np.testing.assert_allclose(ours[start:end], other[0].numpy(), rtol=0, atol=tolerance)
-        for ours_of, other in zip(states.attentions, theirs.attentions, strict=True):
-            np.testing.assert_allclose(ours_of[i], other[0].numpy(), rtol=0, atol=tolerance)
-
-
-def test_types_default_to_zero_and_precision_is_chosen() -> None:
-    model, spec = _bert("gelu"), _spec("gelu")
-    weights = _weights(model)
-    ids, offsets = np.arange(10), [0, 4, 10]
-    plain = encode_tokens(spec, weights, ids, offsets)
-    zeros = encode_tokens(spec, weights, ids, offsets, np.zeros(10, dtype=np.int32))
-    np.testing.assert_array_equal(plain.hidden_states[-1], zeros.hidden_states[-1])
-    single = encode_tokens(spec, weights, ids, offsets, dtype=np.float32)
+def test_precision_is_chosen() -> None:
+    spec, weights = SPECS["even"], weights_of("even")
+    exact = encode_tokens(spec, weights, IDS, OFFSETS).hidden_states[-1]
+    single = encode_tokens(spec, weights, IDS, OFFSETS, dtype=np.float32)
+    assert exact.dtype == np.float64
     assert all(state.dtype == np.float32 for state in single.hidden_states)
-    error = np.abs(single.hidden_states[-1] - plain.hidden_states[-1]).max()
-    assert 0 < error < 2.0**-24 * (HIDDEN + FFN) * (LAYERS + 1) * 4
+    # Each layer adds sums of at most hidden + ffn terms, of a size that the norms keep near that of the states.
+    bound = 2.0**-24 * (spec.hidden + spec.layers[0].ffn.width) * (len(spec.layers) + 1) * np.abs(exact).max()
+    assert 0 < np.abs(single.hidden_states[-1] - exact).max() < bound
 
 
 def test_positions_may_start_later() -> None:
     """Rows of the position table that a family skips are never read."""
-    model, spec = _bert("gelu"), _spec("gelu")
-    weights = _weights(model)
-    shifted = {
-        **weights,
-        "embeddings.position": np.concatenate([np.full((2, HIDDEN), np.nan), weights["embeddings.position"]]),
-    }
-    ids, offsets = np.arange(10), [0, 4, 10]
-    expected = encode_tokens(spec, weights, ids, offsets)
-    later = replace(spec, embedding=replace(spec.embedding, position_offset=2))
-    moved = encode_tokens(later, shifted, ids, offsets)
-    np.testing.assert_array_equal(moved.hidden_states[-1], expected.hidden_states[-1])
+    spec, weights = SPECS["uneven"], weights_of("uneven")
+    assert spec.embedding.position_offset
+    expected = encode_tokens(spec, weights, IDS, OFFSETS).hidden_states[-1]
+    weights["embeddings.position"][: spec.embedding.position_offset] = np.nan
+    np.testing.assert_array_equal(encode_tokens(spec, weights, IDS, OFFSETS).hidden_states[-1], expected)

@@ -78,7 +78,7 @@ def test_pools_and_rows() -> None:
         np.testing.assert_array_equal(op(x, [3, 0, 6]), expected)
     np.testing.assert_array_equal(reference.cls_pool(x, [3, 0, 6]), [x[0], np.zeros(4), x[3]])
     np.testing.assert_array_equal(reference.embedding([[8, 0]], x), x[[[8, 0]]])
-    with pytest.raises(ValueError, match="embedding: ids: expected 0 to 8, got -1 to 0"):
+    with pytest.raises(ValueError, match="embedding: ids must be 0 to 8, got -1 to 0"):
         reference.embedding([0, -1], x)
 
 
@@ -153,7 +153,7 @@ def test_out_and_types() -> None:
     out = np.zeros(3)
     assert reference.relu([-1.0, 2.0, 3.0], out=out) is out
     np.testing.assert_array_equal(out, [0.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match="out: expected float64 of shape"):
+    with pytest.raises(ValueError, match="out must have shape"):
         reference.relu([1.0], out=out)
-    with pytest.raises(TypeError, match="expected an array of float16, float32 or float64, got int64"):
+    with pytest.raises(TypeError, match="must have dtype float16, float32 or float64, got int64"):
         reference.relu(np.arange(3, dtype=np.int64))

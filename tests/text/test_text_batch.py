@@ -119,9 +119,28 @@ def test_other_devices() -> None:
 
 
 def test_what_counts_as_padded() -> None:
-    assert is_padded((IDS, IDS))
-    for other in ([IDS, IDS], (IDS[0], IDS[0]), ([[1]], [[1]]), (IDS,), IDS, "ab", ("a", "b")):
+    for padded in ((IDS, IDS), (IDS.tolist(), IDS), (IDS.tolist(), IDS.tolist()), ([[1], [2]], ((1,), (0,)))):
+        assert is_padded(padded)
+    pairs = (("a", "b"), ("c", "d"))
+    for other in ([IDS, IDS], (IDS,), IDS, "ab", ("a", "b"), pairs, (IDS, IDS, IDS), ()):
         assert not is_padded(other)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        ([101, 7, 102, 0], [1, 1, 1, 0]),
+        ([101, 7, 102], [101, 8, 9, 102]),
+        (IDS[0], IDS[0]),
+        (IDS, IDS[0]),
+        (IDS[0].tolist(), IDS),
+        ([], []),
+    ],
+)
+def test_two_flat_sequences_are_ambiguous(inputs: tuple[object, object]) -> None:
+    """Two sequences of ids, or one with its mask?"""
+    with pytest.raises(ValueError, match=r"forward: inputs must be two 2-D arrays .* pass a list for two"):
+        is_padded(inputs)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 8, 100])
@@ -139,3 +158,10 @@ def test_split_by_tokens(most: int) -> None:
 def test_part() -> None:
     batch = from_id_sequences(ROWS, **LIMITS).part(2, 4)
     assert batch.ids.tolist() == [49, 0, 1, 2, 3, 4, 5] and batch.offsets.tolist() == [0, 1, 7]
+
+
+def test_types_go_with_their_tokens() -> None:
+    whole = from_id_sequences(ROWS, **LIMITS)
+    assert whole.types is None and whole.part(0, 2).types is None
+    typed = RaggedBatch(whole.ids, whole.offsets, np.arange(10, dtype=np.int32)).part(2, 4)
+    assert typed.types is not None and typed.types.tolist() == [*range(3, 10)]

@@ -32,3 +32,10 @@ def test_a_generator_is_not_drained_at_once() -> None:
 def test_not_a_text(item: object) -> None:
     with pytest.raises(TypeError, match=r"texts\[1\] must be a str, got"):
         list(text_chunks(["a", item]))
+
+
+def test_pairs() -> None:
+    pairs = [("question", "answer"), "alone"]
+    assert [*text_chunks(pairs, "Q: ")] == [[("Q: question", "answer"), "Q: alone"]]
+    long = [("x" * 10_000, "y" * 90_000)] * 30
+    assert max(map(len, text_chunks(long))) < 30, "characters of both count"

@@ -216,3 +216,39 @@ def test_a_tokenizer_that_fails() -> None:
         tokenizer.encode(["b"])
     with pytest.raises(TokenizerError, match="a text can't be tokenized"):
         TextTokenizer(Tokenizer(models.WordPiece({"a": 0}, unk_token="[UNK]")), 10)
+
+
+class Panic(BaseException):
+    """As the library's, which is no Exception."""
+
+
+class Panicking:
+    """A tokenizer whose batches need threads that can't be started, and that fails for one text in any case."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._tokenizer, name)
+
+    def encode_batch(self, *arguments: object, **options: object) -> None:
+        raise Panic("ThreadPoolBuildError")
+
+    encode_batch_fast = encode_batch
+
+    def encode(self, text: str, *arguments: object, **options: object) -> object:
+        if text == "river":
+            raise Panic("a bug")
+        return self._tokenizer.encode(text, *arguments, **options)
+
+
+@pytest.mark.parametrize("spans", [True, False])
+def test_panics(default: TextTokenizer, spans: bool) -> None:
+    """Without threads the texts are tokenized one by one; a panic is an ordinary exception."""
+    raw = Tokenizer.from_file(str(resolve(None).folder / "tokenizer.json"))
+    panicking = TextTokenizer(Panicking(raw), 256)  # type: ignore[arg-type]
+    texts = ["bank", ("money", "loan"), "water"]
+    got = [encoding.ids for encoding in panicking.encode(texts, spans=spans)]
+    assert got == [encoding.ids for encoding in default.encode(texts)]
+    with pytest.raises(TokenizerError, match="a text can't be tokenized: a bug"):
+        panicking.encode(["bank", "river"], spans=spans)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import PolysemyError, TruncationWarning
 from .parser import build_parser
+from .streams import discard_output, prepare_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,7 @@ _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
 
 def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
     """Run the command and return its exit status: 0, or 1 after an error, which was reported."""
-    _prepare_output()
+    prepare_streams()
     parser = build_parser(prog)
     arguments = parser.parse_args(argv)
     if arguments.run is None:
@@ -33,26 +32,18 @@ def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
     try:
         with _warnings_in_words(prog):
             status: int = arguments.run(arguments)
-            sys.stdout.flush()  # here, where a closed pipe can still be told from success
+            sys.stdout.flush()  # here, where a failure can still be reported
             return status
     except BrokenPipeError:
-        # The reader has all it wanted. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()  # the reader has all it wanted
         return _PIPE_CLOSED
     except KeyboardInterrupt:
         print(f"\n{prog}: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except (PolysemyError, OSError, ValueError, MemoryError) as error:
         print(f"{prog}: error: {_message(error)}", file=sys.stderr)
+        discard_output()
         return _FAILED
-
-
-def _prepare_output() -> None:
-    """Standard output that takes every text, and that is there even where it was closed, as for print()."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (it stays open as long as Python runs)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _message(error: BaseException) -> str:

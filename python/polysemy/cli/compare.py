@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from ..encoder import Encoder
+from ..encoding.encoder import Encoder
 from .bars import bar, supports_blocks, text_width
 from .drift import Drift, measure
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoder import Encoder
+from ..encoding.encoder import Encoder
+from ..encoding.words import uses_in
 from ..errors import PolysemyError
-from ..text.words import uses_of_word
 
 __all__ = ["Drift", "measure"]
 
@@ -51,18 +51,7 @@ def measure(encoder: Encoder, word: str, first: str, second: str) -> Drift:
         raise PolysemyError("compare: this model has no tokenizer")
     texts, every_layer = (first, second), range(len(encoder.spec.layers) + 1)
     output = encoder.forward(texts, layers=every_layer)
-    uses = [
-        uses_of_word(
-            text,
-            word,
-            output.spans(i),
-            output.word_ids(i),
-            ignore_case=tokenizer.uncased,
-            cut=bool(output.truncated[i]),
-            name="--word",
-        )
-        for i, text in enumerate(texts)
-    ]
+    uses = [uses_in(output, i, text, word, tokenizer, name="--word") for i, text in enumerate(texts)]
     groups = [found[0].tokens for found in uses]
 
     def tokens(i: int) -> list[str]:

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _facts(model: str | None) -> tuple[dict[str, object] | None, str | None]:
     """The facts about a model. That the default one is not installed is no error here, but told."""
-    from ..encoder import Encoder
+    from ..encoding.encoder import Encoder
 
     try:
         return card_facts(Encoder.from_pretrained(model)), None

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
-__all__ = ["Texts", "open_texts"]
+__all__ = ["open_texts"]
 
 # The byte order mark that some programs put in front of UTF-8.
 _MARK = b"\xef\xbb\xbf"
-
-
-class Texts(Sized, Protocol):
-    """A known number of texts that can be read once."""
-
-    def __iter__(self) -> Iterator[str]: ...
 
 
 class _FileTexts:
@@ -36,23 +30,27 @@ class _FileTexts:
             yield from _decoded(file, str(self._path))
 
 
-def open_texts(name: str) -> Texts:
-    """The texts of a file, or of standard input for "-".
+def open_texts(name: str) -> Iterable[str]:
+    """The texts of a file, or of standard input for "-", read as they are needed.
 
     A text ends at a line feed (a carriage return before it is dropped) or at the end of the input; other
-    characters that some programs take for line ends are part of the text. Lines of standard input and of pipes
-    are held in memory, those of a file are not. Raises ``OSError``, and on reading ``ValueError`` for what is
-    not UTF-8.
+    characters that some programs take for line ends are part of the text. The texts of a regular file are
+    counted and can be read again, those of standard input and of pipes can't. Raises ``OSError``, and on reading
+    ``ValueError`` for what is not UTF-8.
     """
     if name == "-":
         if sys.stdin is None:
             raise ValueError("standard input is closed")
-        return list(_decoded(sys.stdin.buffer, "standard input"))
+        return _decoded(sys.stdin.buffer, "standard input")
     path = Path(name)
     if stat.S_ISREG(path.stat().st_mode):
         return _FileTexts(path)
-    with path.open("rb") as file:  # a pipe can be read only once, so its lines can't be counted before
-        return list(_decoded(file, name))
+    return _closing(path.open("rb"), name)
+
+
+def _closing(file: BinaryIO, name: str) -> Iterator[str]:
+    with file:
+        yield from _decoded(file, name)
 
 
 def _decoded(file: BinaryIO, name: str) -> Iterator[str]:

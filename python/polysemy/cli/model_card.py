@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..encoder import Encoder
+from ..encoding.encoder import Encoder
+from ..errors import CheckpointError
+from ..io.files import read_bytes
 from ..model.pooling import describe
 from ..model.spec import LayerSpec
 
 __all__ = ["card_facts", "card_rows", "licence_of"]
+
+_README_BYTES = 4 << 20
 
 
 def card_facts(encoder: Encoder) -> dict[str, object]:
@@ -51,7 +55,7 @@ def card_rows(facts: dict[str, object]) -> list[tuple[str, str]]:
     """Label and value of each line to print."""
     rows = [("model", f"{facts['model']}"), ("folder", f"{facts['folder']}")]
     if facts["sha256"] is not None:
-        rows.append(("sha256", f"{facts['sha256']} (checked)"))
+        rows.append(("sha256", f"{facts['sha256']} (of model.safetensors alone, checked)"))
     rows += [
         ("licence", str(facts["licence"] or "not stated in the model's README")),
         ("family", f"{facts['family']}"),
@@ -87,8 +91,8 @@ def _pooling(facts: dict[str, object]) -> str:
 def licence_of(folder: Path) -> str | None:
     """The ``license`` field in the block of metadata that begins a model's README, or None."""
     try:
-        lines = (folder / "README.md").read_text("utf-8", "replace").splitlines()
-    except OSError:
+        lines = read_bytes(folder / "README.md", _README_BYTES).decode("utf-8", "replace").splitlines()
+    except CheckpointError:
         return None
     if not lines or lines[0].strip() != "---":
         return None

@@ -23,9 +23,15 @@ def check_writable(path: Path) -> None:
         raise IsADirectoryError(21, "is a folder; the output must be a file", str(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(2, "the output's folder does not exist", str(path))
-    place = target if _is_special(target) else target.parent
-    if not os.access(place, os.W_OK):
+    if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, "no permission to write there", str(path))
+    if _is_special(target):
+        return
+    try:
+        part = _new_part(target.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"no file can be put there: {error.strerror}", str(path)) from None
+    part.unlink()
 
 
 @contextlib.contextmanager
@@ -33,24 +39,39 @@ def replacing(path: Path) -> Iterator[Path]:
     """A new file to be written, which takes the place of ``path`` when the block ends without an exception.
 
     It lies in the same folder, so that taking the place is one step. Otherwise it is removed. What is no
-    regular file (a device, a named pipe) can't be replaced and gets the content instead.
+    regular file (a device, a named pipe) can't be replaced and gets the content instead; so does a file that may
+    be written but not replaced, such as one mounted into a container.
     """
     target = _target(path)
     special = _is_special(target)
-    folder = Path(tempfile.gettempdir()) if special else target.parent
-    part = folder / f".{target.name}.{secrets.token_hex(4)}.part"
+    part = _new_part(Path(tempfile.gettempdir()) if special else target.parent)
     try:
-        part.open("xb").close()  # made by open(), so that the umask gives its permissions
         if target.exists() and not special:
             shutil.copymode(target, part)
         yield part
         if special:
-            with part.open("rb") as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
-        else:
+            _copy(part, target)
+            return
+        try:
             part.replace(target)
+        except OSError:
+            if not target.is_file():
+                raise
+            _copy(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _new_part(folder: Path) -> Path:
+    """An empty file with the permissions that the umask gives, under a name that fits every file system."""
+    part = folder / f".polysemy.{secrets.token_hex(8)}.part"
+    part.open("xb").close()
+    return part
+
+
+def _copy(part: Path, target: Path) -> None:
+    with part.open("rb") as source, target.open("wb") as sink:
+        shutil.copyfileobj(source, sink)
 
 
 def _target(path: Path) -> Path:
@@ -67,7 +88,7 @@ def _is_special(path: Path) -> bool:
 
 @contextlib.contextmanager
 def ends_cleanly() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C does, so that unfinished files are removed."""
+    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that unfinished files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import CheckpointError, UnsupportedModelError
-from .jsonfile import read_json_object
+from ..shown import shown
+from .files import is_there
+from .jsonfile import INDEX_BYTES, read_json_object
 from .safetensors import SafetensorsFile
+from .tensor import StoredTensor
 
 __all__ = ["INDEX_FILE", "WEIGHTS_FILE", "Checkpoint"]
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
+_MOST_SHARDS = 256  # each is an open file while a model loads
 _LONGEST_NAME = 200  # characters; file systems end at 255 bytes
 # Pickles: reading one can run any code, so they are never opened.
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
 class Checkpoint:
-    """Names and shapes of all stored tensors, and access to each as float32.
+    """Names and shapes of all stored tensors, and access to each.
 
-    Raises ``CheckpointError`` when the folder has no weights or when they are damaged, and
-    ``UnsupportedModelError`` when they exist only in a format that can run code.
+    ``mapped`` maps the files, see `SafetensorsFile`. Raises ``CheckpointError`` when the folder has no weights
+    or when they are damaged, and ``UnsupportedModelError`` when they exist only in a format that can run code.
     """
 
     __slots__ = ("_files", "folder")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, mapped: bool = False) -> None:
         self.folder = folder
         self._files: Mapping[str, SafetensorsFile]
-        if (folder / WEIGHTS_FILE).is_file():
-            file = SafetensorsFile(folder / WEIGHTS_FILE)
+        if is_there(folder / WEIGHTS_FILE):
+            file = SafetensorsFile(folder / WEIGHTS_FILE, mapped=mapped)
             self._files = dict.fromkeys(file.tensors, file)
-        elif (folder / INDEX_FILE).is_file():
-            self._files = _open_shards(folder)
+        elif is_there(folder / INDEX_FILE):
+            self._files = _open_shards(folder, mapped)
         else:
             raise _no_weights(folder)
 
@@ -46,18 +47,49 @@ class Checkpoint:
         """Stored name -> shape."""
         return {name: file.tensors[name].shape for name, file in self._files.items()}
 
-    def read(self, name: str) -> NDArray[np.float32]:
+    def load(self, names: Collection[str], sha256: str | None = None) -> None:
+        """Bring these tensors into memory and close the files.
+
+        With ``sha256`` the bytes that were read must be those of one file with this hash; without it every
+        value must be finite. Raises ``CheckpointError`` when they are not.
+        """
+        files = {file.path: file for file in self._files.values()}
+        for file in files.values():
+            wanted = [name for name in names if self._files[name] is file]
+            file.load(file.tensors if sha256 else wanted)
+            if sha256:
+                _check_hash(file, sha256)
+            else:
+                _check_finite(file, wanted)
+            file.close()
+
+    def forget(self, name: str) -> None:
+        """Give up the memory of a tensor that was copied: what `read` gave of it must not be used again."""
+        self._files[name].forget(name)
+
+    def read(self, name: str) -> StoredTensor:
         """The tensor stored under this name, see `SafetensorsFile.read`."""
         return self._files[name].read(name)
 
-    def is_mapped(self, name: str) -> bool:
-        """Whether `read` gives a view of the mapped file."""
-        return self._files[name].is_mapped(name)
+
+def _check_hash(file: SafetensorsFile, sha256: str) -> None:
+    found = file.sha256()
+    if found != sha256:
+        raise CheckpointError(
+            f"{file.path} is not the published file: its sha256 must be {sha256}, got {found}"
+        )
 
 
-def _open_shards(folder: Path) -> dict[str, SafetensorsFile]:
+def _check_finite(file: SafetensorsFile, names: Collection[str]) -> None:
+    for name in names:
+        if not file.read(name).is_finite():
+            raise CheckpointError(f"{file.path}: tensor {shown(name)} has a NaN or an infinite value")
+        file.rest()
+
+
+def _open_shards(folder: Path, mapped: bool) -> dict[str, SafetensorsFile]:
     index = folder / INDEX_FILE
-    weight_map = read_json_object(index).get("weight_map")
+    weight_map = read_json_object(index, INDEX_BYTES).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index} must have a non-empty object 'weight_map'")
     shards: dict[str, SafetensorsFile] = {}
@@ -65,19 +97,21 @@ def _open_shards(folder: Path) -> dict[str, SafetensorsFile]:
     for name, shard in weight_map.items():
         if not isinstance(shard, str) or not _is_plain_name(shard):
             raise CheckpointError(
-                f"{index}: the shard of {name!r} must be the plain name of a .safetensors file in the same "
-                f"folder, got {shard!r}"
+                f"{index}: the shard of {shown(name)} must be the plain name of a .safetensors file in the same "
+                f"folder, got {shown(shard)}"
             )
         if shard not in shards:
-            shards[shard] = SafetensorsFile(folder / shard)
+            if len(shards) == _MOST_SHARDS:
+                raise CheckpointError(f"{index} names more than {_MOST_SHARDS} files")
+            shards[shard] = SafetensorsFile(folder / shard, mapped=mapped)
         if name not in shards[shard].tensors:
-            raise CheckpointError(f"{index}: tensor {name!r} is not in {shard}")
+            raise CheckpointError(f"{index}: tensor {shown(name)} is not in {shard}")
         files[name] = shards[shard]
     for shard, opened in shards.items():
         unlisted = [name for name in opened.tensors if weight_map.get(name) != shard]
         if unlisted:
             raise CheckpointError(
-                f"{index}: {shard} holds tensors that the index does not list: {unlisted[:5]}"
+                f"{index}: {shard} holds tensors that the index does not list: {shown(unlisted[:5])}"
             )
     return files
 
@@ -90,7 +124,7 @@ def _is_plain_name(shard: str) -> bool:
 
 def _no_weights(folder: Path) -> CheckpointError | UnsupportedModelError:
     for name in _PICKLES:
-        if (folder / name).is_file():
+        if is_there(folder / name):
             return UnsupportedModelError(
                 f"{folder} has its weights only as {name}, a pickle, which can run code when it is read. "
                 f"Convert it once to {WEIGHTS_FILE}, for example by loading it in transformers and calling "

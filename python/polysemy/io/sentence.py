@@ -1,7 +1,8 @@
 """Folders in the layout of sentence-transformers, in the form before and since its version 5.4.
 
 ``modules.json`` lists the modules of a model: a Transformer, a Pooling, and possibly Dense and Normalize.
-Their types are matched on the last part of the dotted name, the only part that both forms share. A folder
+Their types are matched on the first and the last part of the dotted name, which both forms share: a module of
+another package is other code, whatever it is called. A folder
 without ``modules.json`` is a plain transformer: how its tokens are to be pooled is unknown, and not guessed.
 """
 
@@ -12,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
-from ..model.pooling import DenseLayer, SentenceHead, pooling_modes
+from ..model.pooling import Dense, Normalize, SentenceHead, pooling_modes
 from ..model.spec import Activation, Pooling
+from ..shown import shown
 from .checkpoint import Checkpoint
+from .files import is_there
 from .jsonfile import read_json, read_json_object
 
 __all__ = ["SentenceFolder", "read_sentence_folder"]
@@ -38,6 +41,10 @@ _DENSE_ACTIVATIONS = {
 _SETTINGS_FILE = re.compile(r"sentence_[a-z-]+_config\.json")
 # What the processing settings of the new form may hold without changing how text becomes tokens here.
 _NEUTRAL_PROCESSING = {"padding", "truncation", "return_tensors", "max_length"}
+_PACKAGE = "sentence_transformers."
+# Real models have up to six modules, and pool in up to three ways.
+_MOST_MODULES = 32
+_MOST_MODES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,13 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
     Raises ``CheckpointError`` for malformed files and ``UnsupportedModelError`` for modules that are not
     computed here.
     """
-    if not (folder / "modules.json").is_file():
+    if not is_there(folder / "modules.json"):
         return SentenceFolder(transformer=folder)
     modules = _modules(folder)
     kinds = [kind for kind, _ in modules]
     if kinds[0] != "Transformer" or kinds.count("Transformer") > 1:
         raise UnsupportedModelError(
-            f"{folder / 'modules.json'}: the first module, and no other, must be a Transformer, got {kinds}"
+            f"{folder / 'modules.json'}: the first module, and no other, must be a Transformer, got {shown(kinds)}"
         )
     transformer = modules[0][1]
     max_seq_length, lowercase = _transformer_settings(transformer)
@@ -87,6 +94,8 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
     entries = read_json(source)
     if not isinstance(entries, list) or not entries:
         raise CheckpointError(f"{source} must hold a non-empty list of modules")
+    if len(entries) > _MOST_MODULES:
+        raise CheckpointError(f"{source} must hold at most {_MOST_MODULES} modules, got {len(entries):,}")
     modules: list[tuple[str, Path]] = []
     for entry in entries:
         match entry:
@@ -94,10 +103,15 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
                 pass
             case _:
                 raise CheckpointError(
-                    f"{source}: a module must have the strings 'type' and 'path', got {entry!r}"
+                    f"{source}: a module must have the strings 'type' and 'path', got {shown(entry)}"
                 )
-        if path and not re.fullmatch(r"\w[\w.-]{0,99}", path):
-            raise CheckpointError(f"{source}: a module's path must be a folder beside it, got {path!r}")
+        if path and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", path):
+            raise CheckpointError(f"{source}: a module's path must be a folder beside it, got {shown(path)}")
+        if not kind.startswith(_PACKAGE):
+            raise UnsupportedModelError(
+                f"{source}: a module must be one of sentence_transformers, got {shown(kind)}, which is code of "
+                "another package"
+            )
         modules.append((kind.rpartition(".")[2], folder / path))
     return modules
 
@@ -107,55 +121,71 @@ def _head(modules: list[tuple[str, Path]], source: Path) -> SentenceHead | None:
         return None  # a Transformer alone, as multi-vector models have it
     if modules[0][0] != "Pooling":
         raise UnsupportedModelError(
-            f"{source}: after the Transformer a Pooling must come, got {modules[0][0]}"
+            f"{source}: after the Transformer a Pooling must come, got {shown(modules[0][0])}"
         )
     modes, include_prompt = _pooling(modules[0][1] / "config.json")
-    steps: list[DenseLayer | None] = []
+    steps: list[Dense | Normalize] = []
     for kind, path in modules[1:]:
         if kind == "Dense":
             steps.append(_dense(path))
         elif kind == "Normalize":
             _check_feature_names(path / "config.json", required=False)
-            steps.append(None)
+            steps.append(Normalize())
         elif kind != "Dropout":  # which does nothing outside of training
-            raise UnsupportedModelError(f"{source}: a module of type {kind} is not supported")
-    normalize = bool(steps) and steps[-1] is None
-    return SentenceHead(modes, tuple(steps[:-1] if normalize else steps), normalize, include_prompt)
+            raise UnsupportedModelError(f"{source}: a module of type {shown(kind)} is not supported")
+    return SentenceHead(modes, tuple(steps), include_prompt)
 
 
 def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:
     config = read_json_object(source)
     include_prompt = config.get("include_prompt", True)
     if not isinstance(include_prompt, bool):
-        raise CheckpointError(f"{source}: include_prompt must be true or false, got {include_prompt!r}")
+        raise CheckpointError(f"{source}: include_prompt must be true or false, got {shown(include_prompt)}")
+    old = _old_modes(config, source)
     if "pooling_mode" in config:
-        try:
-            return pooling_modes(config["pooling_mode"]), include_prompt
-        except ValueError as error:
-            raise UnsupportedModelError(f"{source}: {error}") from None
+        modes = _new_modes(config["pooling_mode"], source)
+        if old and set(old) != set(modes):
+            raise CheckpointError(
+                f"{source}: pooling_mode and the flags pooling_mode_... contradict each other"
+            )
+        return modes, include_prompt
+    if not old:
+        raise CheckpointError(f"{source} names no pooling mode, and a wrong one would go unnoticed")
+    return old, include_prompt
+
+
+def _new_modes(value: object, source: Path) -> tuple[Pooling, ...]:
+    if isinstance(value, list) and len(value) > _MOST_MODES:
+        raise CheckpointError(
+            f"{source}: pooling_mode must have at most {_MOST_MODES} modes, got {len(value):,}"
+        )
+    try:
+        return pooling_modes(value)
+    except ValueError as error:
+        raise UnsupportedModelError(f"{source}: {error}") from None
+
+
+def _old_modes(config: dict[str, object], source: Path) -> tuple[Pooling, ...]:
     for name, on in config.items():
         if name.startswith("pooling_mode_") and not isinstance(on, bool):
-            raise CheckpointError(f"{source}: {name} must be true or false, got {on!r}")
+            raise CheckpointError(f"{source}: {shown(name)} must be true or false, got {shown(on)}")
         if name.startswith("pooling_mode_") and on and name not in _OLD_FLAGS:
-            raise UnsupportedModelError(f"{source}: {name} is not supported")
-    modes = tuple(mode for name, mode in _OLD_FLAGS.items() if config.get(name))
-    if not modes:
-        raise CheckpointError(f"{source} names no pooling mode, and a wrong one would go unnoticed")
-    return modes, include_prompt
+            raise UnsupportedModelError(f"{source}: {shown(name)} is not supported")
+    return tuple(mode for name, mode in _OLD_FLAGS.items() if config.get(name))
 
 
 def _check_feature_names(source: Path, *, required: bool) -> dict[str, object]:
     """A module's configuration, when it works on the sentence embedding and on nothing else."""
-    if not required and not source.is_file():
+    if not required and not is_there(source):
         return {}
     config = read_json_object(source)
     for name in ("module_input_name", "module_output_name"):
         if config.get(name) not in (None, "sentence_embedding"):
-            raise UnsupportedModelError(f"{source}: {name}={config[name]!r} is not supported")
+            raise UnsupportedModelError(f"{source}: {name}={shown(config[name])} is not supported")
     return config
 
 
-def _dense(folder: Path) -> DenseLayer:
+def _dense(folder: Path) -> Dense:
     source = folder / "config.json"
     config = _check_feature_names(source, required=True)
     if config.get("use_residual"):
@@ -164,16 +194,23 @@ def _dense(folder: Path) -> DenseLayer:
     activation = _DENSE_ACTIVATIONS.get(name.rpartition(".")[2]) if isinstance(name, str) else None
     if activation is None or not str(name).startswith("torch.nn."):
         allowed = ", ".join(f"torch.nn...{known}" for known in _DENSE_ACTIVATIONS)
-        raise UnsupportedModelError(f"{source}: activation_function must be one of {allowed}, got {name!r}")
+        raise UnsupportedModelError(
+            f"{source}: activation_function must be one of {allowed}, got {shown(name)}"
+        )
     weights = Checkpoint(folder)
     shapes = weights.shapes
     size = (config.get("out_features"), config.get("in_features"))
-    bias = bool(config.get("bias", True))
+    bias = config.get("bias", True)
+    if not isinstance(bias, bool):
+        raise CheckpointError(f"{source}: bias must be true or false, got {shown(bias)}")
     expected = {"linear.weight": size} | ({"linear.bias": size[:1]} if bias else {})
     if shapes != expected:
-        raise CheckpointError(f"{folder}: the tensors must be {expected}, got {shapes}")
-    return DenseLayer(
-        weights.read("linear.weight"), weights.read("linear.bias") if bias else None, activation
+        raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(shapes)}")
+    weights.load(expected)
+    return Dense(
+        weights.read("linear.weight").float32(),
+        weights.read("linear.bias").float32() if bias else None,
+        activation,
     )
 
 
@@ -187,14 +224,19 @@ def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
     source = files[0]
     config = read_json_object(source)
     _refuse_other_tasks(config, source)
-    length = config.get("max_seq_length")
-    if length is None:
-        length = _processing_length(config, source)
+    length, other = config.get("max_seq_length"), _processing_length(config, source)
+    if length is not None and other is not None and length != other:
+        raise CheckpointError(
+            f"{source}: max_seq_length={shown(length)} contradicts processing_kwargs.text.max_length={shown(other)}"
+        )
+    length = other if length is None else length
     if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
-        raise CheckpointError(f"{source}: max_seq_length must be a positive integer or null, got {length!r}")
+        raise CheckpointError(
+            f"{source}: max_seq_length must be a positive integer or null, got {shown(length)}"
+        )
     lowercase = config.get("do_lower_case", False)
     if not isinstance(lowercase, bool):
-        raise CheckpointError(f"{source}: do_lower_case must be true or false, got {lowercase!r}")
+        raise CheckpointError(f"{source}: do_lower_case must be true or false, got {shown(lowercase)}")
     return length, lowercase
 
 
@@ -203,33 +245,37 @@ def _refuse_other_tasks(config: dict[str, object], source: Path) -> None:
     for name, value in wanted.items():
         if config.get(name) not in (None, value):
             raise UnsupportedModelError(
-                f"{source}: {name}={config[name]!r} is not supported, expected {value!r}"
+                f"{source}: {name}={shown(config[name])} is not supported, expected {value!r}"
             )
 
 
 def _processing_length(config: dict[str, object], source: Path) -> object:
     processing = config.get("processing_kwargs") or {}
     text = processing.get("text") or {} if isinstance(processing, dict) else None
-    if not isinstance(text, dict):
-        raise CheckpointError(f"{source}: processing_kwargs must be an object of objects, got {processing!r}")
-    unknown = set(text) - _NEUTRAL_PROCESSING
+    if not isinstance(processing, dict) or not isinstance(text, dict):
+        raise CheckpointError(
+            f"{source}: processing_kwargs must be an object of objects, got {shown(processing)}"
+        )
+    unknown = set(text) - _NEUTRAL_PROCESSING | {name for name, value in processing.items() if value} - {
+        "text"
+    }
     if unknown:
-        raise UnsupportedModelError(f"{source}: processing_kwargs.text has unsupported {sorted(unknown)}")
+        raise UnsupportedModelError(f"{source}: processing_kwargs has unsupported {shown(sorted(unknown))}")
     length: object = text.get("max_length")
     return length
 
 
 def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None]:
-    if not source.is_file():
+    if not is_there(source):
         return {}, None, None
     config = read_json_object(source)
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
-        raise CheckpointError(f"{source}: prompts must be an object of strings, got {prompts!r}")
+        raise CheckpointError(f"{source}: prompts must be an object of strings, got {shown(prompts)}")
     default = config.get("default_prompt_name")
     if default is not None and (not isinstance(default, str) or default not in prompts):
         raise CheckpointError(
-            f"{source}: default_prompt_name={default!r} is not in prompts {sorted(prompts)}"
+            f"{source}: default_prompt_name={shown(default)} is not in prompts {shown(sorted(prompts))}"
         )
     similarity = config.get("similarity_fn_name")
     return prompts, default, similarity if isinstance(similarity, str) else None

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
 from .params import check_shapes
-from .pooling import SentenceHead
-from .spec import POOLING_CODES, EncoderSpec, native
+from .pooling import Plan
+from .spec import EncoderSpec, native
 
-__all__ = ["MappedWeights", "Network", "Results"]
+__all__ = ["Network", "Results", "SpentWeights"]
 
 Floats = NDArray[np.float32]
 
+# Used where they are, all else is copied.
+_TABLES = ("embeddings.token", "embeddings.position", "embeddings.type")
 
-class MappedWeights(dict[str, Floats]):
-    """Weights by canonical name, of which those in ``mapped`` are views of a file mapped for reading.
 
-    Their pages leave the memory of the process as soon as they were packed, so that a model is not held twice
-    while it is loaded.
+class SpentWeights(dict[str, NDArray[Any]]):
+    """Weights by canonical name that are used once, by the network that is made of them.
+
+    Those in ``alone`` share their memory with no other. Their pages leave the process as soon as they were
+    packed, so that a model is not held twice while it is loaded; what was packed is no longer in this mapping
+    afterwards.
     """
 
-    def __init__(self, weights: Mapping[str, Floats], mapped: Collection[str]) -> None:
+    def __init__(self, weights: Mapping[str, NDArray[Any]], alone: Collection[str]) -> None:
         super().__init__(weights)
-        self.mapped = tuple(mapped)
+        self.alone = tuple(alone)
+
+    def spend(self) -> None:
+        """Forget what was copied. Embedding tables stay."""
+        for name in [name for name in self if not name.startswith(_TABLES)]:
+            del self[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +48,22 @@ class Results:
     """By layer, (tokens, hidden)."""
     attentions: dict[int, Floats]
     """By layer, for each sequence (heads, length, length), one after the other, flat."""
-    pooled: Floats
-    """(n, hidden * modes), without what comes after pooling in a head; (n, 0) without a head."""
+    pooled: Floats | None
+    """Sentence vectors, (n, dim); None without a plan for them."""
 
 
 class Network:
     """The weights of an encoder, packed for this CPU.
 
-    ``weights`` are float32 arrays by canonical name (see `polysemy.model.params`). The embedding tables among
-    them are used where they are, the others are copied. Raises ``CheckpointError`` for missing, surplus or
-    misshaped ones, ``TypeError`` for another dtype and ``ValueError`` for another layout.
+    ``weights`` are arrays by canonical name (see `polysemy.model.params`): float32, float16, or the bits of
+    bfloat16 as uint16. The embedding tables among them are used where they are, the others are packed. Raises
+    ``CheckpointError`` for missing, surplus or misshaped ones, ``TypeError`` for another dtype and ``ValueError``
+    for another layout.
     """
 
     __slots__ = ("_encoder", "_token_table", "spec")
 
-    def __init__(self, spec: EncoderSpec, weights: Mapping[str, Floats]) -> None:
+    def __init__(self, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]]) -> None:
         if not isinstance(spec, EncoderSpec):
             raise TypeError(f"Encoder: spec must be an EncoderSpec, got {type(spec).__name__}")
         if not isinstance(weights, Mapping):
@@ -60,46 +71,49 @@ class Network:
         check_shapes(spec, {name: array.shape for name, array in weights.items()})
         self.spec = spec
         self._token_table = weights["embeddings.token"]
-        mapped = weights.mapped if isinstance(weights, MappedWeights) else ()
-        self._encoder = _core.Encoder(native(spec), dict(weights), mapped)
+        spent = weights if isinstance(weights, SpentWeights) else None
+        self._encoder = _core.Encoder(native(spec), dict(weights), spent.alone if spent else ())
+        if spent:
+            spent.spend()
 
     def token_row(self, token: int) -> Floats:
-        """A copy of a row of the token table, (hidden,)."""
-        row: Floats = np.array(self._token_table[token])
-        return row
+        """A copy of a row of the token table, (width,)."""
+        row = self._token_table[token]
+        if row.dtype == np.uint16:  # the upper halves of float32
+            row = np.left_shift(row, 16, dtype=np.uint32).view(np.float32)
+        return np.array(row, dtype=np.float32)
 
     def run(
         self,
         ids: NDArray[np.int32],
         offsets: NDArray[np.int64],
-        head: SentenceHead | None,
+        types: NDArray[np.int32] | None = None,
         *,
+        plan: Plan | None = None,
         layers: Collection[int] = (),
         attentions: Collection[int] = (),
-        normalize: bool = False,
         num_threads: int = 0,
     ) -> Results:
         """One forward pass over the sequences ``ids[offsets[i] : offsets[i + 1]]``, whose ids were checked.
 
-        ``layers`` and ``attentions`` are absolute numbers. Only what is asked for is computed; the vectors of
-        a ``head`` need all layers; with ``normalize`` they have length 1, for a head that pools with one mode.
+        ``types`` are the token types, None stands for zeros. ``layers`` and ``attentions`` are absolute numbers.
+        Only what is asked for is computed; sentence vectors, which ``plan`` describes, need all layers.
         """
         last = len(self.spec.layers)
-        fused = None if head is None else head.fused()
-        unfused = head is not None and fused is None
+        unfused = plan is not None and plan.fused is None
         result = self._encoder.forward(
             ids,
             offsets,
-            None,
+            types,
             layers=sorted({*layers, last} if unfused else layers),
             attentions=sorted(attentions),
-            pooling=None if fused is None else POOLING_CODES[fused],
-            normalize=normalize,
+            pooling=None if plan is None else plan.fused,
+            normalize=plan is not None and plan.normalize,
             num_threads=num_threads,
         )
         pooled = result["pooled"]
-        if head is None:
-            pooled = np.empty((len(offsets) - 1, 0), dtype=np.float32)
-        elif pooled is None:
-            pooled = head.pool(result["hidden"][last], offsets, num_threads)
+        if plan is not None:
+            if pooled is None:
+                pooled = plan.pool(result["hidden"][last], offsets, num_threads)
+            pooled = plan.finish(pooled, num_threads)
         return Results(result["hidden"], result["attentions"], pooled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,12 @@ from .spec import Activation, Pooling
 if TYPE_CHECKING:
     from .._core import PackedWeight
 
-__all__ = ["POOLING_NAMES", "DenseLayer", "SentenceHead", "pooling_modes"]
+__all__ = ["POOLING_NAMES", "Dense", "Normalize", "Plan", "SentenceHead", "Step", "pooling_modes"]
 
 Floats = NDArray[np.float32]
 
 # The names of sentence-transformers, with both spellings of each.
-POOLING_NAMES = {
-    "mean": Pooling.MEAN,
-    "cls": Pooling.CLS,
-    "max": Pooling.MAX,
-    "mean_sqrt_len_tokens": Pooling.MEAN_SQRT_LEN,
-    "mean_sqrt_len": Pooling.MEAN_SQRT_LEN,
-    "weightedmean": Pooling.WEIGHTED_MEAN,
-    "lasttoken": Pooling.LAST_TOKEN,
-}
+POOLING_NAMES = {mode.value: mode for mode in Pooling} | {"mean_sqrt_len_tokens": Pooling.MEAN_SQRT_LEN}
 
 
 def pooling_modes(value: object) -> tuple[Pooling, ...]:
@@ -36,9 +28,7 @@ def pooling_modes(value: object) -> tuple[Pooling, ...]:
     items = list(value) if isinstance(value, (list, tuple)) else [value]
     modes: list[Pooling] = []
     for item in items:
-        mode = (
-            item if isinstance(item, Pooling) else POOLING_NAMES.get(item) if isinstance(item, str) else None
-        )
+        mode = POOLING_NAMES.get(item) if isinstance(item, str) else None
         if mode is None:
             raise ValueError(f"pooling must be one of {', '.join(POOLING_NAMES)}, got {item!r}")
         modes.append(mode)
@@ -47,7 +37,7 @@ def pooling_modes(value: object) -> tuple[Pooling, ...]:
     return tuple(modes)
 
 
-class DenseLayer:
+class Dense:
     """``activation(x @ weight.T + bias)`` on sentence vectors. ``weight`` is (out, in)."""
 
     __slots__ = ("_bias", "_packed", "activation", "shape")
@@ -65,60 +55,49 @@ class DenseLayer:
         from .._core import linear
 
         out = np.empty((x.shape[0], self.shape[0]), dtype=np.float32)
-        linear(x, self._packed, self._bias, None, int(self.activation), out, num_threads=num_threads)
+        linear(x, self._packed, self._bias, None, self.activation, out, num_threads=num_threads)
         return out
 
 
-def normalized(x: Floats, num_threads: int = 0) -> Floats:
+@dataclass(frozen=True, slots=True)
+class Normalize:
     """Rows scaled to length 1 (L2); a row of zeros stays zeros."""
-    from .._core import l2_normalize
 
-    x = np.ascontiguousarray(x)
-    out = np.empty_like(x)
-    l2_normalize(x, out, num_threads=num_threads)
-    return out
+    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
+        """(n, width) -> (n, width)."""
+        from .._core import l2_normalize
+
+        x = np.ascontiguousarray(x)
+        out = np.empty_like(x)
+        l2_normalize(x, out, num_threads=num_threads)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
-class SentenceHead:
-    """What turns the last hidden states into one vector per text.
+class Truncate:
+    """The first ``width`` features."""
 
-    The order is: pool with each mode and concatenate, then ``steps`` (a dense layer, or None for a
-    normalisation in between), then normalise if ``normalize``.
-    """
+    width: int
+
+    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
+        """(n, more) -> (n, width)."""
+        return np.ascontiguousarray(x[:, : self.width])
+
+
+Step: TypeAlias = Dense | Normalize | Truncate
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A sentence vector's way from the last hidden states, and who goes which part of it."""
 
     modes: tuple[Pooling, ...]
-    steps: tuple[DenseLayer | None, ...] = ()
-    normalize: bool = False
-    include_prompt: bool = True
-    """False: the tokens of a prompt take part in attention but not in pooling."""
-
-    def check(self, hidden: int) -> None:
-        """Raise ``CheckpointError`` unless each dense layer takes what comes before it, from this hidden size on."""
-        width = hidden * len(self.modes)
-        for i, layer in enumerate(self.steps):
-            if layer is None:
-                continue
-            if layer.shape[1] != width:
-                raise CheckpointError(
-                    f"sentence head: dense layer {i} must take the {width} features that come before it, "
-                    f"its weight has shape {layer.shape}"
-                )
-            width = layer.shape[0]
-
-    def dim(self, hidden: int) -> int:
-        """Length of a sentence embedding of a model with this hidden size."""
-        widths = [layer.shape[0] for layer in self.steps if layer is not None]
-        return widths[-1] if widths else hidden * len(self.modes)
-
-    def fused(self) -> Pooling | None:
-        """The single mode that the core's forward pass can apply itself, or None when there are several."""
-        return self.modes[0] if len(self.modes) == 1 else None
-
-    def in_one_pass(self, normalize: bool | None = None, truncate_dim: int | None = None) -> bool:
-        """Whether the core's forward pass can give what `finish` would: a single mode, then only a normalisation."""
-        scaled = self.normalize if normalize is None else normalize
-        return scaled and len(self.modes) == 1 and not self.steps and truncate_dim is None
+    fused: Pooling | None
+    """The mode that the core's forward pass applies itself, or None where there are several."""
+    normalize: bool
+    """Whether the core normalises, too. There are no ``steps`` then."""
+    steps: tuple[Step, ...]
+    """What is left to do after pooling."""
 
     def pool(self, hidden: Floats, offsets: NDArray[np.int64], num_threads: int = 0) -> Floats:
         """(tokens, hidden) -> (n, hidden * modes): every mode, side by side."""
@@ -127,29 +106,69 @@ class SentenceHead:
         parts: list[Floats] = []
         for mode in self.modes:
             part = np.empty((len(offsets) - 1, hidden.shape[1]), dtype=np.float32)
-            pool(hidden, offsets, int(mode), part, num_threads=num_threads)
+            pool(hidden, offsets, mode, part, num_threads=num_threads)
             parts.append(part)
         return np.concatenate(parts, axis=1)
 
-    def finish(
-        self,
-        pooled: Floats,
-        *,
-        normalize: bool | None = None,
-        truncate_dim: int | None = None,
-        num_threads: int = 0,
-    ) -> Floats:
-        """Everything after pooling. ``normalize`` None means as the model says.
-
-        A vector that is cut to ``truncate_dim`` is normalised after the cut, so that it has length 1.
-        """
-        for layer in self.steps:
-            pooled = normalized(pooled, num_threads) if layer is None else layer(pooled, num_threads)
-        if truncate_dim is not None:
-            pooled = np.ascontiguousarray(pooled[:, :truncate_dim])
-        if self.normalize if normalize is None else normalize:
-            pooled = normalized(pooled, num_threads)
+    def finish(self, pooled: Floats, num_threads: int = 0) -> Floats:
+        """The steps after pooling, (n, hidden * modes) -> (n, dim)."""
+        for step in self.steps:
+            pooled = step(pooled, num_threads)
         return pooled
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceHead:
+    """What turns the last hidden states into one vector per text.
+
+    Each mode pools the tokens, the results are concatenated, and the ``steps`` follow in their order.
+    """
+
+    modes: tuple[Pooling, ...]
+    steps: tuple[Dense | Normalize, ...] = ()
+    include_prompt: bool = True
+    """False: the tokens of a prompt take part in attention but not in pooling."""
+
+    @property
+    def normalize(self) -> bool:
+        """Whether the last step is a normalisation."""
+        return bool(self.steps) and isinstance(self.steps[-1], Normalize)
+
+    def check(self, hidden: int) -> None:
+        """Raise ``CheckpointError`` unless each dense layer takes what comes before it, from this hidden size on."""
+        width = hidden * len(self.modes)
+        for i, step in enumerate(self.steps):
+            if not isinstance(step, Dense):
+                continue
+            if step.shape[1] != width:
+                raise CheckpointError(
+                    f"sentence head: dense layer {i} must take the {width} features that come before it, "
+                    f"its weight has shape {step.shape}"
+                )
+            width = step.shape[0]
+
+    def dim(self, hidden: int) -> int:
+        """Length of a sentence embedding of a model with this hidden size."""
+        widths = [step.shape[0] for step in self.steps if isinstance(step, Dense)]
+        return widths[-1] if widths else hidden * len(self.modes)
+
+    def plan(self, *, normalize: bool | None = None, truncate_dim: int | None = None) -> Plan:
+        """What the core computes in its forward pass, and what is left: the only place that decides it.
+
+        ``normalize`` None means as the model says. A vector that is cut to ``truncate_dim`` is normalised after
+        the cut, so that it has length 1. The core fuses a single mode, and after it a normalisation if nothing
+        else follows.
+        """
+        scaled = self.normalize if normalize is None else normalize
+        steps: list[Step] = [*(self.steps[:-1] if self.normalize else self.steps)]
+        if truncate_dim is not None:
+            steps.append(Truncate(truncate_dim))
+        fused = self.modes[0] if len(self.modes) == 1 else None
+        if scaled and fused is not None and not steps:
+            return Plan(self.modes, fused, True, ())
+        if scaled:
+            steps.append(Normalize())
+        return Plan(self.modes, fused, False, tuple(steps))
 
 
 def describe(modes: Sequence[Pooling]) -> str:

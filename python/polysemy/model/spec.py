@@ -7,7 +7,7 @@ meant. The compiled core has the same records, field by field, and the NumPy ref
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Any
 
 from .. import _core
@@ -29,27 +29,27 @@ __all__ = [
 ]
 
 
-class Activation(IntEnum):
-    """Elementwise functions of a linear layer. The numbers are those of the compiled core."""
+class Activation(str, Enum):
+    """Elementwise functions of a linear layer, by the names of the compiled core."""
 
-    NONE = 0
-    GELU_ERF = 1  #: x * Phi(x), with the error function
-    GELU_TANH = 2  #: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
-    RELU = 3
-    SILU = 4  #: x * sigmoid(x)
-    TANH = 5
-    QUICK_GELU = 6  #: x * sigmoid(1.702 x)
+    NONE = "none"
+    GELU_ERF = "gelu"  #: x * Phi(x), with the error function
+    GELU_TANH = "gelu_tanh"  #: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
+    RELU = "relu"
+    SILU = "silu"  #: x * sigmoid(x)
+    TANH = "tanh"
+    QUICK_GELU = "quick_gelu"  #: x * sigmoid(1.702 x)
 
 
-class Pooling(IntEnum):
-    """How the tokens of a text become one vector. The numbers are those of the compiled core."""
+class Pooling(str, Enum):
+    """How the tokens of a text become one vector, by the names of the compiled core."""
 
-    MEAN = 0
-    CLS = 1  #: the first token
-    MAX = 2  #: the largest value of each feature
-    MEAN_SQRT_LEN = 3  #: the sum over tokens divided by the square root of their number
-    WEIGHTED_MEAN = 4  #: token i (from 1) weighs i
-    LAST_TOKEN = 5
+    MEAN = "mean"
+    CLS = "cls"  #: the first token
+    MAX = "max"  #: the largest value of each feature
+    MEAN_SQRT_LEN = "mean_sqrt_len"  #: the sum over tokens divided by the square root of their number
+    WEIGHTED_MEAN = "weightedmean"  #: token i (from 1) weighs i
+    LAST_TOKEN = "lasttoken"
 
 
 class Norm(str, Enum):
@@ -224,18 +224,4 @@ def _plain(value: Any) -> Any:
         return native(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return (
-        _ACTIVATION_NAMES[value]
-        if isinstance(value, Activation)
-        else value.value
-        if isinstance(value, Enum)
-        else value
-    )
-
-
-_ACTIVATION_NAMES = dict(
-    zip(Activation, ("none", "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu"), strict=True)
-)
-POOLING_CODES = dict(
-    zip(Pooling, ("mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken"), strict=True)
-)
+    return value.value if isinstance(value, Enum) else value

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.arrays import as_array, as_float32, contiguous, output, threads
+from polysemy.arguments import thread_count
+from polysemy.ops.arrays import as_array, as_float32, contiguous, output
 from polysemy.ops.axes import along_axis
-
-CODES = {"gelu": 1, "gelu_tanh": 2, "relu": 3, "silu": 4, "tanh": 5, "quick_gelu": 6}
-"""The core's number for each activation that ``linear(activation=...)`` takes."""
 
 
 def gelu(
@@ -38,7 +36,7 @@ def gelu(
         ValueError: ``approximate`` or ``out`` does not fit.
     """
     if not isinstance(approximate, str) or approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate: expected 'none' or 'tanh', got {approximate!r}")
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     return _apply("gelu", "gelu" if approximate == "none" else "gelu_tanh", x, out, num_threads)
 
 
@@ -70,13 +68,13 @@ def quick_gelu(
     return _apply("quick_gelu", "quick_gelu", x, out, num_threads)
 
 
-def _apply(op: str, name: str, x: Any, out: Any, num_threads: int | None) -> NDArray[np.float32]:
+def _apply(op: str, kind: str, x: Any, out: Any, num_threads: int | None) -> NDArray[np.float32]:
     source = as_array(op, "x", x)
     values = as_float32(op, "x", source)
-    count = threads(op, num_threads)
+    count = thread_count(num_threads, 0, op)
     result = output(op, out, values.shape, (source,))
     if values.size:
-        _core.activation(contiguous(values), CODES[name], result, num_threads=count)
+        _core.activation(contiguous(values), kind, result, num_threads=count)
     return result
 
 

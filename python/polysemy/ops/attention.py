@@ -3,27 +3,71 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypedDict
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.arrays import (
-    F32,
-    as_array,
-    as_float32,
-    as_given,
-    flag,
-    integer,
-    new,
-    number,
-    output,
-    plain_rows,
-    threads,
-    vector,
-)
-from polysemy.ops.attention_shapes import OP, Dense, Ragged, dense_shapes, featured, ragged_problems
+from polysemy.arguments import flag, number, thread_count, whole
+from polysemy.ops.arrays import as_array, as_float32, as_given, new, output, plain_rows, vector
+from polysemy.ops.attention_shapes import OP, Dense, Ragged, dense_shapes, ragged_shapes
+
+Floats: TypeAlias = NDArray[np.float32]
+_Window: TypeAlias = tuple[int, int] | None
+
+
+# fmt: off
+@overload
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = ..., dropout_p: float = ..., is_causal: bool = ...,
+    scale: float | None = ..., enable_gqa: bool = ..., *, seqlens: Any = ..., kv_seqlens: Any = ...,
+    window: _Window = ..., alibi_slopes: Any = ..., return_weights: Literal[False] = ...,
+    return_lse: Literal[False] = ..., out: Floats | None = ..., num_threads: int | None = ...,
+) -> Floats: ...
+@overload
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = ..., dropout_p: float = ..., is_causal: bool = ...,
+    scale: float | None = ..., enable_gqa: bool = ..., *, seqlens: Any = ..., kv_seqlens: Any = ...,
+    window: _Window = ..., alibi_slopes: Any = ..., return_weights: Literal[False] = ...,
+    return_lse: Literal[True], out: Floats | None = ..., num_threads: int | None = ...,
+) -> tuple[Floats, Floats]: ...
+@overload
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = ..., dropout_p: float = ..., is_causal: bool = ...,
+    scale: float | None = ..., enable_gqa: bool = ..., *, seqlens: None = ..., kv_seqlens: None = ...,
+    window: _Window = ..., alibi_slopes: Any = ..., return_weights: Literal[True],
+    return_lse: Literal[False] = ..., out: Floats | None = ..., num_threads: int | None = ...,
+) -> tuple[Floats, Floats]: ...
+@overload
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = ..., dropout_p: float = ..., is_causal: bool = ...,
+    scale: float | None = ..., enable_gqa: bool = ..., *, seqlens: None = ..., kv_seqlens: None = ...,
+    window: _Window = ..., alibi_slopes: Any = ..., return_weights: Literal[True],
+    return_lse: Literal[True], out: Floats | None = ..., num_threads: int | None = ...,
+) -> tuple[Floats, Floats, Floats]: ...
+@overload
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = ..., dropout_p: float = ..., is_causal: bool = ...,
+    scale: float | None = ..., enable_gqa: bool = ..., *, seqlens: object, kv_seqlens: Any = ...,
+    window: _Window = ..., alibi_slopes: Any = ..., return_weights: Literal[True],
+    return_lse: Literal[False] = ..., out: Floats | None = ..., num_threads: int | None = ...,
+) -> tuple[Floats, list[Floats]]: ...
+@overload
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = ..., dropout_p: float = ..., is_causal: bool = ...,
+    scale: float | None = ..., enable_gqa: bool = ..., *, seqlens: object, kv_seqlens: Any = ...,
+    window: _Window = ..., alibi_slopes: Any = ..., return_weights: Literal[True],
+    return_lse: Literal[True], out: Floats | None = ..., num_threads: int | None = ...,
+) -> tuple[Floats, list[Floats], Floats]: ...
+@overload
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = ..., dropout_p: float = ..., is_causal: bool = ...,
+    scale: float | None = ..., enable_gqa: bool = ..., *, seqlens: Any = ..., kv_seqlens: Any = ...,
+    window: _Window = ..., alibi_slopes: Any = ..., return_weights: bool = ...,
+    return_lse: bool = ..., out: Floats | None = ..., num_threads: int | None = ...,
+) -> Any: ...
+# fmt: on
 
 
 def scaled_dot_product_attention(
@@ -31,6 +75,7 @@ def scaled_dot_product_attention(
     key: Any,
     value: Any,
     attn_mask: Any = None,
+    dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
@@ -52,9 +97,10 @@ def scaled_dot_product_attention(
     Args:
         query: array (..., heads, L, dim), float32 or float16. Two axes alone are one head, (L, dim).
         key: array (..., kv_heads, S, dim). All axes before the last two broadcast.
-        value: array (..., kv_heads, S, v_dim).
+        value: array (..., kv_heads, S, value_dim).
         attn_mask: array that broadcasts to (..., heads, L, S). bool: True where a key takes part for a query;
             float32 or float16: added to the scaled scores.
+        dropout_p: must be 0: nothing is dropped in inference.
         is_causal: key j takes part for query i only if j <= i. Not together with ``attn_mask``.
         scale: factor of the scores, 1/sqrt(dim) by default.
         enable_gqa: let each key head serve heads/kv_heads neighbouring query heads.
@@ -73,7 +119,7 @@ def scaled_dot_product_attention(
         num_threads: threads for this call, None for the default.
 
     Returns:
-        float32 array (..., heads, L, v_dim), or (tokens, heads, v_dim) with ``seqlens``; a tuple
+        float32 array (..., heads, L, value_dim), or (tokens, heads, value_dim) with ``seqlens``; a tuple
         (result, weights, lse) of what was asked for with ``return_weights`` or ``return_lse``. A query for
         which no key takes part gives zeros.
 
@@ -89,135 +135,89 @@ def scaled_dot_product_attention(
     if attn_mask is not None:
         inputs.append(as_array(OP, "attn_mask", attn_mask))
         mask = _mask(inputs[-1])
-    causal = flag(OP, "is_causal", is_causal)
+    if dropout_p != 0.0 or type(dropout_p) is not float:
+        _refuse_dropout(dropout_p)
+    causal = flag(is_causal, f"{OP}: is_causal")
     if causal and mask is not None:
-        raise ValueError(f"{OP}: is_causal: expected False beside an attn_mask, got True")
-    grouped = flag(OP, "enable_gqa", enable_gqa)
-    problem: Dense | Ragged
+        raise ValueError(f"{OP}: is_causal must be False beside an attn_mask, got True")
+    grouped = flag(enable_gqa, f"{OP}: enable_gqa")
+    shapes: Dense | Ragged
     if seqlens is not None:
         lengths = [as_given(OP, "seqlens", seqlens)]
         if kv_seqlens is not None:
             lengths.append(as_given(OP, "kv_seqlens", kv_seqlens))
         inputs += [given for given in lengths if isinstance(given, np.ndarray)]
-        problem = ragged_problems(q, k, v, mask, grouped, *lengths)
+        shapes = ragged_shapes(q, k, v, mask, grouped, *lengths)
     elif kv_seqlens is None:
-        problem = dense_shapes(q, k, v, mask, grouped)
+        shapes = dense_shapes(q, k, v, mask, grouped)
     else:
-        raise ValueError(f"{OP}: kv_seqlens: expected None without seqlens, got {type(kv_seqlens).__name__}")
+        raise ValueError(f"{OP}: kv_seqlens must be None without seqlens, got {type(kv_seqlens).__name__}")
     if alibi_slopes is not None:
         inputs.append(as_array(OP, "alibi_slopes", alibi_slopes))
-        slopes = vector(OP, "alibi_slopes", inputs[-1], (problem.heads,))
-    options: Options = {
-        "scale": 1.0 / math.sqrt(max(q.shape[-1], 1)) if scale is None else number(OP, "scale", scale),
-        "causal": causal,
-        "window": None if window is None else _window(window),
-        "alibi_slopes": slopes,
-        "num_threads": threads(OP, num_threads),
-    }
-    wanted = flag(OP, "return_weights", return_weights), flag(OP, "return_lse", return_lse)
-    result = output(OP, out, problem.out, inputs)
-    if isinstance(problem, Dense):
-        extras = _run_dense(problem, q, k, v, mask, result, wanted, options)
-    else:
-        extras = _run_ragged(problem, result, wanted, options)
-    return (result, *extras) if extras else result
+        slopes = vector(OP, "alibi_slopes", inputs[-1], (shapes.heads,))
+    factor = 1.0 / math.sqrt(max(q.shape[-1], 1)) if scale is None else number(scale, f"{OP}: scale")
+    band = None if window is None else _window(window)
+    count = thread_count(num_threads, 0, OP)
+    weights = _new_weights(shapes) if flag(return_weights, f"{OP}: return_weights") else None
+    lse = new(OP, shapes.lse) if flag(return_lse, f"{OP}: return_lse") else None
+    result = output(OP, out, shapes.out, inputs)
+    _core.attention(
+        plain_rows(q),
+        plain_rows(k),
+        plain_rows(v),
+        result,
+        factor,
+        q_offsets=shapes.q_offsets if isinstance(shapes, Ragged) else None,
+        k_offsets=shapes.k_offsets if isinstance(shapes, Ragged) else None,
+        causal=causal,
+        window=band,
+        alibi_slopes=slopes,
+        mask=mask,
+        weights=weights,
+        lse=lse,
+        num_threads=count,
+    )
+    if weights is None and lse is None:
+        return result
+    parts = _split(weights, shapes) if isinstance(shapes, Ragged) and weights is not None else weights
+    return (result, *(part for part in (parts, lse) if part is not None))
 
 
-class Options(TypedDict):
-    """What both forms of the core's attention take by name."""
-
-    scale: float
-    causal: bool
-    window: tuple[int, int] | None
-    alibi_slopes: NDArray[np.float32] | None
-    num_threads: int
+def _refuse_dropout(dropout_p: Any) -> None:
+    probability = number(dropout_p, f"{OP}: dropout_p")
+    if probability:
+        raise ValueError(f"{OP}: dropout_p must be 0, got {probability}")
 
 
-def _run_dense(
-    p: Dense,
-    q: NDArray[Any],
-    k: NDArray[Any],
-    v: NDArray[Any],
-    mask: NDArray[Any] | None,
-    result: NDArray[np.float32],
-    wanted: tuple[bool, bool],
-    options: Options,
-) -> list[Any]:
-    weights = new(OP, p.weights) if wanted[0] else None
-    lse = new(OP, p.lse) if wanted[1] else None
-    extras = [array for array in (weights, lse) if array is not None]
-    if result.size or any(array.size for array in extras):
-        q, k = featured(q, k)
-        _core.attention_dense(
-            plain_rows(q),
-            plain_rows(k),
-            plain_rows(v),
-            result,
-            p.kv_heads,
-            mask=mask,
-            weights=weights,
-            lse=lse,
-            **options,
-        )
-    return extras
+def _new_weights(shapes: Dense | Ragged) -> Floats:
+    """Room for the probabilities; those of ragged sequences lie one after the other."""
+    if isinstance(shapes, Dense):
+        return new(OP, shapes.weights)
+    # In Python's integers: it may be more than any memory holds.
+    return new(OP, (sum(math.prod(shape) for shape in shapes.weights),))
 
 
-def _run_ragged(
-    p: Ragged, result: NDArray[np.float32], wanted: tuple[bool, bool], options: Options
-) -> list[Any]:
-    weights = new(OP, (p.weights_size,)) if wanted[0] else None
-    lse = new(OP, (result.shape[0] * p.heads,)) if wanted[1] else None
-    if result.size or (weights is not None and weights.size) or (lse is not None and lse.size):
-        _core.attention(
-            p.query.flat,
-            p.key.flat,
-            p.value.flat,
-            result.reshape(-1),
-            q_offsets=p.query.offsets,
-            k_offsets=p.key.offsets,
-            v_offsets=p.value.offsets,
-            out_offsets=p.starts * (p.heads * p.v_dim),
-            q_lens=p.q_lens,
-            k_lens=p.k_lens,
-            heads=p.heads,
-            kv_heads=p.kv_heads,
-            dim=p.dim,
-            v_dim=p.v_dim,
-            q_strides=p.query.strides,
-            k_strides=p.key.strides,
-            v_strides=p.value.strides,
-            out_strides=(p.v_dim, p.heads * p.v_dim),
-            mask=None if p.mask is None else p.mask.flat,
-            mask_offsets=None if p.mask is None else p.mask.offsets,
-            mask_strides=(0, 0, 0) if p.mask is None else p.mask.strides,
-            weights=weights,
-            weights_offsets=None if weights is None else p.weights_starts,
-            lse=lse,
-            lse_offsets=None if lse is None else p.starts * p.heads,
-            **options,
-        )
-    extras: list[Any] = []
-    if weights is not None:
-        extras.append(p.split_weights(weights))
-    if lse is not None:
-        extras.append(p.join_lse(lse))
-    return extras
+def _split(weights: Floats, shapes: Ragged) -> list[Floats]:
+    """The probabilities of each sequence: (heads, L_i, S_i)."""
+    found, first = [], 0
+    for shape in shapes.weights:
+        last = first + math.prod(shape)
+        found.append(weights[first:last].reshape(shape))
+        first = last
+    return found
 
 
 def _mask(source: NDArray[Any]) -> NDArray[Any]:
     """The mask as the core reads it: bytes, where nonzero takes part, or float32 to add."""
     if source.dtype == np.bool_:
         return source.view(np.uint8)
-    native = source.dtype.newbyteorder("=")
-    if native not in (F32, np.float16):
-        raise TypeError(f"{OP}: attn_mask: expected dtype bool, float32 or float16, got {source.dtype}")
-    return as_float32(OP, "attn_mask", source)
+    return as_float32(OP, "attn_mask", source, also="bool, ")
 
 
 def _window(window: Any) -> tuple[int, int]:
     if not isinstance(window, (tuple, list)):
-        raise TypeError(f"{OP}: window: expected a pair (left, right) of int, got {type(window).__name__}")
+        raise TypeError(f"{OP}: window must be a pair (left, right) of int, got {type(window).__name__}")
     if len(window) != 2:
-        raise ValueError(f"{OP}: window: expected a pair (left, right), got {len(window)} items")
-    left, right = (integer(OP, "window", side, least=-1) for side in window)
+        raise ValueError(f"{OP}: window must be a pair (left, right), got {len(window)} items")
+    left, right = (whole(side, f"{OP}: window", least=-1, most=2**31 - 1) for side in window)
     return left, right

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polysemy.ops.arrays import as_array, as_float32, contiguous, integer, output, threads
+from polysemy.arguments import thread_count, whole
+from polysemy.ops.arrays import as_array, as_float32, contiguous, output
 
 
 def along_axis(
@@ -18,7 +19,7 @@ def along_axis(
     source = as_array(op, "x", x)
     values = as_float32(op, "x", source)
     where = _axis_of(op, axis, values.ndim)
-    count = threads(op, num_threads)
+    count = thread_count(num_threads, 0, op)
     result = output(op, out, values.shape, (source,))
     if not values.size:
         return result
@@ -33,7 +34,7 @@ def along_axis(
 
 def _axis_of(op: str, axis: Any, ndim: int) -> int:
     """``axis`` counted from the front; ValueError where the array has no such axis."""
-    index = integer(op, "axis", axis, least=-(2**31))
+    index = whole(axis, f"{op}: axis")
     if not -ndim <= index < ndim:
-        raise ValueError(f"{op}: axis: expected an axis of an array with {ndim} dimensions, got {index}")
+        raise ValueError(f"{op}: axis must be an axis of an array with {ndim} dimensions, got {index}")
     return index % ndim

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.arrays import as_array, as_float32, as_integers, contiguous, number, output, threads
+from polysemy.arguments import number, thread_count
+from polysemy.ops.arrays import as_array, as_float32, as_given, as_integers, contiguous, output
 
 _INT32 = np.iinfo(np.int32)
 
@@ -19,7 +20,7 @@ def embedding(
     """The row of ``table`` for every id.
 
     Args:
-        ids: integers of any shape and integer dtype, 0 .. rows - 1.
+        ids: integers of any shape and integer dtype, 0 .. rows - 1. They are copied before they are checked.
         table: array (rows, width), float32 or float16.
         out: C-contiguous float32 array (*ids.shape, width) that takes the result; must overlap no input.
         num_threads: threads for this call, None for the default.
@@ -33,12 +34,13 @@ def embedding(
     """
     rows = as_array("embedding", "table", table)
     if rows.dtype.newbyteorder("=") not in (np.float32, np.float16):
-        raise TypeError(f"embedding: table: expected dtype float32 or float16, got {rows.dtype}")
+        raise TypeError(f"embedding: table must have dtype float32 or float16, got {rows.dtype}")
     if rows.ndim != 2:
-        raise ValueError(f"embedding: table: expected shape (rows, width), got {rows.shape}")
-    index = as_integers("embedding", "ids", ids, 0, rows.shape[0] - 1)
-    count = threads("embedding", num_threads)
-    result = output("embedding", out, (*index.shape, rows.shape[1]), (rows, index))
+        raise ValueError(f"embedding: table must have shape (rows, width), got {rows.shape}")
+    given = as_given("embedding", "ids", ids)
+    index = as_integers("embedding", "ids", given, 0, rows.shape[0] - 1)
+    count = thread_count(num_threads, 0, "embedding")
+    result = output("embedding", out, (*index.shape, rows.shape[1]), (rows, given))
     if not result.size:
         return result
     direct = rows.dtype == np.float32 and rows.flags.c_contiguous and rows.flags.aligned
@@ -83,20 +85,21 @@ def rotary(
     source = as_array("rotary", "x", x)
     values = as_float32("rotary", "x", source)
     if values.ndim < 1 or values.shape[-1] % 2:
-        raise ValueError(f"rotary: x: expected a last axis of even size, got shape {values.shape}")
-    where = as_integers("rotary", "positions", positions, _INT32.min, _INT32.max)
+        raise ValueError(f"rotary: x must have a last axis of even size, got shape {values.shape}")
+    given = as_given("rotary", "positions", positions)
+    where = as_integers("rotary", "positions", given, _INT32.min, _INT32.max)
     dim, lead = values.shape[-1], values.shape[:-1]
     try:
         spread = np.broadcast_to(where, lead)
     except ValueError:
         raise ValueError(
-            f"rotary: positions: expected a shape that broadcasts to {lead}, got {where.shape}"
+            f"rotary: positions must have a shape that broadcasts to {lead}, got {where.shape}"
         ) from None
-    base = number("rotary", "theta", theta)
+    base = number(theta, "rotary: theta")
     if base <= 0.0:
-        raise ValueError(f"rotary: theta: expected a positive number, got {base}")
-    count = threads("rotary", num_threads)
-    result = output("rotary", out, values.shape, (source, where))
+        raise ValueError(f"rotary: theta must be positive, got {base}")
+    count = thread_count(num_threads, 0, "rotary")
+    result = output("rotary", out, values.shape, (source, given))
     if values.size:
         # All heads of a token share its position: the core then computes each angle once.
         shared = where.ndim > 0 and where.shape[-1] == 1 and len(lead) > 0

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
+from polysemy.arguments import number, thread_count, whole
 from polysemy.ops.arrays import (
     as_array,
     as_float32,
     contiguous,
     expect_shape,
-    integer,
-    number,
     output,
-    threads,
     vector,
 )
 from polysemy.ops.axes import along_axis
@@ -101,15 +99,15 @@ def _norm(
     values = as_float32(op, "x", x)
     shape = _row_shape(op, normalized_shape)
     if values.shape[max(0, values.ndim - len(shape)) :] != shape:
-        raise ValueError(f"{op}: x: expected last axes of shape {shape}, got shape {values.shape}")
+        raise ValueError(f"{op}: x must have last axes of shape {shape}, got shape {values.shape}")
     scale, shift = vector(op, "weight", weight, shape), vector(op, "bias", bias, shape)
     added = None
     if residual is not None:
         added = as_float32(op, "residual", residual)
         expect_shape(op, "residual", added, values.shape)
         added = contiguous(added)
-    epsilon = number(op, "eps", eps, least=0.0)
-    count = threads(op, num_threads)
+    epsilon = number(eps, f"{op}: eps", least=0.0)
+    count = thread_count(num_threads, 0, op)
     result = output(op, out, values.shape, (x, residual, weight, bias))
     if values.size:
         rows, target = contiguous(values), result
@@ -122,14 +120,15 @@ def _norm(
 
 
 def _row_shape(op: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    name = f"{op}: normalized_shape"
     if type(normalized_shape) is int:  # looking for a sequence takes longer than small rows do
-        return (integer(op, "normalized_shape", normalized_shape, least=0),)
+        return (whole(normalized_shape, name, least=0),)
     if isinstance(normalized_shape, Sequence) and not isinstance(normalized_shape, (str, bytes)):
-        shape = tuple(integer(op, "normalized_shape", n, least=0) for n in normalized_shape)
+        shape = tuple(whole(n, name, least=0) for n in normalized_shape)
         if not shape:
-            raise ValueError(f"{op}: normalized_shape: expected at least one axis, got {normalized_shape!r}")
+            raise ValueError(f"{name} must have at least one axis, got {normalized_shape!r}")
         return shape
-    return (integer(op, "normalized_shape", normalized_shape, least=0),)
+    return (whole(normalized_shape, name, least=0),)
 
 
 def l2_normalize(

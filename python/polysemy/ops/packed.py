@@ -30,7 +30,7 @@ class PackedWeight:
     def __init__(self, weight: Any) -> None:
         matrix = as_float32("PackedWeight", "weight", weight)
         if matrix.ndim != 2:
-            raise ValueError(f"PackedWeight: weight: expected shape (out, in), got {matrix.shape}")
+            raise ValueError(f"PackedWeight: weight must have shape (out, in), got {matrix.shape}")
         self._shape = (int(matrix.shape[0]), int(matrix.shape[1]))
         self._packed = pack(matrix)
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.arrays import as_array, as_float32, as_given, as_lengths, contiguous, output, threads
-
-_MEAN, _CLS, _MAX = 0, 1, 2
+from polysemy.arguments import thread_count
+from polysemy.ops.arrays import as_array, as_float32, as_given, as_offsets, contiguous, output
 
 
 def mean_pool(
@@ -31,35 +30,33 @@ def mean_pool(
         TypeError: ``x`` is no array of float32 or float16, or ``seqlens`` are no integers.
         ValueError: ``x`` is not 2-D, the lengths do not add up, or ``out`` does not fit.
     """
-    return _pool("mean_pool", _MEAN, x, seqlens, out, num_threads)
+    return _pool("mean_pool", "mean", x, seqlens, out, num_threads)
 
 
 def max_pool(
     x: Any, seqlens: Any, *, out: NDArray[np.float32] | None = None, num_threads: int | None = None
 ) -> NDArray[np.float32]:
     """The largest value of every column over the rows of each sequence. All else as :func:`mean_pool`."""
-    return _pool("max_pool", _MAX, x, seqlens, out, num_threads)
+    return _pool("max_pool", "max", x, seqlens, out, num_threads)
 
 
 def cls_pool(
     x: Any, seqlens: Any, *, out: NDArray[np.float32] | None = None, num_threads: int | None = None
 ) -> NDArray[np.float32]:
     """The first row of every sequence. All else as :func:`mean_pool`."""
-    return _pool("cls_pool", _CLS, x, seqlens, out, num_threads)
+    return _pool("cls_pool", "cls", x, seqlens, out, num_threads)
 
 
-def _pool(op: str, mode: int, x: Any, seqlens: Any, out: Any, num_threads: int | None) -> NDArray[np.float32]:
+def _pool(op: str, mode: str, x: Any, seqlens: Any, out: Any, num_threads: int | None) -> NDArray[np.float32]:
     source = as_array(op, "x", x)
     values = as_float32(op, "x", source)
     if values.ndim != 2:
-        raise ValueError(f"{op}: x: expected shape (tokens, width), got {values.shape}")
+        raise ValueError(f"{op}: x must have shape (tokens, width), got {values.shape}")
     tokens, width = values.shape
     seqlens = as_given(op, "seqlens", seqlens)
-    lengths = as_lengths(op, "seqlens", seqlens, tokens, "x")
-    count = threads(op, num_threads)
-    result = output(op, out, (lengths.size, width), (source, seqlens))
+    offsets = as_offsets(op, "seqlens", seqlens, tokens, "x")
+    count = thread_count(num_threads, 0, op)
+    result = output(op, out, (offsets.size - 1, width), (source, seqlens))
     if result.size:
-        offsets = np.zeros(lengths.size + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
         _core.pool(contiguous(values), offsets, mode, result, num_threads=count)
     return result

@@ -8,17 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.ops.activations import CODES
-from polysemy.ops.arrays import (
-    as_array,
-    as_float32,
-    contiguous,
-    expect_shape,
-    flag,
-    output,
-    threads,
-    vector,
-)
+from polysemy.arguments import flag, thread_count
+from polysemy.ops.arrays import as_array, as_float32, contiguous, expect_shape, output, vector
 from polysemy.ops.packed import PackedWeight, pack
 
 
@@ -38,7 +29,7 @@ def linear(
         x: array (..., in), float32 or float16.
         weight: array (out, in), or a :class:`PackedWeight`, which spares the packing in every call.
         bias: array (out,), or None.
-        activation: None, "gelu", "gelu_tanh", "relu", "silu", "tanh" or "quick_gelu".
+        activation: None, "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu", "exp", "erf" or "sigmoid".
         residual: array of the shape of the result, added last; None for nothing.
         out: C-contiguous float32 array (..., out) that takes the result; must overlap no input.
         num_threads: threads for this call, None for the default.
@@ -59,11 +50,12 @@ def linear(
         matrix = as_float32(op, "weight", inputs[-1])
     shape: tuple[int, ...] = weight.shape if matrix is None else matrix.shape
     if len(shape) != 2:
-        raise ValueError(f"{op}: weight: expected shape (out, in), got {shape}")
+        raise ValueError(f"{op}: weight must have shape (out, in), got {shape}")
     if values.ndim < 1 or values.shape[-1] != shape[1]:
-        raise ValueError(f"{op}: x: expected shape (..., {shape[1]}), got {values.shape}")
-    if activation is not None and (not isinstance(activation, str) or activation not in CODES):
-        raise ValueError(f"{op}: activation: expected None or one of {sorted(CODES)}, got {activation!r}")
+        raise ValueError(f"{op}: x must have shape (..., {shape[1]}), got {values.shape}")
+    if activation is not None and activation not in _core.ACTIVATIONS:
+        known = ", ".join(map(repr, _core.ACTIVATIONS))
+        raise ValueError(f"{op}: activation must be None or one of {known}, got {activation!r}")
     shift = added = None
     if bias is not None:
         inputs.append(as_array(op, "bias", bias))
@@ -74,7 +66,7 @@ def linear(
         added = as_float32(op, "residual", inputs[-1])
         expect_shape(op, "residual", added, target)
         added = contiguous(added)
-    count = threads(op, num_threads)
+    count = thread_count(num_threads, 0, op)
     result = output(op, out, target, inputs)
     if result.size:
         _core.linear(
@@ -82,7 +74,7 @@ def linear(
             weight.packed if matrix is None else pack(matrix),
             shift,
             added,
-            0 if activation is None else CODES[activation],
+            activation,
             result,
             num_threads=count,
         )
@@ -118,19 +110,19 @@ def matmul(
     """
     op = "matmul"
     sources = (as_array(op, "a", a), as_array(op, "b", b))
-    left = _operand(op, "a", sources[0], flag(op, "transpose_a", transpose_a), row=True)
-    right = _operand(op, "b", sources[1], flag(op, "transpose_b", transpose_b), row=False)
+    left = _operand(op, "a", sources[0], flag(transpose_a, f"{op}: transpose_a"), row=True)
+    right = _operand(op, "b", sources[1], flag(transpose_b, f"{op}: transpose_b"), row=False)
     (m, k), n = left.shape[-2:], right.shape[-1]
     if right.shape[-2] != k:
-        raise ValueError(f"{op}: b: expected {k} rows as a has columns, got {right.shape[-2]}")
+        raise ValueError(f"{op}: b must have {k} rows as a has columns, got {right.shape[-2]}")
     try:
         batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     except ValueError:
         raise ValueError(
-            f"{op}: b: expected leading axes that broadcast with {left.shape[:-2]}, got {right.shape[:-2]}"
+            f"{op}: b must have leading axes that broadcast with {left.shape[:-2]}, got {right.shape[:-2]}"
         ) from None
     shape = (*batch, *((m,) if sources[0].ndim > 1 else ()), *((n,) if sources[1].ndim > 1 else ()))
-    count = threads(op, num_threads)
+    count = thread_count(num_threads, 0, op)
     result = output(op, out, shape, sources)
     if result.size:
         _core.matmul(left, right, np.asarray(result).reshape(*batch, m, n), num_threads=count)
@@ -143,9 +135,9 @@ def _operand(
     """An operand with at least two axes: a vector becomes one row (of a) or one column (of b)."""
     values = as_float32(op, argument, array)
     if values.ndim == 0:
-        raise ValueError(f"{op}: {argument}: expected at least one dimension, got a 0-d array")
+        raise ValueError(f"{op}: {argument} must have at least one dimension, got a 0-d array")
     if values.ndim == 1:
         if transpose:
-            raise ValueError(f"{op}: transpose_{argument}: expected False for a 1-D array, got True")
+            raise ValueError(f"{op}: transpose_{argument} must be False for a 1-D array, got True")
         return values[None, :] if row else values[:, None]
     return np.swapaxes(values, -1, -2) if transpose else values

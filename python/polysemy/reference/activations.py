@@ -63,7 +63,7 @@ def gelu(
         # 0.5 * (1 + tanh(y)) is the sigmoid of 2y, without the cancellation at negative y.
         gate = sigmoid(2.0 * inner)
     else:
-        raise ValueError(f"gelu: approximate: expected 'none' or 'tanh', got {approximate!r}")
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     return finish(_gated(values, gate), out)
 
 
@@ -121,25 +121,18 @@ def softmax_and_lse(scores: FloatArray, axis: int = -1) -> tuple[FloatArray, Flo
 
 
 BY_NAME: dict[str, Callable[..., FloatArray]] = {
+    "none": floats,
     "gelu": gelu,
     "gelu_tanh": lambda x: gelu(x, "tanh"),
     "relu": relu,
     "silu": silu,
     "tanh": tanh,
     "quick_gelu": quick_gelu,
+    "exp": exp,
+    "erf": erf,
+    "sigmoid": sigmoid,
 }
 """The names that ``linear(activation=...)`` takes."""
-
-NAME_OF_CODE: dict[int, str | None] = {
-    0: None,
-    1: "gelu",
-    2: "gelu_tanh",
-    3: "relu",
-    4: "silu",
-    5: "tanh",
-    6: "quick_gelu",
-}
-"""The numbers that the core and an encoder's specification use for them."""
 
 
 def activate(x: FloatArray, activation: str | None) -> FloatArray:
@@ -147,6 +140,6 @@ def activate(x: FloatArray, activation: str | None) -> FloatArray:
     if activation is None:
         return x
     if activation not in BY_NAME:
-        raise ValueError(f"activation: expected None or one of {sorted(BY_NAME)}, got {activation!r}")
+        raise ValueError(f"linear: activation must be None or one of {sorted(BY_NAME)}, got {activation!r}")
     function: Callable[..., Any] = BY_NAME[activation]
     return np.asarray(function(x))

@@ -20,7 +20,7 @@ def floats(x: ArrayLike) -> FloatArray:
         return array.astype(np.float32)
     native = array.dtype.newbyteorder("=")
     if native not in _SUPPORTED:
-        raise TypeError(f"expected an array of float16, float32 or float64, got {array.dtype}")
+        raise TypeError(f"array must have dtype float16, float32 or float64, got {array.dtype}")
     return array.astype(native, copy=False)
 
 
@@ -28,10 +28,10 @@ def finish(result: FloatArray, out: FloatArray | None) -> FloatArray:
     """The result itself, or ``out`` holding it."""
     if out is None:
         return result
-    if out.shape != result.shape or out.dtype != result.dtype:
-        raise ValueError(
-            f"out: expected {result.dtype} of shape {result.shape}, got {out.dtype} of {out.shape}"
-        )
+    if out.dtype != result.dtype:
+        raise TypeError(f"out must have dtype {result.dtype}, got {out.dtype}")
+    if out.shape != result.shape:
+        raise ValueError(f"out must have shape {result.shape}, got {out.shape}")
     out[...] = result
     return out
 

@@ -17,6 +17,7 @@ def scaled_dot_product_attention(
     key: ArrayLike,
     value: ArrayLike,
     attn_mask: ArrayLike | None = None,
+    dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
@@ -32,13 +33,17 @@ def scaled_dot_product_attention(
 ) -> Any:
     """softmax(scale * Q K^T + mask) V (Vaswani et al., arXiv:1706.03762), as ``polysemy.ops`` has it.
 
-    Shapes: query (..., heads, L, dim), key (..., heads, S, dim), value (..., heads, S, v_dim); or, with
+    Shapes: query (..., heads, L, dim), key (..., heads, S, dim), value (..., heads, S, value_dim); or, with
     ``seqlens``, rows of all sequences one after another: (tokens, heads, dim).
     """
     q, k, v = floats(query), floats(key), floats(value)
     slopes = None if alibi_slopes is None else floats(alibi_slopes)
+    if dropout_p != 0.0:
+        raise ValueError(f"scaled_dot_product_attention: dropout_p must be 0, got {dropout_p}")
     if is_causal and attn_mask is not None:
-        raise ValueError("scaled_dot_product_attention: is_causal: expected False beside attn_mask, got True")
+        raise ValueError(
+            "scaled_dot_product_attention: is_causal must be False beside an attn_mask, got True"
+        )
     factor = (1.0 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0) if scale is None else scale
 
     def attend(

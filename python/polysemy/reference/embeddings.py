@@ -18,7 +18,7 @@ def embedding(
         index = index.astype(np.int64)
     if index.size and (index.min() < 0 or index.max() >= rows.shape[0]):
         raise ValueError(
-            f"embedding: ids: expected 0 to {rows.shape[0] - 1}, got {index.min()} to {index.max()}"
+            f"embedding: ids must be 0 to {rows.shape[0] - 1}, got {index.min()} to {index.max()}"
         )
     return finish(rows[index], out)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from polysemy.reference.activations import NAME_OF_CODE
 from polysemy.reference.arrays import FloatArray
 from polysemy.reference.attention import scaled_dot_product_attention
 from polysemy.reference.embeddings import embedding
@@ -140,7 +139,7 @@ class _Pass:
         return turn(x, *rotary_angles(spec.rotary.frequencies, self.seqlens))
 
     def _feed_forward(self, spec: FeedForwardSpec, layer: str, x: FloatArray) -> FloatArray:
-        name, activation = f"{layer}.ffn", NAME_OF_CODE[int(spec.activation)]
+        name, activation = f"{layer}.ffn", spec.activation
         if spec.gated:
             inner = self._linear(f"{name}.gate", x, activation) * self._linear(f"{name}.up", x)
         else:

@@ -29,7 +29,7 @@ def layer_norm(
     with np.errstate(invalid="ignore"):
         centred = rows - rows.mean(axis=axes, keepdims=True)
         variance = np.square(centred).mean(axis=axes, keepdims=True)
-        result = centred / np.sqrt(variance + rows.dtype.type(eps))
+        result = centred / _deviation(variance, eps)
         return finish(_affine(result, weight, bias), out)
 
 
@@ -51,7 +51,7 @@ def rms_norm(
     epsilon = float(np.finfo(np.float32).eps) if eps is None else eps
     with np.errstate(invalid="ignore"):
         power = np.square(rows).mean(axis=axes, keepdims=True)
-        return finish(_affine(rows / np.sqrt(power + rows.dtype.type(epsilon)), weight, None), out)
+        return finish(_affine(rows / _deviation(power, epsilon), weight, None), out)
 
 
 def l2_normalize(
@@ -69,10 +69,16 @@ def _rows(
     values = floats(x)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape or values.shape[-len(shape) :] != shape:
-        raise ValueError(f"normalized_shape: expected the last axes of {values.shape}, got {shape}")
+        raise ValueError(f"normalized_shape must be the last axes of {values.shape}, got {shape}")
     if residual is not None:
         values = values + floats(residual)
     return values, tuple(range(-len(shape), 0))
+
+
+def _deviation(variance: FloatArray, eps: float) -> FloatArray:
+    """sqrt(variance + eps), and 1 for rows of zeros without an eps: zeros stay zeros."""
+    total = variance + variance.dtype.type(eps)
+    return np.asarray(np.sqrt(np.where(total == 0.0, variance.dtype.type(1), total)))
 
 
 def _affine(values: FloatArray, weight: ArrayLike | None, bias: ArrayLike | None) -> FloatArray:

@@ -1,7 +1,7 @@
 """Every accepted form of a batch, turned into rows plus offsets.
 
 Below this module there is no padding and no mask: a batch is the ids of all sequences one after the other,
-and the offsets at which they begin.
+their token types, and the offsets at which they begin.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TokenizerError
+from .check import count_dimensions, is_textual
+from .pairs import PairEncoding
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding
+    from .pairs import Encoded
 
 __all__ = [
     "RaggedBatch",
@@ -37,6 +39,8 @@ class RaggedBatch:
 
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
+    types: NDArray[np.int32] | None = None
+    """Token types, one for each id; None: all are 0."""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -44,7 +48,8 @@ class RaggedBatch:
     def part(self, first: int, last: int) -> RaggedBatch:
         """Sequences ``first .. last - 1``."""
         start, stop = int(self.offsets[first]), int(self.offsets[last])
-        return RaggedBatch(self.ids[start:stop], self.offsets[first : last + 1] - start)
+        types = None if self.types is None else self.types[start:stop]
+        return RaggedBatch(self.ids[start:stop], self.offsets[first : last + 1] - start, types)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -60,18 +65,33 @@ def _lengths(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     return offsets[1:] - offsets[:-1]  # np.diff takes longer to start
 
 
-def from_encodings(encodings: Sequence[Encoding], vocab: int) -> RaggedBatch:
-    """The batch of tokenized texts. Raises ``TokenizerError`` when the tokenizer gives ids beyond the model's."""
+def from_encodings(encodings: Sequence[Encoded], *, vocab: int, token_types: int) -> RaggedBatch:
+    """The batch of tokenized texts, for a model with so many token types.
+
+    A model that has none takes pairs without them. Raises ``TokenizerError`` for ids or types beyond the model's.
+    """
     offsets = _offsets(map(len, encodings))
+    count = int(offsets[-1])
     ids = np.fromiter(
-        chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.int32, count=int(offsets[-1])
-    )
+        chain.from_iterable(encoding.ids for encoding in encodings), dtype=np.uint32, count=count
+    )  # as the tokenizers library has them; those of a model fit int32
     if len(ids) and int(ids.max()) >= vocab:
         raise TokenizerError(
             f"the tokenizer gave id {int(ids.max())}, but the model has only {vocab} tokens; the two do not "
             "belong together"
         )
-    return RaggedBatch(ids, offsets)
+    tokens = ids.view(np.int32)
+    if not token_types or not any(isinstance(encoding, PairEncoding) for encoding in encodings):
+        return RaggedBatch(tokens, offsets)  # a single text has type 0, see TextTokenizer
+    types = np.fromiter(
+        chain.from_iterable(encoding.type_ids for encoding in encodings), dtype=np.int32, count=count
+    )
+    if len(types) and int(types.max()) >= token_types:
+        raise TokenizerError(
+            f"the tokenizer gave token type {int(types.max())}, but the model has only {token_types}; the two "
+            "do not belong together"
+        )
+    return RaggedBatch(tokens, offsets, types)
 
 
 def split_by_tokens(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
@@ -85,10 +105,30 @@ def split_by_tokens(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int
 
 
 def is_padded(inputs: object) -> TypeGuard[tuple[object, object]]:
-    """Is this the ``(input_ids, attention_mask)`` form, a tuple of two 2-D arrays?"""
-    if not isinstance(inputs, tuple) or len(inputs) != 2:
+    """Is this ``(input_ids, attention_mask)``? A tuple of two means that, whatever its members are.
+
+    Raises ``ValueError`` where they can't be: two flat sequences are as well two texts as one with its mask.
+    """
+    if not isinstance(inputs, tuple) or len(inputs) != 2 or any(map(is_textual, inputs)):
         return False
-    return all(len(getattr(part, "shape", ())) == 2 for part in inputs)
+    dimensions = [_dimensions(part) for part in inputs]
+    if 1 in dimensions:
+        raise ValueError(
+            "forward: inputs must be two 2-D arrays where they are a tuple of two, (input_ids, attention_mask), "
+            f"got dimensions {tuple(dimensions)}; pass a list for two sequences of ids, arrays of shape "
+            "(1, length) for one with its mask"
+        )
+    return dimensions == [2, 2]
+
+
+def _dimensions(value: object) -> int:
+    """Of an array, or of nested lists as far as their first members show it."""
+    found = count_dimensions(value)
+    if found is not None:
+        return found
+    if not isinstance(value, (list, tuple)):
+        return 0
+    return 1 + (_dimensions(value[0]) if value else 0)
 
 
 def from_padded(inputs: tuple[object, object], *, vocab: int, max_positions: int) -> RaggedBatch:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
-from typing import TypeGuard
+from collections.abc import Iterable, Iterator, Mapping, MappingView, Set, Sized
+from typing import TypeAlias, TypeGuard
 
-__all__ = ["check_text", "is_ordered", "shortened"]
+__all__ = [
+    "Text",
+    "check_text",
+    "check_text_or_pair",
+    "count_dimensions",
+    "is_ordered",
+    "is_textual",
+    "members",
+    "shortened",
+]
+
+Text: TypeAlias = str | tuple[str, str]
+"""A text, or a pair of texts that a model reads together."""
 
 # Characters of a text that an error message shows.
 _SHOWN = 60
+# Rows of a column that are converted at a time.
+_COLUMN_ROWS = 2048
 
 
 def check_text(text: object, name: str) -> str:
     """The text itself.
 
-    Raises ``TypeError`` naming the argument when it is no str, and ``ValueError`` when it is one that stands
-    for no text: it has half of a surrogate pair, which badly decoded bytes leave.
+    Raises ``TypeError`` naming the argument when it is no str, and ``ValueError`` for a str that stands for no
+    text: one with half of a surrogate pair, which badly decoded bytes leave.
     """
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str, got {type(text).__name__}")
@@ -29,11 +43,49 @@ def check_text(text: object, name: str) -> str:
     return text
 
 
+def check_text_or_pair(item: object, name: str) -> Text:
+    """A member of a list of texts: a str, or a tuple of two. Raises as `check_text`."""
+    if not isinstance(item, tuple):
+        return check_text(item, name)
+    if len(item) != 2:
+        raise TypeError(f"{name} must be a str or a tuple of two, got a tuple of {len(item)}")
+    return check_text(item[0], f"{name}[0]"), check_text(item[1], f"{name}[1]")
+
+
+def is_textual(item: object) -> bool:
+    """Whether a member of a list is meant as a text or as a pair of texts."""
+    return isinstance(item, str) or (isinstance(item, tuple) and bool(item) and isinstance(item[0], str))
+
+
 def is_ordered(items: object) -> TypeGuard[Iterable[object]]:
-    """Whether these are items in an order that means something; bytes are none."""
-    if isinstance(items, (bytes, bytearray, Mapping, Set)):
+    """Whether iteration gives the members of a list, in an order that means something.
+
+    That of a mapping or a table gives names of fields or columns, that of bytes gives numbers.
+    """
+    if isinstance(items, (bytes, bytearray, memoryview, Mapping, MappingView, Set)):
         return False
-    return isinstance(items, Iterable) and getattr(items, "shape", None) != ()  # an array of no dimensions
+    if not isinstance(items, Iterable):
+        return False
+    dimensions = count_dimensions(items)
+    if dimensions is not None:
+        return dimensions == 1
+    return not hasattr(items, "keys")  # a mapping by its methods
+
+
+def count_dimensions(items: object) -> int | None:
+    """Of an array, a column or a table; None for what has no shape."""
+    shape = getattr(items, "shape", None)
+    return len(shape) if isinstance(shape, Sized) else None
+
+
+def members(items: Iterable[object]) -> Iterator[object]:
+    """The members as Python objects, also those of an Arrow array, whose own iteration wraps each of them."""
+    to_list = getattr(items, "to_pylist", None)
+    if to_list is None or not hasattr(items, "slice") or not isinstance(items, Sized):
+        yield from items
+        return
+    for start in range(0, len(items), _COLUMN_ROWS):
+        yield from items.slice(start, _COLUMN_ROWS).to_pylist()
 
 
 def shortened(text: str) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import CheckpointError, TokenizerError
-from ..io.jsonfile import read_json_object
-from .check import shortened
+from ..errors import TokenizerError
+from .check import Text, shortened
+from .folder import read_tokenizer
+from .library import library
+from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .threads import prepare_pool
-from .wordpiece import wordpiece_from_vocab
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 __all__ = ["TextTokenizer"]
+
+T = TypeVar("T")
 
 # How many tokens of a text an error message spells out.
 _SHOWN = 20
@@ -28,19 +32,24 @@ class TextTokenizer:
     of threads may share it.
     """
 
-    __slots__ = ("_tokenizer", "max_length", "uncased")
+    __slots__ = ("_keep_end", "_pairs", "_tokenizer", "max_length", "uncased")
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, *, side: str = "right") -> None:
-        special = tokenizer.num_special_tokens_to_add(False)
+        with library("tokenizer: its special tokens can't be counted"):
+            special = tokenizer.num_special_tokens_to_add(False)
         if max_length < special:
             raise TokenizerError(
                 f"tokenizer: max_length must be at least {special}, the number of special tokens of a text, "
                 f"got {max_length}"
             )
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(max_length, stride=0, strategy="longest_first", direction=side)
         self._tokenizer = tokenizer
+        self._keep_end = side == "left"
         self.max_length = max_length
+        with library("tokenizer: it can't cut a text"):
+            tokenizer.no_padding()
+            tokenizer.no_truncation()
+            self._pairs: PairTemplate | None = pair_template(tokenizer.encode("a", "a"))
+            tokenizer.enable_truncation(max_length, stride=0, strategy="longest_first", direction=side)
         # By behaviour, since every normalizer can lower case: can the model tell the two apart?
         upper, lower = self.encode(["A"])[0], self.encode(["a"])[0]
         self.uncased = upper.ids == lower.ids
@@ -49,55 +58,91 @@ class TextTokenizer:
 
     @classmethod
     def from_folder(
-        cls, folder: Path, *, max_seq_length: int | None, max_positions: int, lowercase: bool = False
+        cls,
+        folder: Path,
+        *,
+        max_seq_length: int | None,
+        max_positions: int,
+        lowercase: bool = False,
+        model_type: str = "",
     ) -> TextTokenizer:
-        """Read ``tokenizer.json``, or ``vocab.txt`` of older BERT folders.
+        """Read the tokenizer of a folder, see `read_tokenizer`.
 
         Texts are cut to ``max_seq_length``, or to the tokenizer's own ``model_max_length`` where that is
-        None, and in any case to ``max_positions``. ``lowercase`` lowers text before all else. Raises
-        ``TokenizerError`` when there is no readable tokenizer.
+        None, and in any case to ``max_positions``. ``lowercase`` lowers text before all else. ``model_type`` is
+        the family of the model. Raises ``TokenizerError`` when there is no readable tokenizer, and
+        ``UnsupportedModelError`` when it is one that can't be read here.
         """
-        try:
-            settings = _settings(folder / "tokenizer_config.json")
-        except CheckpointError as error:
-            raise TokenizerError(str(error)) from None
-        tokenizer = _load(folder, settings)
+        tokenizer, settings = read_tokenizer(folder, model_type)
         if lowercase:
-            _lower_first(tokenizer)
-        limit = max_seq_length if max_seq_length is not None else settings.get("model_max_length")
-        max_length = max_positions
-        # A tokenizer without a limit stores a huge number, as a float in some files.
-        if isinstance(limit, (int, float)) and not isinstance(limit, bool) and limit >= 1:
-            max_length = int(min(limit, max_positions))
-        side = "left" if settings.get("truncation_side") == "left" else "right"
-        return cls(tokenizer, max_length, side=side)
+            with library("tokenizer: text can't be lowered first"):
+                _lower_first(tokenizer)
+        stored = settings.model_max_length()
+        limit = stored if max_seq_length is None else max_seq_length
+        max_length = max_positions if limit is None else min(limit, max_positions)
+        return cls(tokenizer, max_length, side=settings.truncation_side())
 
-    def encode(self, texts: Sequence[str], *, spans: bool = True, num_threads: int = 0) -> list[Encoding]:
-        """One encoding per text. ``spans=False`` is faster and leaves the character offsets empty.
+    def encode(self, texts: Sequence[Text], *, spans: bool = True, num_threads: int = 0) -> list[Encoded]:
+        """One encoding per text, or pair of texts. ``spans=False`` is faster and leaves character offsets empty.
 
         No more than ``num_threads`` threads take part; 0 is the default of this process.
 
-        Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode.
+        Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode, or when
+        it has no form for pairs.
         """
-        try:
-            if len(texts) < 2 or not prepare_pool(self._tokenizer, num_threads):
-                return [self._tokenizer.encode(text) for text in texts]
-            if spans:
-                return self._tokenizer.encode_batch(texts)
-            return self._tokenizer.encode_batch_fast(texts)
-        except Exception as error:  # the library raises bare Exception, for example without an unknown token
-            raise TokenizerError(f"tokenizer: a text can't be tokenized: {error}") from None
+        pairs = [text for text in texts if isinstance(text, tuple)]
+        if not pairs:
+            return [*self._encode(texts, spans=spans, num_threads=num_threads)]  # type: ignore[arg-type]
+        alone = [text for text in texts if isinstance(text, str)]
+        singles = iter(self._encode(alone, spans=spans, num_threads=num_threads))
+        joined = iter(self._encode_pairs(pairs, spans=spans, num_threads=num_threads))
+        return [next(joined) if isinstance(text, tuple) else next(singles) for text in texts]
 
-    def tokens_cut(self, encoding: Encoding) -> int:
-        """How many tokens of the text did not fit, special tokens not counted."""
+    def _encode(
+        self, texts: Sequence[str], *, spans: bool, num_threads: int, special: bool = True
+    ) -> list[Encoding]:
+        tokenizer = self._tokenizer
+        batch = tokenizer.encode_batch if spans else tokenizer.encode_batch_fast
+        try:
+            if len(texts) > 1 and prepare_pool(tokenizer, num_threads):
+                return batch(texts, add_special_tokens=special)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:
+            pass  # the library panics where no thread can be started; what is wrong with a text comes up again
+        one = tokenizer.encode
+        return [_tried(partial(one, text, add_special_tokens=special)) for text in texts]
+
+    def _encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], *, spans: bool, num_threads: int
+    ) -> list[PairEncoding]:
+        form = self._pairs
+        if form is None:
+            raise TokenizerError("tokenizer: its form of a pair of texts is not supported")
+        if self.max_length < form.special:
+            raise TokenizerError(
+                f"tokenizer: a pair of texts has {form.special} special tokens, more than the {self.max_length} "
+                "tokens that the model reads"
+            )
+        texts = [text for pair in pairs for text in pair]
+        parts = self._encode(texts, spans=spans, num_threads=num_threads, special=False)
+        return [
+            PairEncoding(first, second, form, self.max_length, keep_end=self._keep_end)
+            for first, second in zip(parts[::2], parts[1::2], strict=True)
+        ]
+
+    def tokens_cut(self, encoding: Encoded) -> int:
+        """How many tokens of the text, or of both, did not fit; special tokens are not counted."""
         if len(encoding) < self.max_length:
             return 0
-        # What did not fit comes in further pieces, each with special tokens of its own.
-        return sum(piece.special_tokens_mask.count(0) for piece in encoding.overflowing)
+        if isinstance(encoding, PairEncoding):
+            return encoding.tokens_cut
+        return cut_tokens(encoding)  # what did not fit comes in further pieces
 
     def token_of(self, token_id: int) -> str:
         """The vocabulary entry of an id; a placeholder for an id that the tokenizer does not use."""
-        token = self._tokenizer.id_to_token(token_id)
+        with library("tokenizer: a token has no name"):
+            token = self._tokenizer.id_to_token(token_id)
         return f"<{token_id}>" if token is None else token
 
     def single_token(self, token: str, name: str) -> int:
@@ -105,10 +150,12 @@ class TextTokenizer:
 
         Raises ``ValueError``, which begins with ``name``, for any other.
         """
-        number = self._tokenizer.token_to_id(token)
+        with library("tokenizer: a token can't be looked up"):
+            number = self._tokenizer.token_to_id(token)
         if number is not None:
             return number
-        encoding = self._tokenizer.encode(token, add_special_tokens=False)
+        with library("tokenizer: a text can't be tokenized"):
+            encoding = self._tokenizer.encode(token, add_special_tokens=False)
         count = len(encoding) + sum(map(len, encoding.overflowing))
         if count == 1:
             return encoding.ids[0]
@@ -116,24 +163,10 @@ class TextTokenizer:
         raise ValueError(f"{name}: {shortened(token)} is not one token but {count}: [{', '.join(names)}]")
 
 
-def _settings(source: Path) -> dict[str, object]:
-    return read_json_object(source) if source.is_file() else {}
-
-
-def _load(folder: Path, settings: dict[str, object]) -> Tokenizer:
-    from tokenizers import Tokenizer
-
-    source, vocab = folder / "tokenizer.json", folder / "vocab.txt"
-    if source.is_file():
-        try:
-            return Tokenizer.from_file(str(source))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # the library raises bare Exception, and panics are BaseException
-            raise TokenizerError(f"{source} is not a usable tokenizer: {error}") from None
-    if vocab.is_file():
-        return wordpiece_from_vocab(vocab, settings)
-    raise TokenizerError(f"{folder} has no tokenizer: neither tokenizer.json nor vocab.txt is there")
+def _tried(call: Callable[[], T]) -> T:
+    """What the tokenizer library gives, or ``TokenizerError``."""
+    with library("tokenizer: a text can't be tokenized"):
+        return call()
 
 
 def _lower_first(tokenizer: Tokenizer) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
+from .characters import fold, is_word, split_clusters, writes_spaces
 from .check import shortened
 
 __all__ = ["WordUse", "find_word", "tokens_in", "uses_of_word"]
@@ -60,26 +62,38 @@ def find_word(
 ) -> list[Span]:
     """The (start, end) characters of every whole-word occurrence, in order, without overlaps.
 
-    An occurrence is whole when neither of its ends is inside of a word, where a word ends between a letter or
-    digit and any other character, and also where the tokenizer ends one (it takes each Chinese character
-    for itself, for example). ``spans`` and ``word_ids`` are those of the tokens of the text.
+    Canonically equivalent spellings are the same word. An occurrence is whole when neither of its ends is inside
+    of a word, where marks belong to the letter before them and a word ends between a letter or digit and any
+    other character. It also ends where the tokenizer ends one, except between the letters of a script that
+    writes spaces: each Chinese character may be a word for itself, for example. ``spans`` and ``word_ids`` are
+    those of the tokens of the text.
     """
-    borders = _word_borders(spans, word_ids)
+    clusters = split_clusters(text)
+    starts = [start for start, _ in clusters]
+    folded = [fold(text[start:end], ignore_case=ignore_case) for start, end in clusters]
+    # Where each cluster begins in the folded text, and where the text ends.
+    cluster_at = {place: i for i, place in enumerate(accumulate(map(len, folded), initial=0))}
+    borders = {bisect_left(starts, place) for place in _word_borders(spans, word_ids)}
 
-    def whole(place: int) -> bool:
-        if place in borders or place in (0, len(text)):
+    def whole(i: int) -> bool:
+        if i in (0, len(clusters)):
             return True
-        return not (_is_word(text[place - 1]) and _is_word(text[place]))
+        before, after = text[starts[i - 1]], text[starts[i]]
+        if not (is_word(before) and is_word(after)):
+            return True
+        return i in borders and not (writes_spaces(before) and writes_spaces(after))
 
-    pattern = re.compile(re.escape(word), re.IGNORECASE if ignore_case else 0)
+    haystack = "".join(folded)
+    needle = "".join(fold(word[start:end], ignore_case=ignore_case) for start, end in split_clusters(word))
     found: list[Span] = []
-    start = 0
-    while match := pattern.search(text, start):
-        if whole(match.start()) and whole(match.end()):
-            found.append(match.span())
-            start = match.end()
+    place = haystack.find(needle)
+    while place >= 0:
+        first, last = cluster_at.get(place), cluster_at.get(place + len(needle))
+        if first is not None and last is not None and whole(first) and whole(last):
+            found.append((starts[first], clusters[last - 1][1]))
+            place = haystack.find(needle, place + len(needle))
         else:
-            start = match.start() + 1
+            place = haystack.find(needle, place + 1)
     return found
 
 
@@ -93,10 +107,6 @@ def _sticks_out(place: Span, spans: Sequence[Span]) -> bool:
     """Whether the place begins before, or ends after, all characters that are in tokens."""
     filled = [span for span in spans if span[0] < span[1]]
     return place[0] < filled[0][0] or place[1] > filled[-1][1]
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 def _word_borders(spans: Sequence[Span], word_ids: Sequence[int | None]) -> set[int]:

@@ -1,0 +1,364 @@
+"""`Encoder`: text in, embeddings out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments import positive, switch, thread_count, whole
+from ..card import ModelCard
+from ..errors import PoolingError, TokenizerError, UnsupportedModelError
+from ..model.network import Network
+from ..model.params import count_parameters
+from ..model.pooling import SentenceHead, describe, pooling_modes
+from ..model.spec import EncoderSpec
+from ..text.check import Text, check_text
+from ..text.inputs import Inputs, read_inputs
+from .losses import Losses
+from .output import EncoderOutput, layer_number, layer_numbers
+from .sink import ArraySink
+from .stream import Stream
+from .words import uses_in, vectors_of_uses
+
+if TYPE_CHECKING:
+    from ..text.tokenizer import TextTokenizer
+
+__all__ = ["Encoder"]
+
+Floats = NDArray[np.float32]
+
+_PRECISIONS = ("float32",)
+
+
+class Encoder:
+    """A transformer encoder with its tokenizer and pooling.
+
+    Immutable after construction: any number of threads may use one encoder at the same time. Most users
+    call `from_pretrained`. The constructor takes the parts: ``weights`` are float32 arrays by canonical name
+    (see `polysemy.model.params`), of which the embedding tables are used where they are and must not change;
+    without a ``tokenizer`` only token ids can be encoded, without a ``head`` there are no sentence embeddings.
+    """
+
+    __slots__ = ("_card", "_head", "_network", "_num_threads", "_tokenizer")
+
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        weights: Mapping[str, Floats],
+        *,
+        tokenizer: TextTokenizer | None = None,
+        head: SentenceHead | None = None,
+        card: ModelCard | None = None,
+        num_threads: int | None = None,
+    ) -> None:
+        self._num_threads = thread_count(num_threads, 0, "Encoder")
+        self._network = Network(spec, weights)
+        if head is not None:
+            head.check(spec.hidden)
+        self._head = head
+        self._tokenizer = tokenizer
+        self._card = card or ModelCard("encoder")
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        precision: str = "float32",
+        num_threads: int | None = None,
+        pooling: str | Sequence[str] | None = None,
+        mmap: bool = False,
+    ) -> Encoder:
+        """Load a model.
+
+        ``model`` is a folder, a Hugging Face id (from the local hub cache, or downloaded), or None for the
+        default model, all-MiniLM-L6-v2. ``num_threads`` is the default of this encoder's methods; None leaves
+        it to the process (see `polysemy.threads`). ``pooling`` (mean, cls, max, mean_sqrt_len, weightedmean,
+        lasttoken, or several) is for models that don't say how they pool; for one that does, it replaces
+        what the model says, and nothing is normalised then. ``mmap=True`` maps the weights file instead of
+        reading it: embedding tables are shared with other processes, but whoever writes to the file changes
+        this encoder, and whoever truncates it ends the process.
+
+        Raises `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
+        """
+        if precision not in _PRECISIONS:
+            raise ValueError(
+                f"from_pretrained: precision must be one of {', '.join(_PRECISIONS)}, got {precision!r}"
+            )
+        given = None if pooling is None else SentenceHead(pooling_modes(pooling))
+        thread_count(num_threads, 0, "from_pretrained")
+        from .loading import load_model
+
+        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")))
+        return cls(
+            loaded.spec,
+            loaded.weights,
+            tokenizer=loaded.tokenizer,
+            head=given or loaded.head,
+            card=loaded.card,
+            num_threads=num_threads,
+        )
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """Sizes and variants of the model."""
+        return self._network.spec
+
+    @property
+    def card(self) -> ModelCard:
+        """Name, place and further facts about the model."""
+        return self._card
+
+    @property
+    def head(self) -> SentenceHead | None:
+        """How sentence embeddings are made, or None when the model doesn't say."""
+        return self._head
+
+    @property
+    def tokenizer(self) -> TextTokenizer | None:
+        """The tokenizer, or None for an encoder of token ids only."""
+        return self._tokenizer
+
+    @property
+    def dim(self) -> int:
+        """Length of a sentence embedding; the hidden size for a model without pooling."""
+        return self.spec.hidden if self._head is None else self._head.dim(self.spec.hidden)
+
+    @property
+    def max_seq_length(self) -> int:
+        """Longest text in tokens, special tokens included; longer ones are cut, with a warning."""
+        return self.spec.max_positions if self._tokenizer is None else self._tokenizer.max_length
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the encoder."""
+        return count_parameters(self.spec)
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        pooling = "none" if self._head is None else describe(self._head.modes)
+        return (
+            f"Encoder({self._card.name!r}, layers={len(spec.layers)}, hidden={spec.hidden}, heads={spec.heads}, "
+            f"parameters={self.parameters / 1e6:.1f}M, max_seq_length={self.max_seq_length}, "
+            f"pooling={pooling})"
+        )
+
+    def encode(
+        self,
+        texts: str | Iterable[Text],
+        *,
+        batch_tokens: int | None = None,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        show_progress: bool | None = None,
+        num_threads: int | None = None,
+        out: Floats | None = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+    ) -> Floats:
+        """Sentence embeddings: a str gives (dim,), a sequence or iterable of n texts gives (n, dim) float32.
+
+        A text is a str, or a tuple of two that the model reads as a pair; a tuple that is ``texts`` itself is a
+        sequence of texts. Pooling and normalisation are what the model's ``modules.json`` says; ``normalize``
+        overrides the latter. ``truncate_dim`` keeps the first dimensions and normalises after that. The result
+        does not depend on ``batch_tokens`` (most tokens in one forward pass, which bounds memory), on threads,
+        or on the other texts. ``out`` is a C-contiguous float32 array of the shape of the result, which is
+        filled and returned. ``prompt`` is put before each text, or before the first of a pair; ``prompt_name``
+        names one of the model's prompts instead. Without either it is the model's default prompt, if it has one;
+        "" is no prompt.
+
+        A `TruncationWarning` tells how many texts were longer than `max_seq_length`. A progress bar is shown
+        on a terminal, or as ``show_progress`` says. Raises `PoolingError` for a model without a pooling,
+        `TokenizerError` for an encoder without a tokenizer, ``TypeError`` and ``ValueError`` for arguments.
+        """
+        single = isinstance(texts, str)
+        stream = self._stream(
+            "encode", [texts] if single else texts, batch_tokens, normalize, truncate_dim, num_threads,
+            prompt_name, prompt,
+        )  # fmt: skip
+        shown = switch(show_progress, "encode: show_progress")
+        rows = ArraySink(stream.total, stream.width, out, single=single, name="encode")
+        stream.pour(rows, show_progress=False if single else shown)
+        result = rows.finish()
+        stream.warn_of_losses()
+        return result[0] if single and out is None else result
+
+    def stream(
+        self,
+        texts: Iterable[Text],
+        *,
+        batch_tokens: int | None = None,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        num_threads: int | None = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+    ) -> Stream:
+        """The rows that `encode` gives, as an iterator of blocks (k, dim) float32, for results of any size.
+
+        Texts are taken from the iterable as blocks are asked for, at most 2,048 (or about a million characters)
+        at a time. Arguments are those of `encode`. Nothing warns of texts that were cut: ``losses`` of the result
+        counts them.
+        """
+        if isinstance(texts, str):
+            raise TypeError("stream: texts must be an ordered iterable of str, got str")
+        return self._stream(
+            "stream", texts, batch_tokens, normalize, truncate_dim, num_threads, prompt_name, prompt
+        )
+
+    def forward(
+        self,
+        inputs: str | Sequence[object] | tuple[object, object],
+        *,
+        layers: Sequence[int] = (-1,),
+        attentions: Sequence[int] = (),
+        num_threads: int | None = None,
+    ) -> EncoderOutput:
+        """Hidden states of every token.
+
+        ``inputs``: a text, a list of texts and of pairs (tuples of two str), a list of token id sequences
+        (special tokens included, never cut), or a tuple ``(input_ids, attention_mask)`` of two (n, length)
+        integer arrays, padded left or right. ``layers``: the hidden states wanted, 0 is the embedding output, k
+        what layer k gives, negative counts from the end. ``attentions``: the layers (from 1) whose attention
+        weights are wanted. Layers after the last one wanted are not computed. All results are held in memory at
+        once, ``4 * hidden`` bytes per token and layer.
+
+        Texts longer than `max_seq_length` are cut, with a `TruncationWarning`. Raises ``TypeError`` or
+        ``ValueError`` for inputs and layers that are none, and `TokenizerError` for texts without a tokenizer.
+        """
+        threads = thread_count(num_threads, self._num_threads, "forward")
+        count = len(self.spec.layers)
+        wanted = layer_numbers(layers, count, first=0, name="forward: layers")
+        seen = layer_numbers(attentions, count, first=1, name="forward: attentions")
+        read = read_inputs(inputs, self.spec, self._tokenizer, num_threads=threads)
+        head = self._head if count in wanted else None
+        output = self._output(read, wanted, seen, head, threads)
+        Losses(output.truncated).warn("forward", self.max_seq_length)
+        return output
+
+    def word_vectors(
+        self, text: str, word: str, layer: int = -1, *, num_threads: int | None = None
+    ) -> Floats:
+        """The vector of each whole-word occurrence of ``word`` in ``text``, (occurrences, hidden) float32.
+
+        The hidden states of the word's tokens after ``layer`` are averaged. ``word`` may be several words.
+        Case matters exactly if it matters to the model; canonically equivalent spellings are the same word. Raises
+        ``ValueError`` when the word isn't there, or only beyond the part of the text that the model reads.
+        """
+        tokenizer = self._text_tokenizer("word_vectors")
+        check_text(text, "word_vectors: text")
+        check_text(word, "word_vectors: word")
+        number = layer_number(layer, len(self.spec.layers), first=0, name="word_vectors: layer")
+        threads = thread_count(num_threads, self._num_threads, "word_vectors")
+        output = self._output(read_inputs(text, self.spec, tokenizer, num_threads=threads), {number}, (), None, threads)
+        Losses(output.truncated).warn("word_vectors", self.max_seq_length)
+        uses = uses_in(output, 0, text, word, tokenizer, name="word_vectors: word")
+        return vectors_of_uses(output.hidden_state(0, number), uses)
+
+    def static_embedding(self, token: str | int) -> Floats:
+        """The row of the token table, (hidden,) float32: what a token is before any context.
+
+        ``token`` is an id, an entry of the vocabulary, or a text that is exactly one token. Raises
+        ``ValueError`` for any other.
+        """
+        name = "static_embedding: token"
+        if isinstance(token, str):
+            tokenizer = self._text_tokenizer("static_embedding")
+            number = tokenizer.single_token(check_text(token, name), name)
+        else:
+            number = whole(token, name)
+        if not 0 <= number < self.spec.embedding.vocab:
+            raise ValueError(f"{name} must be in 0..{self.spec.embedding.vocab - 1}, got {number}")
+        return self._network.token_row(number)
+
+    def _output(
+        self,
+        read: Inputs,
+        layers: Collection[int],
+        attentions: Collection[int],
+        head: SentenceHead | None,
+        threads: int,
+    ) -> EncoderOutput:
+        """One forward pass over all inputs. ``head`` None leaves the pooled vectors out."""
+        batch = read.batch
+        results = self._network.run(
+            batch.ids,
+            batch.offsets,
+            batch.types,
+            plan=None if head is None else head.plan(),
+            layers=layers,
+            attentions=attentions,
+            num_threads=threads,
+        )
+        return EncoderOutput(
+            self.spec,
+            batch,
+            hidden=results.hidden,
+            attentions=results.attentions,
+            pooled=results.pooled,
+            tokenizer=self._tokenizer,
+            encodings=read.encodings,
+            truncated=read.tokens_cut,
+        )
+
+    def _stream(
+        self,
+        method: str,
+        texts: object,
+        batch_tokens: int | None,
+        normalize: bool | None,
+        truncate_dim: int | None,
+        num_threads: int | None,
+        prompt_name: str | None,
+        prompt: str | None,
+    ) -> Stream:
+        head = self._sentence_head(method)
+        tokenizer = self._text_tokenizer(method)
+        if batch_tokens is not None:
+            batch_tokens = positive(batch_tokens, f"{method}: batch_tokens")
+        if truncate_dim is not None:
+            truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=self.dim)
+        plan = head.plan(normalize=switch(normalize, f"{method}: normalize"), truncate_dim=truncate_dim)
+        return Stream(
+            texts,
+            self._network,
+            tokenizer,
+            plan,
+            width=truncate_dim or self.dim,
+            prompt=self._prompt(method, prompt_name, prompt, head),
+            batch_tokens=batch_tokens,
+            num_threads=thread_count(num_threads, self._num_threads, method),
+            method=method,
+        )
+
+    def _text_tokenizer(self, method: str) -> TextTokenizer:
+        if self._tokenizer is None:
+            raise TokenizerError(f"{method}: this encoder has no tokenizer, it takes only token ids")
+        return self._tokenizer
+
+    def _sentence_head(self, method: str) -> SentenceHead:
+        if self._head is None:
+            raise PoolingError(
+                f"{method}: {self._card.name!r} does not say how to pool its tokens into one vector, and a "
+                "wrong guess would go unnoticed; pass pooling=... to from_pretrained, or use forward for its "
+                "hidden states"
+            )
+        return self._head
+
+    def _prompt(self, method: str, name: object, text: object, head: SentenceHead) -> str:
+        """The text to put before each text."""
+        if text is None:
+            prompt = self._card.prompt(name, method)
+        elif name is None:
+            prompt = check_text(text, f"{method}: prompt")
+        else:
+            raise ValueError(f"{method}: prompt must not be given beside prompt_name, got {text!r}")
+        if prompt and not head.include_prompt:
+            raise UnsupportedModelError(
+                f"{method}: prompts that are left out of the pooling are not supported"
+            )
+        return prompt

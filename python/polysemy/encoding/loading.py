@@ -1,0 +1,126 @@
+"""From a model argument to everything that an `Encoder` is made of."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..card import ModelCard
+from ..errors import CheckpointError, PolysemyError
+from ..families import find_family
+from ..families.config import Config
+from ..families.family import Family, NameMatch, match_names, stored_as
+from ..io.background import Background
+from ..io.checkpoint import Checkpoint
+from ..io.hub import Source, resolve
+from ..io.jsonfile import read_json_object
+from ..io.sentence import SentenceFolder, read_sentence_folder
+from ..model.network import SpentWeights
+from ..model.params import check_shapes
+from ..model.pooling import SentenceHead
+from ..model.spec import EncoderSpec
+from ..text.tokenizer import TextTokenizer
+
+__all__ = ["LoadedModel", "load_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """The parts of a checkpoint."""
+
+    spec: EncoderSpec
+    weights: SpentWeights
+    """Every parameter by its canonical name."""
+    tokenizer: TextTokenizer
+    head: SentenceHead | None
+    card: ModelCard
+
+
+def load_model(model: str | os.PathLike[str] | None, *, mapped: bool = False) -> LoadedModel:
+    """Find, read and check a model. ``mapped`` maps its weights, see `SafetensorsFile`."""
+    source = resolve(model)
+    sentence = read_sentence_folder(source.folder)
+    path = sentence.transformer / "config.json"
+    config = Config(read_json_object(path), str(path))
+    family = find_family(config)
+    spec = read_spec(family, config)
+    checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
+    match = match_weights(family, spec, checkpoint)
+    names = {stored.name for stored in match.stored.values()}
+    reading = Background(lambda: checkpoint.load(names, source.sha256))
+    tokenizer = TextTokenizer.from_folder(
+        sentence.transformer,
+        max_seq_length=sentence.max_seq_length,
+        max_positions=spec.max_positions,
+        lowercase=sentence.lowercase,
+        model_type=config.text("model_type"),
+    )
+    reading.wait()
+    weights = read_weights(match, checkpoint)
+    card = _card(source, config.text("model_type"), sentence)
+    return LoadedModel(spec, weights, tokenizer, sentence.head, card)
+
+
+def _card(source: Source, model_type: str, sentence: SentenceFolder) -> ModelCard:
+    return ModelCard(
+        name=source.name,
+        folder=str(source.folder),
+        model_type=model_type,
+        sha256=source.sha256,
+        prompts=sentence.prompts,
+        default_prompt=sentence.default_prompt,
+        similarity=sentence.similarity,
+    )
+
+
+def read_spec(family: Family, config: Config) -> EncoderSpec:
+    """The spec of a configuration. Sizes that no model can have raise ``CheckpointError``."""
+    try:
+        return family.spec(config)
+    except PolysemyError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f"{config.source}: {error}") from None
+
+
+def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> NameMatch:
+    """Where every parameter is stored. Raises ``CheckpointError`` unless all of them fit."""
+    shapes = checkpoint.shapes
+    match = match_names(family, spec, shapes)
+    check_shapes(
+        spec,
+        {key: stored.shape(shapes[stored.name]) for key, stored in match.stored.items()},
+        surplus=match.surplus,
+        stored_as={key: stored.name for key, stored in stored_as(family, spec).items()},
+        source=f"checkpoint {checkpoint.folder}",
+    )
+    return match
+
+
+def read_weights(match: NameMatch, checkpoint: Checkpoint) -> SpentWeights:
+    """Every parameter by its canonical name, of a loaded checkpoint, in the form in which it is stored.
+
+    float32, float16, or the bits of bfloat16 as uint16: the core widens what it packs.
+    """
+    weights: dict[str, NDArray[Any]] = {}
+    viewed = set()
+    for key, stored in match.stored.items():
+        tensor = checkpoint.read(stored.name)
+        weights[key] = stored.of(tensor.float32() if stored.plus else tensor.data)
+        if not stored.copies:
+            viewed.add(stored.name)
+    for name in {stored.name for stored in match.stored.values()} - viewed:
+        checkpoint.forget(name)
+    uses = Counter((stored.name, stored.part, stored.rows) for stored in match.stored.values())
+    whole = {
+        name for (name, part, rows), count in uses.items() if (part == (0, 1) and rows is None) or count > 1
+    }
+    parts = Counter(stored.name for stored in match.stored.values())
+    alone = [
+        key for key, stored in match.stored.items() if stored.name not in whole or parts[stored.name] == 1
+    ]
+    return SpentWeights(weights, alone)
