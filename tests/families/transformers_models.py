@@ -96,7 +96,9 @@ def build(case: str, folder: Path) -> Any:
                 parameter.add_(1)
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "vocab.txt").write_text("\n".join([*VOCAB, *(f"w{i}" for i in range(60 - len(VOCAB)))]) + "\n")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, "tokenizer_class": "BertTokenizer"}))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"do_lower_case": True, "tokenizer_class": "BertTokenizer"})
+    )
     exact = model_class.from_pretrained(folder, attn_implementation="eager", torch_dtype=torch.float64)
     return exact.eval()
 

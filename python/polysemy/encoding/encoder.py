@@ -254,7 +254,9 @@ class Encoder:
         check_text(word, "word_vectors: word")
         number = layer_number(layer, len(self.spec.layers), first=0, name="word_vectors: layer")
         threads = thread_count(num_threads, self._num_threads, "word_vectors")
-        output = self._output(read_inputs(text, self.spec, tokenizer, num_threads=threads), {number}, (), None, threads)
+        output = self._output(
+            read_inputs(text, self.spec, tokenizer, num_threads=threads), {number}, (), None, threads
+        )
         Losses(output.truncated).warn("word_vectors", self.max_seq_length)
         uses = uses_in(output, 0, text, word, tokenizer, name="word_vectors: word")
         return vectors_of_uses(output.hidden_state(0, number), uses)
