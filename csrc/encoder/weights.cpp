@@ -27,16 +27,25 @@ struct VectorJob {
   bool gated;
 };
 
-// Walks the parameters twice: without memory it only measures; with memory it places everything and notes which
-// matrices are to be filled.
+// Matrices in the order of their use, one stream of weights; behind them all vectors.
+struct Layout {
+  int64_t matrices = 0, vectors = 0;  // bytes
+
+  int64_t bytes() const { return matrices + vectors; }
+  bool operator==(const Layout&) const = default;
+};
+
+// Walks the parameters twice: without memory it only measures; with memory it places everything and notes what is to
+// be filled.
 class Arena {
  public:
   explicit Arena(const FindTensor& find) : find_(find) {}
   void use(std::byte* memory) {
     memory_ = memory;
-    used_ = 0;
+    vectors_start_ = used_.matrices;
+    used_ = {};
   }
-  int64_t used() const { return used_; }
+  const Layout& used() const { return used_; }
   const std::vector<MatrixJob>& matrices() const { return matrices_; }
   const std::vector<VectorJob>& vectors() const { return vectors_; }
 
@@ -58,7 +67,7 @@ class Arena {
       biases.push_back({part.name + ".bias", part.rows});
     }
     slot.weight = {.dtype = DType::kFloat32, .n = m.gated ? m.parts[0].rows : rows, .k = m.columns, .gated = m.gated};
-    slot.weight.data = take(slot.weight.bytes());
+    slot.weight.data = take(used_.matrices, 0, slot.weight.bytes());
     if (m.bias) slot.bias = vector(biases, slot.weight.count() * kLanes, m.gated);
     if (!memory_) return;
     MatrixJob job{slot.weight, {}, {}};
@@ -74,7 +83,8 @@ class Arena {
 
  private:
   float* vector(const std::vector<Matrix::Part>& parts, int64_t columns, bool gated) {
-    VectorJob job{static_cast<float*>(take(columns * static_cast<int64_t>(sizeof(float)))), columns, {}, gated};
+    void* const to = take(used_.vectors, vectors_start_, columns * static_cast<int64_t>(sizeof(float)));
+    VectorJob job{static_cast<float*>(to), columns, {}, gated};
     if (!memory_) return nullptr;
     for (const Matrix::Part& part : parts) job.parts.push_back(found({part.name, 1, part.rows, true}));
     vectors_.push_back(std::move(job));
@@ -88,15 +98,16 @@ class Arena {
     return t;
   }
 
-  void* take(int64_t bytes) {
-    const int64_t start = used_;
-    used_ += round_up(bytes, kCacheLine);
-    return memory_ ? memory_ + start : nullptr;
+  void* take(int64_t& used, int64_t start, int64_t bytes) {
+    const int64_t at = start + used;
+    used += round_up(bytes, kCacheLine);
+    return memory_ ? memory_ + at : nullptr;
   }
 
   const FindTensor& find_;
   std::byte* memory_ = nullptr;
-  int64_t used_ = 0;
+  int64_t vectors_start_ = 0;
+  Layout used_;
   std::vector<MatrixJob> matrices_;
   std::vector<VectorJob> vectors_;
 };
@@ -158,13 +169,12 @@ EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec,
   EncoderWeights w = empty_weights(spec);
   Arena arena(find);
   walk(spec, w, arena);
-  const int64_t size = arena.used();
-  w.arena = Buffer(std::max(size, kCacheLine));
+  const Layout measured = arena.used();
+  w.arena = Buffer(std::max(measured.bytes(), kCacheLine));
   arena.use(w.arena.data());
   walk(spec, w, arena);
-  if (arena.used() != size) throw std::logic_error("Encoder: the weights do not end where their memory does");
+  if (arena.used() != measured) throw std::logic_error("Encoder: the weights do not end where their memory does");
   fill_all(kernels, arena.matrices(), threads);
-  // Vectors lie between the matrices: before those, each would touch a huge page that nothing else needs yet.
   for (const VectorJob& job : arena.vectors()) fill(kernels, job);
   return w;
 }
