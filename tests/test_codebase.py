@@ -42,7 +42,7 @@ MAY_INCLUDE = {
     "dispatch": {"base", "kernels"},
     "ops": {"base", "kernels"},
     "encoder": {"base", "kernels", "ops"},
-    "capi": {"base", "kernels", "dispatch", "ops"},
+    "capi": {"base", "kernels", "dispatch", "ops", "encoder"},
     "bind": {"base", "kernels", "dispatch", "ops", "encoder", "capi"},
 }
 

@@ -114,13 +114,7 @@ void attend(Args a) {
   }
 }
 
-// The arguments, once it is certain that they were laid out by the header of this library.
-Args known(const char* function, const Args* args) {
-  require(args != nullptr, function, ": args must not be null");
-  require(args->struct_size == sizeof(Args), function, ": struct_size must be ", sizeof(Args), ", got ",
-          args->struct_size, ": call polysemy_sdpa_init first");
-  return *args;
-}
+const Args& known(const char* function, const Args* args) { return capi::known(function, "args", args, "sdpa_init"); }
 
 }  // namespace
 
@@ -128,12 +122,8 @@ extern "C" {
 
 polysemy_status polysemy_sdpa_init(polysemy_sdpa_args* args, size_t size) {
   return capi::guarded([&] {
-    require(args != nullptr, "sdpa_init: args must not be null");
-    require(size == sizeof(Args), "sdpa_init: size must be ", sizeof(Args), ", got ", size,
-            ": header and library do not belong together");
-    *args = Args{};
-    args->struct_size = size;
-    args->window_left = args->window_right = -1;
+    Args& a = capi::initialised("sdpa_init", "args", args, size);
+    a.window_left = a.window_right = -1;
   });
 }
 

@@ -4,6 +4,8 @@
 # there is one core, that of _core: it holds the C functions, too, and the Cython module asks it for them.
 set(POLYSEMY_CAPI
   csrc/capi/attention.cpp
+  csrc/capi/encoder.cpp
+  csrc/capi/encoder_spec.cpp
   csrc/capi/guard.cpp
   csrc/capi/products.cpp
   csrc/capi/rows.cpp

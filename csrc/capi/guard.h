@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <initializer_list>
@@ -31,6 +32,25 @@ polysemy_status guarded(F&& body) noexcept {
   } catch (...) {
     return fail(POLYSEMY_ERROR_INTERNAL, "unknown error");
   }
+}
+
+// A struct that begins with its size: made by the init function of this very header.
+template <class Struct>
+const Struct& known(const char* function, const char* name, const Struct* given, const char* init) {
+  require(given != nullptr, function, ": ", name, " must not be null");
+  require(given->struct_size == sizeof(Struct), function, ": ", name, ".struct_size must be ", sizeof(Struct), ", got ",
+          given->struct_size, ": call polysemy_", init, " first");
+  return *given;
+}
+
+template <class Struct>
+Struct& initialised(const char* function, const char* name, Struct* given, size_t size) {
+  require(given != nullptr, function, ": ", name, " must not be null");
+  require(size == sizeof(Struct), function, ": size must be ", sizeof(Struct), ", got ", size,
+          ": header and library do not belong together");
+  *given = Struct{};
+  given->struct_size = size;
+  return *given;
 }
 
 // One of the values of polysemy_activation.

@@ -1,4 +1,4 @@
-/* polysemy's kernels for C and C++ programs: attention, norms, matrix products on float32 arrays.
+/* polysemy's kernels for C and C++ programs: attention, norms, matrix products on float32 arrays, and whole encoders.
  *
  * Conventions
  *   - Arrays are float32. Strides count elements, not bytes; the innermost dimension is contiguous unless it has a
@@ -193,6 +193,174 @@ POLYSEMY_API polysemy_status polysemy_linear_f32(int64_t rows, const float* x, i
                                                  const polysemy_weight* weight, const float* bias,
                                                  const float* residual, int64_t residual_stride, int activation,
                                                  float* out, int64_t out_stride, int num_threads);
+
+/* ---- encoder ---------------------------------------------------------------------------------------------------- */
+
+/* An encoder is described by a spec and made of tensors; polysemy_encoder_parameters says which ones a spec wants. The
+ * records below say what the graph computes; 0 and NULL mean "absent" but for what a comment says. */
+
+typedef enum polysemy_norm {
+  POLYSEMY_NORM_NONE = 0,
+  POLYSEMY_NORM_LAYER = 1, /* (x - mean(x)) / sqrt(var(x) + eps) * weight + bias */
+  POLYSEMY_NORM_RMS = 2    /* x / sqrt(mean(x^2) + eps) * weight + bias */
+} polysemy_norm;
+
+typedef struct polysemy_norm_spec {
+  int32_t kind; /* polysemy_norm */
+  float eps;
+  int32_t bias; /* 1: it has one; 0: it has none. So are all fields of this name */
+} polysemy_norm_spec;
+
+typedef enum polysemy_position_bias {
+  POLYSEMY_POSITION_BIAS_NONE = 0,
+  POLYSEMY_POSITION_BIAS_ALIBI = 1,  /* -slope * |distance| */
+  POLYSEMY_POSITION_BIAS_BUCKETS = 2 /* a learned number for each bucket of distances */
+} polysemy_position_bias;
+
+/* A number by the distance of key and query that is added to their score. */
+typedef struct polysemy_position_bias_spec {
+  int32_t kind;         /* polysemy_position_bias */
+  const float* slopes;  /* ALiBi: [heads] */
+  int64_t table;        /* buckets: the number of their table; layers may share one */
+  int64_t buckets;      /* half of them for later keys; half of each half for single distances, the rest grow in size */
+  int64_t max_distance; /* from here on all distances are in the last bucket of their side */
+} polysemy_position_bias_spec;
+
+/* Features d and d + pairs of each head turn by the angle position * frequencies[d]. */
+typedef struct polysemy_rotary_spec {
+  const float* frequencies; /* [pairs], radians per token */
+  int64_t pairs;            /* at most head_dim / 2; 0: no rotation */
+} polysemy_rotary_spec;
+
+typedef struct polysemy_attention_spec {
+  int64_t heads, kv_heads; /* heads is a multiple of kv_heads; kv_heads 0: as many */
+  int64_t head_dim;
+  float scale;                       /* of the scores; 0 = 1 / sqrt(head_dim) */
+  int32_t bias, output_bias;         /* of queries, keys and values; of the output */
+  polysemy_norm_spec query_key_norm; /* of each head's queries and keys, before they turn */
+  polysemy_rotary_spec rotary;
+  polysemy_position_bias_spec position_bias;
+  int64_t left, right; /* token i attends to tokens i - left to i + right; -1 = unlimited. Causal: right = 0 */
+} polysemy_attention_spec;
+
+/* down(activation(up(x))), or gated: down(activation(gate(x)) * up(x)). */
+typedef struct polysemy_feed_forward_spec {
+  int64_t width;
+  int32_t activation;         /* polysemy_activation */
+  int32_t gated;              /* 0 or 1 */
+  int32_t up_bias, down_bias; /* up_bias: of the gate, too */
+} polysemy_feed_forward_spec;
+
+/* x = attn_out(x + attn_post(attention(attn_in(x)))), then x = ffn_out(x + ffn_post(ffn(ffn_in(x)))).
+ * Fill it with polysemy_layer_spec_init first. */
+typedef struct polysemy_layer_spec {
+  size_t struct_size; /* set by polysemy_layer_spec_init */
+  int64_t weights;    /* the number of its set of weights, which layers may share; -1: the next one, its own */
+  polysemy_attention_spec attention;
+  polysemy_feed_forward_spec ffn;
+  polysemy_norm_spec attn_in, attn_post, attn_out, ffn_in, ffn_post, ffn_out;
+} polysemy_layer_spec;
+
+/* projection(norm(scale * token + type + position)). */
+typedef struct polysemy_embedding_spec {
+  int64_t vocab;           /* ids are 0 to vocab - 1 */
+  int64_t width;           /* of the tables; 0: hidden. Where it is another number, a projection follows the norm */
+  float scale;             /* of the token's row */
+  int32_t positions;       /* 1: there is a table of positions */
+  int64_t token_types;     /* rows of their table */
+  int64_t position_offset; /* rows of the table of positions before that of the first token */
+  int64_t padding_id;      /* a token with this id has this row of that table, and is not counted; -1: none */
+  polysemy_norm_spec norm;
+  int32_t projection_bias;
+} polysemy_embedding_spec;
+
+/* Fill it with polysemy_encoder_spec_init first. */
+typedef struct polysemy_encoder_spec {
+  size_t struct_size;    /* set by polysemy_encoder_spec_init */
+  int64_t hidden;        /* width of a hidden state */
+  int64_t max_positions; /* tokens of the longest sequence */
+  polysemy_embedding_spec embedding;
+  const polysemy_layer_spec* layers; /* [layer_count] */
+  int64_t layer_count;               /* 0: a static embedding */
+  polysemy_norm_spec final_norm;
+} polysemy_encoder_spec;
+
+/* No layers, no norms, scale 1, no padding id. size: sizeof(polysemy_encoder_spec). */
+POLYSEMY_API polysemy_status polysemy_encoder_spec_init(polysemy_encoder_spec* spec, size_t size);
+/* Weights of its own, attention to all tokens, no norms, no biases. size: sizeof(polysemy_layer_spec). */
+POLYSEMY_API polysemy_status polysemy_layer_spec_init(polysemy_layer_spec* layer, size_t size);
+
+typedef struct polysemy_parameter {
+  char name[64];
+  int64_t rows, columns; /* outputs and inputs of a linear layer; a vector has one row */
+} polysemy_parameter;
+
+/* *count = number of tensors that an encoder of this spec is made of. list: NULL, or [capacity]: receives the first
+ * ones, in the order of their use. */
+POLYSEMY_API polysemy_status polysemy_encoder_parameters(const polysemy_encoder_spec* spec, polysemy_parameter* list,
+                                                         int64_t capacity, int64_t* count);
+
+typedef enum polysemy_dtype { POLYSEMY_FLOAT32 = 0, POLYSEMY_FLOAT16 = 1, POLYSEMY_BFLOAT16 = 2 } polysemy_dtype;
+
+typedef struct polysemy_tensor {
+  const char* name; /* of a polysemy_parameter */
+  const void* data; /* [rows, columns], contiguous */
+  int32_t dtype;    /* polysemy_dtype */
+  int64_t rows, columns;
+} polysemy_tensor;
+
+/* An encoder with its packed weights. Never changes; may be shared by threads. */
+typedef struct polysemy_encoder polysemy_encoder;
+
+/* Makes an encoder from each of its parameters once, in any order. Everything is copied: spec, arrays and names need
+ * not outlive the call. 16-bit numbers are widened, tables of tokens, positions, types when they are looked up.
+ * *encoder is NULL after an error. */
+POLYSEMY_API polysemy_status polysemy_encoder_create(const polysemy_encoder_spec* spec, const polysemy_tensor* tensors,
+                                                     int64_t count, polysemy_encoder** encoder);
+/* Frees it; NULL is allowed. */
+POLYSEMY_API void polysemy_encoder_destroy(polysemy_encoder* encoder);
+
+/* Who computes what; results do not depend on it. */
+typedef enum polysemy_schedule {
+  POLYSEMY_SCHEDULE_AUTO = 0,
+  POLYSEMY_SCHEDULE_THROUGHPUT = 1, /* each thread takes sequences of its own */
+  POLYSEMY_SCHEDULE_LATENCY = 2     /* all threads share each sequence */
+} polysemy_schedule;
+
+/* Where the results of a layer go. */
+typedef struct polysemy_layer_output {
+  int64_t layer; /* each at most once */
+  float* out;
+} polysemy_layer_output;
+
+/* A ragged batch: sequence i is ids[offsets[i]] to ids[offsets[i + 1] - 1]. tokens = offsets[sequences].
+ * Only what is asked for is computed. Fill it with polysemy_encoder_args_init first. */
+typedef struct polysemy_encoder_args {
+  size_t struct_size; /* set by polysemy_encoder_args_init */
+
+  int64_t sequences;
+  const int64_t* offsets; /* [sequences + 1], from 0, never decreasing */
+  const int32_t* ids;     /* [tokens] */
+  const int32_t* types;   /* [tokens] or NULL: all 0 */
+
+  const polysemy_layer_output* hidden; /* [hidden_count]: hidden states, [tokens, hidden], of layers 0 (embeddings) to
+                                          layer_count (after final_norm) */
+  int64_t hidden_count;
+  const polysemy_layer_output* attentions; /* [attention_count]: probabilities of layers 1 to layer_count, for each
+                                              sequence [heads, length, length], one after the other */
+  int64_t attention_count;
+  float* pooled;     /* [sequences, hidden] or NULL: a vector for each sequence; one without tokens has zeros */
+  int32_t pooling;   /* polysemy_pooling */
+  int32_t normalize; /* 1: vectors have length 1; 0: they keep theirs */
+
+  int32_t schedule;    /* polysemy_schedule */
+  int32_t num_threads; /* 0 = default */
+} polysemy_encoder_args;
+
+/* No sequences, no outputs. size: sizeof(polysemy_encoder_args). */
+POLYSEMY_API polysemy_status polysemy_encoder_args_init(polysemy_encoder_args* args, size_t size);
+POLYSEMY_API polysemy_status polysemy_encoder_forward(const polysemy_encoder* encoder,
+                                                      const polysemy_encoder_args* args);
 
 #ifdef __cplusplus
 }

@@ -36,7 +36,14 @@
   ENTRY(weight_destroy)           \
   ENTRY(weight_rows)              \
   ENTRY(weight_columns)           \
-  ENTRY(linear_f32)
+  ENTRY(linear_f32)               \
+  ENTRY(encoder_spec_init)        \
+  ENTRY(layer_spec_init)          \
+  ENTRY(encoder_parameters)       \
+  ENTRY(encoder_create)           \
+  ENTRY(encoder_destroy)          \
+  ENTRY(encoder_args_init)        \
+  ENTRY(encoder_forward)
 
 #ifdef __cplusplus
 #define POLYSEMY_SLOT(name) decltype(&polysemy_##name) name;

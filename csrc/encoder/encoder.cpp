@@ -32,7 +32,7 @@ void Encoder::check(const RaggedBatch& batch, int64_t ids) const {
             batch.ids[i]);
   }
   if (!batch.types) return;
-  require(types > 0, "forward: types must be None for an encoder without token types, got an array");
+  require(types > 0, "forward: types must be absent for an encoder without token types, got an array");
   for (int64_t i = 0; i < ids; ++i) {
     require(batch.types[i] >= 0 && batch.types[i] < types, "forward: types[", i, "] must be 0 to ", types - 1, ", got ",
             batch.types[i]);

@@ -12,9 +12,6 @@ namespace {
 // Upper limits keep a hostile configuration from costing time, and products of sizes from overflowing. They are far
 // above any encoder that fits a machine: 2^16 x 2^20 floats in one matrix are 256 GiB.
 constexpr int64_t kMostHidden = int64_t{1} << 16;
-constexpr int64_t kMostLayers = int64_t{1} << 12;
-constexpr int64_t kMostHeads = int64_t{1} << 12;
-constexpr int64_t kMostHeadDim = int64_t{1} << 12;
 constexpr int64_t kMostWidth = int64_t{1} << 20;
 constexpr int64_t kMostIds = int64_t{1} << 24;
 constexpr int64_t kMostOffset = int64_t{1} << 16;

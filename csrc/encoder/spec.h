@@ -152,6 +152,11 @@ void each_field(EncoderSpec& s, F f) {
   f("final_norm", s.final_norm);
 }
 
+// Limits of what a spec has lists of.
+inline constexpr int64_t kMostLayers = int64_t{1} << 12;
+inline constexpr int64_t kMostHeads = int64_t{1} << 12;
+inline constexpr int64_t kMostHeadDim = int64_t{1} << 12;
+
 // Throws ArgumentError for the first field that is out of range or contradicts another one.
 void validate(const EncoderSpec& spec);
 

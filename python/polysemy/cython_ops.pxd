@@ -61,6 +61,102 @@ cdef extern from "polysemy_api.h" nogil:
     ctypedef struct packed_weight "polysemy_weight":
         pass
 
+    enum: POLYSEMY_NORM_NONE
+    enum: POLYSEMY_NORM_LAYER
+    enum: POLYSEMY_NORM_RMS
+
+    enum: POLYSEMY_POSITION_BIAS_NONE
+    enum: POLYSEMY_POSITION_BIAS_ALIBI
+    enum: POLYSEMY_POSITION_BIAS_BUCKETS
+
+    enum: POLYSEMY_FLOAT32
+    enum: POLYSEMY_FLOAT16
+    enum: POLYSEMY_BFLOAT16
+
+    enum: POLYSEMY_SCHEDULE_AUTO
+    enum: POLYSEMY_SCHEDULE_THROUGHPUT
+    enum: POLYSEMY_SCHEDULE_LATENCY
+
+    ctypedef struct norm_spec "polysemy_norm_spec":
+        int32_t kind
+        float eps
+        int32_t bias
+
+    ctypedef struct position_bias_spec "polysemy_position_bias_spec":
+        int32_t kind
+        const float *slopes
+        int64_t table, buckets, max_distance
+
+    ctypedef struct rotary_spec "polysemy_rotary_spec":
+        const float *frequencies
+        int64_t pairs
+
+    ctypedef struct attention_spec "polysemy_attention_spec":
+        int64_t heads, kv_heads, head_dim
+        float scale
+        int32_t bias, output_bias
+        norm_spec query_key_norm
+        rotary_spec rotary
+        position_bias_spec position_bias
+        int64_t left, right
+
+    ctypedef struct feed_forward_spec "polysemy_feed_forward_spec":
+        int64_t width
+        int32_t activation, gated, up_bias, down_bias
+
+    ctypedef struct layer_spec "polysemy_layer_spec":
+        size_t struct_size
+        int64_t weights
+        attention_spec attention
+        feed_forward_spec ffn
+        norm_spec attn_in, attn_post, attn_out, ffn_in, ffn_post, ffn_out
+
+    ctypedef struct embedding_spec "polysemy_embedding_spec":
+        int64_t vocab, width
+        float scale
+        int32_t positions
+        int64_t token_types, position_offset, padding_id
+        norm_spec norm
+        int32_t projection_bias
+
+    ctypedef struct encoder_spec "polysemy_encoder_spec":
+        size_t struct_size
+        int64_t hidden, max_positions
+        embedding_spec embedding
+        const layer_spec *layers
+        int64_t layer_count
+        norm_spec final_norm
+
+    ctypedef struct parameter "polysemy_parameter":
+        char name[64]
+        int64_t rows, columns
+
+    ctypedef struct tensor "polysemy_tensor":
+        const char *name
+        const void *data
+        int32_t dtype
+        int64_t rows, columns
+
+    ctypedef struct packed_encoder "polysemy_encoder":
+        pass
+
+    ctypedef struct layer_output "polysemy_layer_output":
+        int64_t layer
+        float *out
+
+    ctypedef struct encoder_args "polysemy_encoder_args":
+        size_t struct_size
+        int64_t sequences
+        const int64_t *offsets
+        const int32_t *ids
+        const int32_t *types
+        const layer_output *hidden
+        int64_t hidden_count
+        const layer_output *attentions
+        int64_t attention_count
+        float *pooled
+        int32_t pooling, normalize, schedule, num_threads
+
     ctypedef struct polysemy_api "polysemy_api_1":
         int (*abi_version)() noexcept nogil
         const char *(*version)() noexcept nogil
@@ -105,5 +201,15 @@ cdef extern from "polysemy_api.h" nogil:
             int64_t rows, const float *x, int64_t x_stride, const packed_weight *weight, const float *bias,
             const float *residual, int64_t residual_stride, int activation, float *out, int64_t out_stride,
             int num_threads) noexcept nogil
+
+        int (*encoder_spec_init)(encoder_spec *spec, size_t size) noexcept nogil
+        int (*layer_spec_init)(layer_spec *layer, size_t size) noexcept nogil
+        int (*encoder_parameters)(
+            const encoder_spec *spec, parameter *list, int64_t capacity, int64_t *count) noexcept nogil
+        int (*encoder_create)(
+            const encoder_spec *spec, const tensor *tensors, int64_t count, packed_encoder **encoder) noexcept nogil
+        void (*encoder_destroy)(packed_encoder *encoder) noexcept nogil
+        int (*encoder_args_init)(encoder_args *args, size_t size) noexcept nogil
+        int (*encoder_forward)(const packed_encoder *encoder, const encoder_args *args) noexcept nogil
 
 cdef const polysemy_api *core

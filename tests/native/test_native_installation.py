@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from installed import ROOT, Installation, program, run
 from polysemy import _core, reference
+from polysemy.families.bert import post_norm_layer
+from polysemy.model.params import expected_shapes
+from polysemy.model.spec import Activation, EmbeddingSpec, EncoderSpec, Norm, NormSpec, native
 
 EXAMPLES = ROOT / "examples"
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
@@ -42,16 +45,53 @@ def test_header_alone(installation: Installation, tmp_path: Path, compiler: str,
     run(*command, "-I", installation.include, source, cwd=tmp_path)
 
 
-def test_c_program(installation: Installation, tmp_path: Path) -> None:
+def encoder_example(printed: str) -> None:
+    """Check what examples/c/encoder.c printed against the same encoder made here."""
+    norm = NormSpec(Norm.LAYER, 1e-12, bias=True)
+    layer = post_norm_layer(heads=4, head_dim=8, ffn=128, activation=Activation.GELU_ERF, norm=norm)
+    spec = EncoderSpec(32, 16, EmbeddingSpec(8, 32, positions=True, norm=norm), layer.times(2))
+    state, weights = 1, {}
+    for name, shape in expected_shapes(spec).items():
+        values = []
+        for _ in range(int(np.prod(shape))):
+            state = (state * 1664525 + 1013904223) % 2**32
+            values.append((state >> 8) / 2**25 - 0.25 + (len(shape) == 1 and name.endswith(".weight")))
+        weights[name] = np.array(values, dtype=np.float32).reshape(shape)
+    ids = np.array([0, 2, 3, 4, 1, 0, 2, 5, 1, 7, 6], dtype=np.int32)
+    encoder = _core.Encoder(native(spec), weights)
+    result = encoder.forward(ids, np.array([0, 5, 9, 11]), layers=[0, 1, 2], pooling="mean", normalize=True)
+    lines = printed.splitlines()
+    for i, hidden in result["hidden"].items():
+        first, second = hidden[[1, 6]].astype(np.float64)
+        cosine = first @ second / np.sqrt((first @ first) * (second @ second))
+        assert lines[i] == f"layer {i}: cosine of bank and bank {cosine:.6f}"
+        assert (cosine > 0.999999) == (i == 0)
+    assert result["pooled"] is not None and len(lines) == 6
+    for line, vector in zip(
+        lines[3:], result["pooled"], strict=True
+    ):  # to the last bit: nine digits are enough
+        assert line.split("-> ")[1] == " ".join([f"{float(x):.9g}" for x in vector[:4]]) + " ..."
+    assert lines[4].startswith("[CLS] bank river [SEP] -> ")
+
+
+@pytest.mark.parametrize("example", ["attention", "encoder"])
+def test_c_program(installation: Installation, tmp_path: Path, example: str) -> None:
     rpath = f"-Wl,-rpath,{installation.library.parent}"
-    source = shutil.copy(EXAMPLES / "c" / "attention.c", tmp_path)
+    source = shutil.copy(EXAMPLES / "c" / f"{example}.c", tmp_path)
     command: list[str | Path] = [program("cc"), "-std=c99", *STRICT, "-I", installation.include]
-    run(*command, source, installation.library, rpath, "-lm", "-o", "attention", cwd=tmp_path)
-    assert run(tmp_path / "attention", cwd=tmp_path) == worked_example()
+    run(*command, source, installation.library, rpath, "-lm", "-o", example, cwd=tmp_path)
+    check_example(example, run(tmp_path / example, cwd=tmp_path))
+
+
+def check_example(example: str, printed: str) -> None:
+    if example == "attention":
+        assert printed == worked_example()
+    else:
+        encoder_example(printed)
 
 
 def build_with_cmake(package: Path, folder: Path) -> str:
-    """Build examples/c against a CMake package. The program is folder/build/attention; gives the commands."""
+    """Build examples/c against a CMake package. The programs are in folder/build; gives the commands."""
     shutil.copytree(EXAMPLES / "c", folder / "source")
     cmake = program("cmake")
     tools = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}"]
@@ -61,7 +101,8 @@ def build_with_cmake(package: Path, folder: Path) -> str:
 
 def test_cmake_consumer(installation: Installation, tmp_path: Path) -> None:
     build_with_cmake(installation.cmake, tmp_path)
-    assert run(tmp_path / "build" / "attention", cwd=tmp_path) == worked_example()
+    for example in ("attention", "encoder"):
+        check_example(example, run(tmp_path / "build" / example, cwd=tmp_path))
 
 
 def test_cmake_package_moves_with_its_folder(installation: Installation, tmp_path: Path) -> None:
@@ -125,13 +166,22 @@ def test_cython_uses_the_core_of_python(installation: Installation, tmp_path: Pa
     source = tmp_path / "probe.pyx"
     source.write_text(
         "# cython: language_level=3\n"
-        "from polysemy.cython_ops cimport core\n"
+        "from libc.stdint cimport int64_t\n"
+        "from polysemy.cython_ops cimport POLYSEMY_OK, core, encoder_spec, parameter\n"
         "def threads(): return core.get_num_threads()\n"
         "def isa(): return core.isa().decode()\n"
         "def choose(int n): return core.set_num_threads(n)\n"
         "def fail():\n"
         "    status = core.layer_norm_f32(-1, 6, NULL, 6, NULL, 0, NULL, NULL, 1e-5, NULL, 6, 1)\n"
         "    return status, core.last_error().decode()\n"
+        "def parameters():\n"
+        "    cdef encoder_spec spec\n"
+        "    cdef parameter first\n"
+        "    cdef int64_t count\n"
+        "    core.encoder_spec_init(&spec, sizeof(spec))\n"
+        "    spec.hidden, spec.max_positions, spec.embedding.vocab = 5, 1, 7\n"
+        "    assert core.encoder_parameters(&spec, &first, 1, &count) == POLYSEMY_OK\n"
+        "    return count, first.name.decode(), first.rows, first.columns\n"
     )
     setup = (EXAMPLES / "cython" / "setup.py").read_text().replace("attention_layer", "probe")
     (tmp_path / "setup.py").write_text(setup)
@@ -141,6 +191,7 @@ def test_cython_uses_the_core_of_python(installation: Installation, tmp_path: Pa
         "polysemy.set_num_threads(3); assert probe.threads() == 3\n"
         "assert probe.choose(2) == 0 and polysemy.get_num_threads() == 2\n"
         "assert probe.isa() == polysemy.runtime.default_isa()\n"
+        "assert probe.parameters() == (1, 'embeddings.token', 7, 5)\n"
         "print(*probe.fail())\n"
     )
     said = run(installation.python, "-c", code, cwd=tmp_path)
