@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from tiny_models import VOCAB
-from transformers import (
-    BertConfig,
-    BertModel,
-    CamembertConfig,
-    CamembertModel,
-    DistilBertConfig,
-    DistilBertModel,
-    ElectraConfig,
-    ElectraModel,
-    RobertaConfig,
-    RobertaModel,
-    XLMRobertaConfig,
-    XLMRobertaModel,
-)
+from torch.overrides import TorchFunctionMode
+
+Arrays = list[NDArray[np.floating]]
+
+
+class Case(NamedTuple):
+    """A small model: its class and configuration class in transformers, by name, and the configuration."""
+
+    name: str
+    settings: dict[str, Any]
+    model: str
+    config: str = ""
+    arguments: dict[str, Any] = {}  # noqa: RUF012
+
+    @property
+    def config_class(self) -> Any:
+        return getattr(transformers, self.config or self.model.replace("Model", "Config"))
+
+    def make(self) -> Any:
+        return getattr(transformers, self.model)(self.config_class(**self.settings), **self.arguments)
 
 
 class Built(NamedTuple):
-    """A checkpoint in a folder, and the same model as `transformers` sees it, in float64."""
+    """A checkpoint in a folder, and the same model as `transformers` sees it, in float64 and in float32."""
 
     folder: Path
-    model: Any
+    exact: Any
+    single: Any
 
 
-def _sizes(hidden: int, heads: int, layers: int, ffn: int, **more: Any) -> dict[str, Any]:
+def sizes(hidden: int, heads: int, layers: int, ffn: int, **more: Any) -> dict[str, Any]:
+    """A configuration with BERT's names."""
     return {
         "vocab_size": 60,
         "hidden_size": hidden,
@@ -42,6 +53,10 @@ def _sizes(hidden: int, heads: int, layers: int, ffn: int, **more: Any) -> dict[
         "intermediate_size": ffn,
         "max_position_embeddings": 40,
     } | more
+
+
+def bert(name: str, model: str, **settings: Any) -> Case:
+    return Case(name, settings, model, arguments={"add_pooling_layer": False})
 
 
 def _distil(**more: Any) -> dict[str, Any]:
@@ -55,69 +70,90 @@ def _distil(**more: Any) -> dict[str, Any]:
     } | more
 
 
-# name -> model class, configuration class, configuration. Heads of odd and even width, every activation.
-CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
-    "bert": (BertModel, BertConfig, _sizes(64, 4, 3, 96)),
-    "bert-narrow-heads": (BertModel, BertConfig, _sizes(60, 12, 2, 100, hidden_act="gelu_new")),
-    "bert-odd-heads": (BertModel, BertConfig, _sizes(51, 3, 2, 33, hidden_act="relu", layer_norm_eps=1e-5)),
-    "bert-one-wide-head": (BertModel, BertConfig, _sizes(96, 1, 1, 17, hidden_act="silu", type_vocab_size=1)),
-    "bert-quick-gelu": (BertModel, BertConfig, _sizes(32, 2, 2, 64, hidden_act="quick_gelu")),
-    "roberta": (RobertaModel, RobertaConfig, _sizes(64, 4, 2, 96, type_vocab_size=1)),
-    "roberta-pad-4": (RobertaModel, RobertaConfig, _sizes(32, 4, 1, 48, pad_token_id=4)),
-    "xlm-roberta": (XLMRobertaModel, XLMRobertaConfig, _sizes(40, 5, 2, 64, type_vocab_size=1)),
-    "camembert": (CamembertModel, CamembertConfig, _sizes(40, 5, 2, 64, type_vocab_size=1)),
-    "distilbert": (DistilBertModel, DistilBertConfig, _distil()),
-    "distilbert-sinus": (
-        DistilBertModel,
-        DistilBertConfig,
-        _distil(sinusoidal_pos_embds=True, activation="relu"),
-    ),
-    "electra": (ElectraModel, ElectraConfig, _sizes(48, 4, 2, 64, embedding_size=48)),
-}
+# Heads of odd and even width, every activation.
+_CASES = [
+    bert("bert", "BertModel", **sizes(64, 4, 3, 96)),
+    bert("bert-narrow-heads", "BertModel", **sizes(60, 12, 2, 100, hidden_act="gelu_new")),
+    bert("bert-odd-heads", "BertModel", **sizes(51, 3, 2, 33, hidden_act="relu", layer_norm_eps=1e-5)),
+    bert("bert-one-wide-head", "BertModel", **sizes(96, 1, 1, 17, hidden_act="silu", type_vocab_size=1)),
+    bert("bert-quick-gelu", "BertModel", **sizes(32, 2, 2, 64, hidden_act="quick_gelu")),
+    bert("roberta", "RobertaModel", **sizes(64, 4, 2, 96, type_vocab_size=1)),
+    bert("roberta-pad-4", "RobertaModel", **sizes(32, 4, 1, 48, pad_token_id=4)),
+    bert("xlm-roberta", "XLMRobertaModel", **sizes(40, 5, 2, 64, type_vocab_size=1)),
+    bert("camembert", "CamembertModel", **sizes(40, 5, 2, 64, type_vocab_size=1)),
+    Case("distilbert", _distil(), "DistilBertModel"),
+    Case("distilbert-sinus", _distil(sinusoidal_pos_embds=True, activation="relu"), "DistilBertModel"),
+    Case("electra", sizes(48, 4, 2, 64, embedding_size=48), "ElectraModel"),
+]
+CASES = {case.name: case for case in _CASES}
 
 # Ids that no special token of any family has.
 IDS = [[10, 11, 12], list(range(9, 39)), [20], [59, 58, 57, 56, 55, 54, 53, 52, 51]]
 
 
-def build(case: str, folder: Path) -> Any:
-    """Save the model of a case to a folder; gives it back in float64."""
-    model_class, config_class, settings = CASES[case]
-    generator = torch.Generator().manual_seed(7)
-    model = (
-        model_class(config_class(**settings), add_pooling_layer=False)
-        if _has_pooler(case)
-        else model_class(config_class(**settings))
-    )
-    with torch.no_grad():
-        # A fresh model has zero biases and unit norms, which would hide a wrong name.
-        for name, parameter in model.named_parameters():
-            parameter.normal_(0, 0.25, generator=generator)
-            if "orm.weight" in name:
-                parameter.add_(1)
-    model.save_pretrained(folder, safe_serialization=True)
+def build(case: str, folder: Path) -> Built:
+    """Save the model of a case to a folder."""
+    model = CASES[case].make()
+    _fill(model)
+    model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join([*VOCAB, *(f"w{i}" for i in range(60 - len(VOCAB)))]) + "\n")
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps({"do_lower_case": True, "tokenizer_class": "BertTokenizer"})
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, "tokenizer_class": "BertTokenizer"}))
+    exact, single = (
+        type(model).from_pretrained(folder, attn_implementation="eager", dtype=dtype).eval()
+        for dtype in (torch.float64, torch.float32)
     )
-    exact = model_class.from_pretrained(folder, attn_implementation="eager", torch_dtype=torch.float64)
-    return exact.eval()
+    return Built(folder, exact, single)
 
 
-def _has_pooler(case: str) -> bool:
-    return case.startswith(("bert", "roberta", "xlm", "camembert"))
-
-
-def types_of(model: Any, ids: list[int]) -> list[int]:
-    """Token types of a pair of texts, as far as the model has them: zeros, then ones."""
-    several = getattr(model.config, "type_vocab_size", 0) > 1
-    return [int(several and i >= len(ids) // 2) for i in range(len(ids))]
-
-
-def states_and_attentions(
-    model: Any, ids: list[int], types: list[int] | None = None
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """Of one sequence: layers + 1 arrays (tokens, hidden), and layers arrays (heads, tokens, tokens)."""
+def _fill(model: Any) -> None:
+    """A fresh model has zero biases and unit norms, which would hide a wrong name."""
+    generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        given = {"token_type_ids": torch.tensor([types])} if types and any(types) else {}
-        result = model(torch.tensor([ids]), output_hidden_states=True, output_attentions=True, **given)
-    return [x[0].numpy() for x in result.hidden_states], [x[0].numpy() for x in result.attentions]
+        for name, parameter in model.named_parameters():
+            linear = parameter.ndim == 2 and "embed" not in name and "bias" not in name
+            parameter.normal_(0, 1.5 / parameter.shape[1] ** 0.5 if linear else 0.3, generator=generator)
+            if parameter.ndim == 1 and name.endswith("weight"):
+                parameter.add_(1)
+
+
+def states_and_attentions(model: Any, ids: Sequence[int]) -> tuple[Arrays, Arrays]:
+    """Of one sequence: layers + 1 arrays (tokens, hidden), and layers arrays (heads, tokens, tokens)."""
+    mode = _NoNarrowing() if model.dtype == torch.float64 else nullcontext()
+    with torch.no_grad(), mode:
+        result = model(torch.tensor([list(ids)]), output_hidden_states=True, output_attentions=True)
+    hidden = [*result.hidden_states[:-1], result.last_hidden_state]  # after the final norm, if there is one
+    return [x[0].numpy() for x in hidden], [x[0].numpy() for x in result.attentions]
+
+
+def frequencies(model: Any, layer: int) -> NDArray[np.float32] | None:
+    """Those of the rotary positions of a layer, as `transformers` computes them."""
+    for module in model.modules():
+        if type(module).__name__.endswith("RotaryEmbedding"):
+            kinds = getattr(model.config, "layer_types", None)
+            kind = f"{kinds[layer]}_inv_freq" if kinds else "inv_freq"
+            return getattr(module, kind if hasattr(module, kind) else "inv_freq").numpy()
+    return None
+
+
+class _NoNarrowing(TorchFunctionMode):
+    """In a model of float64 nothing is rounded to float32, which many models ask for.
+
+    Angles of rotary positions are float32 by the definition of the models; their sines need not be.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        x = args[0] if args else None
+        if not isinstance(x, torch.Tensor):
+            return func(*args, **kwargs)
+        name = getattr(func, "__name__", "")
+        if x.dtype == torch.float32 and name in ("cos", "sin"):
+            return func(x.double())
+        if x.dtype == torch.float64:
+            if name == "float" or (name in ("to", "type") and torch.float32 in (*args[1:], *kwargs.values())):
+                return x
+            if kwargs.get("dtype") == torch.float32:
+                kwargs = kwargs | {"dtype": torch.float64}
+        return func(*args, **kwargs)

@@ -95,7 +95,9 @@ def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> 
         spec,
         {key: stored.shape(shapes[stored.name]) for key, stored in match.stored.items()},
         surplus=match.surplus,
-        stored_as={key: stored.name for key, stored in stored_as(family, spec).items()},
+        stored_as={
+            key: " or ".join(way.name for way in ways) for key, ways in stored_as(family, spec).items()
+        },
         source=f"checkpoint {checkpoint.folder}",
     )
     return match

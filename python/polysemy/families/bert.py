@@ -30,8 +30,6 @@ def refuse_variants(config: Config) -> None:
     config.require("add_cross_attention", False)
     config.require("pruned_heads", {})
     config.require("feed_forward_type", "original")
-    config.require("quantization_config")
-    config.require("auto_map")  # code that comes with the checkpoint replaces the graph
 
 
 def post_norm_layer(heads: int, head_dim: int, ffn: int, activation: Activation, norm: NormSpec) -> LayerSpec:

@@ -43,16 +43,19 @@ class Config:
         self._values = values
         self.source = source
 
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
     def integer(self, name: str, default: int | None = None) -> int:
         """A whole number. Without a default the field must be there."""
-        value = self._values.get(name, default)
+        value = self._get(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise CheckpointError(f"{self.source}: {name} must be an integer, got {value!r}")
         return value
 
-    def number(self, name: str, default: float) -> float:
-        """A number, whole or not."""
-        value = self._values.get(name, default)
+    def number(self, name: str, default: float | None = None) -> float:
+        """A number, whole or not. Without a default the field must be there."""
+        value = self._get(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise CheckpointError(f"{self.source}: {name} must be a number, got {value!r}")
         try:
@@ -62,14 +65,44 @@ class Config:
 
     def text(self, name: str, default: str | None = None) -> str:
         """A string. Without a default the field must be there."""
-        value = self._values.get(name, default)
+        value = self._get(name, default)
         if not isinstance(value, str):
             raise CheckpointError(f"{self.source}: {name} must be a string, got {value!r}")
         return value
 
+    def switch(self, name: str, default: bool) -> bool:
+        """True or false."""
+        value = self._get(name, default)
+        if not isinstance(value, bool):
+            raise CheckpointError(f"{self.source}: {name} must be true or false, got {value!r}")
+        return value
+
+    def texts(self, name: str) -> list[str] | None:
+        """A list of strings, or None where there is none."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise CheckpointError(f"{self.source}: {name} must be a list of strings, got {value!r}")
+        return value
+
+    def section(self, name: str) -> Config:
+        """The object under this name as a view of its own; an empty one where there is none."""
+        value = self._get(name, {})
+        if not isinstance(value, dict):
+            raise CheckpointError(f"{self.source}: {name} must be an object, got {value!r}")
+        return Config(value, f"{self.source}: {name}")
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there, and not null."""
+        return self._values.get(name) is not None
+
     def activation(self, name: str, default: str = "gelu") -> Activation:
         """The activation that a field names, by its name in transformers."""
-        value = self.text(name, default)
+        return self.known_activation(name, self.text(name, default))
+
+    def known_activation(self, name: str, value: str) -> Activation:
+        """The activation of this name, which the field ``name`` asks for."""
         if value not in _ACTIVATIONS:
             raise UnsupportedModelError(
                 f"{self.source}: {name}={value!r} is not supported; supported: {', '.join(_ACTIVATIONS)}"
@@ -91,6 +124,10 @@ class Config:
                 f"heads, got {hidden} and {heads}"
             )
         return hidden // heads
+
+    def _get(self, name: str, default: object) -> object:
+        value = self._values.get(name)  # null is written for what is not set
+        return default if value is None else value
 
     def require(self, name: str, *allowed: object) -> None:
         """Raise ``UnsupportedModelError`` unless the field is absent, null, or one of ``allowed``."""
