@@ -70,6 +70,33 @@ def _distil(**more: Any) -> dict[str, Any]:
     } | more
 
 
+MODERNBERT = [
+    Case(
+        "modernbert",
+        sizes(64, 4, 4, 96, local_attention=16, max_position_embeddings=200, pad_token_id=0),
+        "ModernBertModel",
+    ),
+    Case(
+        "modernbert-with-biases",
+        sizes(
+            52, 2, 3, 50, local_attention=9, max_position_embeddings=160, pad_token_id=0, norm_bias=True,
+            attention_bias=True, mlp_bias=True, norm_eps=1e-3, hidden_activation="silu",
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            rope_parameters={
+                "full_attention": {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 77.0},
+            },
+        ),
+        "ModernBertModel",
+    ),
+    Case(
+        "modernbert-one-wide-head",
+        sizes(128, 1, 2, 33, local_attention=128, max_position_embeddings=300, pad_token_id=0),
+        "ModernBertModel",
+    ),
+]  # fmt: skip
+
+
 # Heads of odd and even width, every activation.
 _CASES = [
     bert("bert", "BertModel", **sizes(64, 4, 3, 96)),
@@ -84,6 +111,7 @@ _CASES = [
     Case("distilbert", _distil(), "DistilBertModel"),
     Case("distilbert-sinus", _distil(sinusoidal_pos_embds=True, activation="relu"), "DistilBertModel"),
     Case("electra", sizes(48, 4, 2, 64, embedding_size=48), "ElectraModel"),
+    *MODERNBERT,
 ]
 CASES = {case.name: case for case in _CASES}
 

@@ -6,7 +6,7 @@ To add one, write its file and list its ``FAMILY`` here.
 from __future__ import annotations
 
 from ..errors import UnsupportedModelError
-from . import bert, distilbert, electra, roberta
+from . import bert, distilbert, electra, modernbert, roberta
 from .config import Config
 from .family import Family
 
@@ -17,6 +17,7 @@ FAMILIES: tuple[Family, ...] = (
     roberta.FAMILY,
     distilbert.FAMILY,
     electra.FAMILY,
+    modernbert.FAMILY,
 )
 
 
