@@ -97,6 +97,20 @@ MODERNBERT = [
 ]  # fmt: skip
 
 
+def _t5(name: str, **more: Any) -> Case:
+    settings = {
+        "vocab_size": 60, "d_model": 40, "d_kv": 16, "d_ff": 70, "num_layers": 3, "num_heads": 3,
+    } | more  # fmt: skip
+    return Case(name, settings, "T5EncoderModel", "T5Config")
+
+
+T5 = [
+    _t5("t5"),
+    _t5("t5-gated", feed_forward_proj="gated-gelu", d_kv=18, num_heads=2, layer_norm_epsilon=1e-4),
+    _t5("t5-gated-silu", feed_forward_proj="gated-silu", d_kv=128, num_heads=1, num_layers=1),
+    _t5("t5-few-buckets", relative_attention_num_buckets=8, relative_attention_max_distance=20, d_ff=33),
+]
+
 # Heads of odd and even width, every activation.
 _CASES = [
     bert("bert", "BertModel", **sizes(64, 4, 3, 96)),
@@ -112,6 +126,7 @@ _CASES = [
     Case("distilbert-sinus", _distil(sinusoidal_pos_embds=True, activation="relu"), "DistilBertModel"),
     Case("electra", sizes(48, 4, 2, 64, embedding_size=48), "ElectraModel"),
     *MODERNBERT,
+    *T5,
 ]
 CASES = {case.name: case for case in _CASES}
 

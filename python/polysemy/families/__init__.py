@@ -6,7 +6,7 @@ To add one, write its file and list its ``FAMILY`` here.
 from __future__ import annotations
 
 from ..errors import UnsupportedModelError
-from . import bert, distilbert, electra, modernbert, roberta
+from . import bert, distilbert, electra, modernbert, roberta, t5
 from .config import Config
 from .family import Family
 
@@ -18,6 +18,7 @@ FAMILIES: tuple[Family, ...] = (
     distilbert.FAMILY,
     electra.FAMILY,
     modernbert.FAMILY,
+    t5.FAMILY,
 )
 
 
