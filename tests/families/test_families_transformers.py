@@ -15,6 +15,7 @@ from transformers_models import Built, frequencies, states_and_attentions
 
 # Beyond all windows, and all borders of buckets, of the small models.
 LONG = 150
+UNIT = 2.0**-24
 
 
 def texts(spec: EncoderSpec) -> list[list[int]]:
@@ -32,19 +33,23 @@ def width_of(spec: EncoderSpec) -> int:
     return max([spec.hidden, *(layer.ffn.width for layer in spec.layers)])
 
 
+def rms(errors: NDArray[np.floating]) -> float:
+    return float(np.sqrt((errors**2).mean()))
+
+
 def largest(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     return float(np.abs(a - b).max())
 
 
 def with_their_frequencies(spec: EncoderSpec, model: Any) -> EncoderSpec:
-    """Powers in torch's float32 are off by a unit in the last place here and there, which float64 would show."""
+    """Powers in torch's float32 are off by a unit in the last place here and there, which float64 shows."""
     layers = []
     for i, layer in enumerate(spec.layers):
         theirs = frequencies(model, i)
         ours = np.array(layer.attention.rotary.frequencies, np.float32)
         assert (theirs is None) == (len(ours) == 0)
         if theirs is not None:
-            assert (np.abs(ours - theirs) <= np.spacing(ours)).all()
+            assert (np.abs(ours - theirs) <= 2 * np.spacing(ours)).all()
             rotary = RotarySpec(tuple(theirs.tolist()))
             layers.append(replace(layer, attention=replace(layer.attention, rotary=rotary)))
         else:
@@ -72,28 +77,34 @@ def test_reference_in_float64(built: Built) -> None:
 
 
 def test_encoder(built: Built) -> None:
-    """Of each layer no error above twice that of `transformers` in float32, nor above what sums err by."""
+    """No error above twice that of `transformers` in float32, nor above what sums err by.
+
+    Of each layer the root mean square, and the largest over all layers, in units of each layer's largest number: the
+    largest of a few thousand errors is a matter of luck.
+    """
     encoder = Encoder.from_pretrained(built.folder)
     spec = encoder.spec
     ids = texts(spec)
     layers = range(len(spec.layers) + 1)
     output = encoder.forward(ids, layers=layers, attentions=layers[1:])
     width = width_of(spec)
-    ours, theirs, scales = ({} for _ in range(3))
-    for i, text in enumerate(ids):
-        exact, single = (states_and_attentions(model, text) for model in (built.exact, built.single))
-        for kind, first in ((0, 0), (1, 1)):
-            for layer, (oracle, other) in enumerate(zip(exact[kind], single[kind], strict=True), start=first):
-                got = output.attention(i, layer) if kind else output.hidden_state(i, layer)
-                key = kind, layer
+    results = [[states_and_attentions(model, text) for text in ids] for model in (built.exact, built.single)]
+    for kind in (0, 1):  # hidden states, attention weights
+        highest = np.zeros(2)
+        for number in layers[kind:]:
+            errors: list[list[NDArray[np.floating]]] = [[], []]
+            scale = 0.0
+            for i, text in enumerate(ids):
+                oracle, other = (result[i][kind][number - kind] for result in results)
+                got = output.attention(i, number) if kind else output.hidden_state(i, number)
                 assert got.shape == oracle.shape and (kind or oracle.std() > 0.1)
-                # A score is a sum of head_dim products of numbers around 1, and errs as those do; exp passes
-                # it on.
-                assert largest(got, oracle) <= (16 if kind else 1) * bound(oracle, 2.0**-24, width, layer)
-                ours[key] = max(ours.get(key, 0.0), largest(got, oracle))
-                theirs[key] = max(theirs.get(key, 0.0), largest(other, oracle))
-                scales[key] = max(scales.get(key, 0.0), float(np.abs(oracle).max()))
-                if kind:
-                    assert np.abs(got.sum(-1) - 1).max() <= 2.0**-23 * (len(text) + 2)
-    for key, error in ours.items():
-        assert error <= 2 * max(theirs[key], 2.0**-24 * scales[key]), (key, error, theirs[key])
+                # A score is a sum of head_dim products of numbers around 1, and errs as those do; exp passes it on.
+                assert largest(got, oracle) <= (16 if kind else 1) * bound(oracle, UNIT, width, number)
+                assert not kind or np.abs(got.sum(-1) - 1).max() <= 2 * UNIT * (len(text) + 2)
+                for found, into in zip((got, other), errors, strict=True):
+                    into.append(np.abs(found - oracle).ravel())
+                scale = max(scale, float(np.abs(oracle).max()))
+            ours, theirs = (np.concatenate(parts) / scale for parts in errors)
+            assert rms(ours) <= 2 * max(rms(theirs), UNIT / 4), (kind, number)
+            highest = np.maximum(highest, (ours.max(), theirs.max()))
+        assert highest[0] <= 2 * max(highest[1], UNIT), kind

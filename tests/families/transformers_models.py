@@ -70,33 +70,6 @@ def _distil(**more: Any) -> dict[str, Any]:
     } | more
 
 
-MODERNBERT = [
-    Case(
-        "modernbert",
-        sizes(64, 4, 4, 96, local_attention=16, max_position_embeddings=200, pad_token_id=0),
-        "ModernBertModel",
-    ),
-    Case(
-        "modernbert-with-biases",
-        sizes(
-            52, 2, 3, 50, local_attention=9, max_position_embeddings=160, pad_token_id=0, norm_bias=True,
-            attention_bias=True, mlp_bias=True, norm_eps=1e-3, hidden_activation="silu",
-            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
-            rope_parameters={
-                "full_attention": {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0},
-                "sliding_attention": {"rope_type": "default", "rope_theta": 77.0},
-            },
-        ),
-        "ModernBertModel",
-    ),
-    Case(
-        "modernbert-one-wide-head",
-        sizes(128, 1, 2, 33, local_attention=128, max_position_embeddings=300, pad_token_id=0),
-        "ModernBertModel",
-    ),
-]  # fmt: skip
-
-
 def _t5(name: str, **more: Any) -> Case:
     settings = {
         "vocab_size": 60, "d_model": 40, "d_kv": 16, "d_ff": 70, "num_layers": 3, "num_heads": 3,
@@ -104,14 +77,19 @@ def _t5(name: str, **more: Any) -> Case:
     return Case(name, settings, "T5EncoderModel", "T5Config")
 
 
-T5 = [
-    _t5("t5"),
-    _t5("t5-gated", feed_forward_proj="gated-gelu", d_kv=18, num_heads=2, layer_norm_epsilon=1e-4),
-    _t5("t5-gated-silu", feed_forward_proj="gated-silu", d_kv=128, num_heads=1, num_layers=1),
-    _t5("t5-few-buckets", relative_attention_num_buckets=8, relative_attention_max_distance=20, d_ff=33),
-]
+def _rotary(name: str, model: str, *shape: int, length: int = 200, **more: Any) -> Case:
+    return Case(name, sizes(*shape, max_position_embeddings=length, **more), model)
 
-# Heads of odd and even width, every activation.
+
+_KINDS = ["sliding_attention", "full_attention", "sliding_attention"]
+_LLAMA3 = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 24, "rope_theta": 500.0,
+}  # fmt: skip
+_LINEAR = {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0}
+_BY_KIND = {"full_attention": _LINEAR, "sliding_attention": {"rope_type": "default", "rope_theta": 77.0}}
+
+# Heads of odd and even width, every activation, windows and distances that end within the longest text.
 _CASES = [
     bert("bert", "BertModel", **sizes(64, 4, 3, 96)),
     bert("bert-narrow-heads", "BertModel", **sizes(60, 12, 2, 100, hidden_act="gelu_new")),
@@ -125,13 +103,21 @@ _CASES = [
     Case("distilbert", _distil(), "DistilBertModel"),
     Case("distilbert-sinus", _distil(sinusoidal_pos_embds=True, activation="relu"), "DistilBertModel"),
     Case("electra", sizes(48, 4, 2, 64, embedding_size=48), "ElectraModel"),
-    *MODERNBERT,
-    *T5,
-]
+    _rotary(
+        "modernbert", "ModernBertModel", 64, 4, 4, 96, local_attention=16, pad_token_id=0,
+    ),
+    _rotary(
+        "modernbert-with-biases", "ModernBertModel", 52, 2, 3, 50, local_attention=9, pad_token_id=0,
+        norm_bias=True, attention_bias=True, mlp_bias=True, norm_eps=1e-3, hidden_activation="silu",
+        layer_types=_KINDS, rope_parameters=_BY_KIND,
+    ),
+    _rotary("modernbert-one-wide-head", "ModernBertModel", 128, 1, 2, 33, pad_token_id=0),
+    _t5("t5"),
+    _t5("t5-gated", feed_forward_proj="gated-gelu", d_kv=18, num_heads=2, layer_norm_epsilon=1e-4),
+    _t5("t5-gated-silu", feed_forward_proj="gated-silu", d_kv=128, num_heads=1, num_layers=1),
+    _t5("t5-few-buckets", relative_attention_num_buckets=8, relative_attention_max_distance=20, d_ff=33),
+]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
-
-# Ids that no special token of any family has.
-IDS = [[10, 11, 12], list(range(9, 39)), [20], [59, 58, 57, 56, 55, 54, 53, 52, 51]]
 
 
 def build(case: str, folder: Path) -> Built:
@@ -155,8 +141,11 @@ def _fill(model: Any) -> None:
         for name, parameter in model.named_parameters():
             linear = parameter.ndim == 2 and "embed" not in name and "bias" not in name
             parameter.normal_(0, 1.5 / parameter.shape[1] ** 0.5 if linear else 0.3, generator=generator)
+            if "SelfAttention.q" in name:  # T5 has the scale of its scores in the queries' weights
+                parameter.div_(model.config.d_kv**0.5)
             if parameter.ndim == 1 and name.endswith("weight"):
-                parameter.add_(1)
+                # Few digits: some models add 1 to their norms, rounded to the dtype, which here is exact.
+                parameter.mul_(1024).round_().div_(1024).add_(1)
 
 
 def states_and_attentions(model: Any, ids: Sequence[int]) -> tuple[Arrays, Arrays]:

@@ -6,7 +6,14 @@ To add one, write its file and list its ``FAMILY`` here.
 from __future__ import annotations
 
 from ..errors import UnsupportedModelError
-from . import bert, distilbert, electra, modernbert, roberta, t5
+from . import (
+    bert,
+    distilbert,
+    electra,
+    modernbert,
+    roberta,
+    t5,
+)
 from .config import Config
 from .family import Family
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ..errors import CheckpointError, UnsupportedModelError
 from ..model.spec import Activation
 
-__all__ = ["Config"]
+__all__ = ["FULL", "SLIDING", "Config"]
+
+# Kinds of attention in ``layer_types``.
+FULL, SLIDING = "full_attention", "sliding_attention"
 
 # The names that transformers gives to the activations which the core computes.
 _ACTIVATIONS = {
@@ -109,12 +112,25 @@ class Config:
             )
         return _ACTIVATIONS[value]
 
-    def layers(self, name: str) -> int:
+    def layers(self, name: str, default: int | None = None) -> int:
         """A number of layers."""
-        value = self.integer(name)
+        value = self.integer(name, default)
         if not 1 <= value <= _MOST_LAYERS:
             raise CheckpointError(f"{self.source}: {name} must be in 1..{_MOST_LAYERS}, got {value}")
         return value
+
+    def layer_types(
+        self, layers: int, default: Callable[[int], str], known: Collection[str] = (FULL, SLIDING)
+    ) -> list[str]:
+        """The kind of attention in each layer, from ``layer_types`` or, in older files, from its number."""
+        kinds = self.texts("layer_types")
+        if kinds is None:
+            return [default(i) for i in range(layers)]
+        if len(kinds) != layers or not set(kinds) <= set(known):
+            raise UnsupportedModelError(
+                f"{self.source}: layer_types must be {layers} times {' or '.join(map(repr, known))}, got {kinds!r}"
+            )
+        return kinds
 
     def head_dim(self, hidden: int, heads: int) -> int:
         """The width of a head where the configuration implies it."""

@@ -18,6 +18,7 @@ __all__ = [
     "NameMatch",
     "Names",
     "Stored",
+    "either",
     "fused_names",
     "layer_names",
     "match_names",
@@ -183,6 +184,15 @@ def fused_names(spec: EncoderSpec, theirs: str, parts: Sequence[str]) -> dict[st
         for i in _sets_of_weights(spec)
         for place, key in enumerate(parts)
         for kind in ("weight", "bias")
+    }
+
+
+def either(*spellings: Mapping[str, Names]) -> dict[str, Names]:
+    """One map of several, for parameters that files may store in the way of any of them."""
+    keys = dict.fromkeys(key for spelling in spellings for key in spelling)
+    return {
+        key: tuple(way for spelling in spellings if key in spelling for way in _ways(spelling[key]))
+        for key in keys
     }
 
 

@@ -8,36 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..errors import UnsupportedModelError
 from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardSpec, LayerSpec, Norm, NormSpec
-from .config import Config
+from .config import FULL, SLIDING, Config
 from .family import Family, Names, fused_names, layer_names, with_parameters
 from .rope import rotary
 
 __all__ = ["FAMILY"]
 
-_FULL, _SLIDING = "full_attention", "sliding_attention"
-
-
-def _kinds(config: Config, layers: int) -> list[str]:
-    """The kind of attention in each layer."""
-    kinds = config.texts("layer_types")
-    if kinds is None:
-        every = config.integer("global_attn_every_n_layers", 3)
-        if every < 1:
-            raise UnsupportedModelError(
-                f"{config.source}: global_attn_every_n_layers must be positive, got {every}"
-            )
-        return [_SLIDING if i % every else _FULL for i in range(layers)]
-    if len(kinds) != layers or not set(kinds) <= {_FULL, _SLIDING}:
-        raise UnsupportedModelError(
-            f"{config.source}: layer_types must be {layers} times {_FULL!r} or {_SLIDING!r}, got {kinds!r}"
-        )
-    return kinds
-
 
 def _spec(config: Config) -> EncoderSpec:
-    config.require("position_embedding_type", "absolute", "sans_pos")  # of old files, and never read
     hidden = config.integer("hidden_size")
     heads = config.integer("num_attention_heads")
     head_dim = config.head_dim(hidden, heads)
@@ -54,13 +33,13 @@ def _spec(config: Config) -> EncoderSpec:
     )
     reach = config.integer("local_attention", 128) // 2
     of_kind = {
-        _FULL: replace(
+        FULL: replace(
             attention,
-            rotary=rotary(config, head_dim, 160_000.0, kind=_FULL, old_theta="global_rope_theta"),
+            rotary=rotary(config, head_dim, 160_000.0, kind=FULL, old_theta="global_rope_theta"),
         ),
-        _SLIDING: replace(
+        SLIDING: replace(
             attention,
-            rotary=rotary(config, head_dim, 10_000.0, kind=_SLIDING, old_theta="local_rope_theta"),
+            rotary=rotary(config, head_dim, 10_000.0, kind=SLIDING, old_theta="local_rope_theta"),
             left=reach,
             right=reach,
         ),
@@ -76,6 +55,8 @@ def _spec(config: Config) -> EncoderSpec:
         ),
         ffn_in=norm,
     )
+    every = max(1, config.integer("global_attn_every_n_layers", 3))
+    kinds = config.layer_types(layers, lambda i: SLIDING if i % every else FULL)
     return EncoderSpec(
         hidden=hidden,
         max_positions=config.integer("max_position_embeddings", 8192),
@@ -87,7 +68,7 @@ def _spec(config: Config) -> EncoderSpec:
                 weights=i,
                 attn_in=norm if i else NormSpec(),  # the first layer reads what the embeddings' norm gave
             )
-            for i, kind in enumerate(_kinds(config, layers))
+            for i, kind in enumerate(kinds)
         ),
         final_norm=norm,
     )

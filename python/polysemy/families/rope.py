@@ -6,7 +6,7 @@ and ``rope_scaling`` side by side.
 
 from __future__ import annotations
 
-from ..errors import UnsupportedModelError
+from ..errors import CheckpointError, UnsupportedModelError
 from ..model.rotary import llama3_frequencies, ntk_frequencies, rotary_frequencies
 from ..model.spec import RotarySpec
 from .config import Config
@@ -15,20 +15,30 @@ __all__ = ["rotary"]
 
 
 def rotary(
-    config: Config, dim: int, theta: float, *, kind: str | None = None, old_theta: str = "rope_theta"
+    config: Config,
+    dim: int,
+    theta: float,
+    *,
+    kind: str | None = None,
+    old_theta: str = "rope_theta",
+    old_scaling: str | None = "rope_scaling",
 ) -> RotarySpec:
     """The frequencies of heads of width ``dim``; ``theta`` is the default of the family.
 
-    ``kind`` picks the parameters of a kind of layer, whose base is ``old_theta`` in the old form. Scaling that is
-    not modelled raises ``UnsupportedModelError``.
+    ``kind`` picks the parameters of a kind of layer, whose base is ``old_theta`` in the old form, and whose scaling
+    ``old_scaling``. Scaling that is not modelled raises ``UnsupportedModelError``.
     """
     parameters = config.section("rope_parameters")
-    if kind is not None and parameters.has(kind):
+    if kind is not None:
         parameters = parameters.section(kind)
-    scaling = parameters if parameters.has("rope_type") else config.section("rope_scaling")
     base = parameters.number("rope_theta", config.number(old_theta, theta))
-    parameters.require("partial_rotary_factor", 1.0)
-    config.require("partial_rotary_factor", 1.0)
+    scaling = (
+        parameters if parameters.has("rope_type") or old_scaling is None else config.section(old_scaling)
+    )
+    for place in (config, parameters):
+        place.require("partial_rotary_factor", 1.0)
+    if not base > 0:
+        raise CheckpointError(f"{config.source}: rope_theta must be positive, got {base}")
     return RotarySpec(_scaled(scaling, dim, base))
 
 
@@ -36,16 +46,19 @@ def _scaled(scaling: Config, dim: int, base: float) -> tuple[float, ...]:
     kind = scaling.text("rope_type", scaling.text("type", "default"))
     if kind in ("default", "dynamic"):  # dynamic: longer texts than the model takes would change the base
         return rotary_frequencies(dim, base)
+    factor = scaling.number("factor") if kind in ("linear", "ntk", "llama3") else 1.0
+    if not factor > 0:
+        raise CheckpointError(f"{scaling.source}: factor must be positive, got {factor}")
     if kind == "linear":
-        return rotary_frequencies(dim, base, factor=scaling.number("factor"))
+        return rotary_frequencies(dim, base, factor=factor)
     if kind == "ntk":
         scaling.require("mixed_b")
-        return ntk_frequencies(dim, base, scaling.number("factor"))
+        return ntk_frequencies(dim, base, factor)
     if kind == "llama3":
         return llama3_frequencies(
             dim,
             base,
-            factor=scaling.number("factor"),
+            factor=factor,
             low=scaling.number("low_freq_factor"),
             high=scaling.number("high_freq_factor"),
             trained=scaling.integer("original_max_position_embeddings"),

@@ -34,11 +34,11 @@ def llama3_frequencies(
 
     Those shorter than ``trained / high`` stay, the ones between are a mixture.
     """
-    plain = _frequencies(dim, theta)
-    length = np.float32(2 * math.pi) / plain
-    share = ((np.float32(trained) / length - np.float32(low)) / np.float32(high - low)).astype(np.float32)
-    mixed = (1 - share) * plain / np.float32(factor) + share * plain
+    plain, one = _frequencies(dim, theta), np.float32(1)
+    length = one / plain * np.float32(2 * math.pi)
+    share = (one / length * np.float32(trained) - np.float32(low)) / np.float32(high - low)
     slow = np.where(length > np.float32(trained / low), plain / np.float32(factor), plain)
+    mixed = (one - share) * slow / np.float32(factor) + share * slow
     between = (length >= np.float32(trained / high)) & (length <= np.float32(trained / low))
     return _floats(np.where(between, mixed, slow))
 
