@@ -103,6 +103,7 @@ _CASES = [
     Case("distilbert", _distil(), "DistilBertModel"),
     Case("distilbert-sinus", _distil(sinusoidal_pos_embds=True, activation="relu"), "DistilBertModel"),
     Case("electra", sizes(48, 4, 2, 64, embedding_size=48), "ElectraModel"),
+    Case("electra-projected", sizes(48, 4, 2, 64, embedding_size=20), "ElectraModel"),
     _rotary(
         "modernbert", "ModernBertModel", 64, 4, 4, 96, local_attention=16, pad_token_id=0,
     ),
