@@ -117,6 +117,8 @@ _CASES = [
     _t5("t5-gated", feed_forward_proj="gated-gelu", d_kv=18, num_heads=2, layer_norm_epsilon=1e-4),
     _t5("t5-gated-silu", feed_forward_proj="gated-silu", d_kv=128, num_heads=1, num_layers=1),
     _t5("t5-few-buckets", relative_attention_num_buckets=8, relative_attention_max_distance=20, d_ff=33),
+    bert("mpnet", "MPNetModel", **sizes(64, 4, 2, 96, max_position_embeddings=202)),
+    bert("mpnet-odd", "MPNetModel", **sizes(51, 3, 2, 33, hidden_act="relu", layer_norm_eps=1e-5)),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

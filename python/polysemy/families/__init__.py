@@ -11,6 +11,7 @@ from . import (
     distilbert,
     electra,
     modernbert,
+    mpnet,
     roberta,
     t5,
 )
@@ -24,6 +25,7 @@ FAMILIES: tuple[Family, ...] = (
     roberta.FAMILY,
     distilbert.FAMILY,
     electra.FAMILY,
+    mpnet.FAMILY,
     modernbert.FAMILY,
     t5.FAMILY,
 )
