@@ -119,6 +119,11 @@ _CASES = [
     _t5("t5-few-buckets", relative_attention_num_buckets=8, relative_attention_max_distance=20, d_ff=33),
     bert("mpnet", "MPNetModel", **sizes(64, 4, 2, 96, max_position_embeddings=202)),
     bert("mpnet-odd", "MPNetModel", **sizes(51, 3, 2, 33, hidden_act="relu", layer_norm_eps=1e-5)),
+    bert("albert", "AlbertModel", **sizes(48, 4, 3, 70, embedding_size=20)),
+    bert(
+        "albert-groups", "AlbertModel",
+        **sizes(36, 2, 5, 70, embedding_size=50, num_hidden_groups=2, hidden_act="gelu"),
+    ),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..errors import UnsupportedModelError
 from . import (
+    albert,
     bert,
     distilbert,
     electra,
@@ -26,6 +27,7 @@ FAMILIES: tuple[Family, ...] = (
     distilbert.FAMILY,
     electra.FAMILY,
     mpnet.FAMILY,
+    albert.FAMILY,
     modernbert.FAMILY,
     t5.FAMILY,
 )
