@@ -124,6 +124,7 @@ _CASES = [
         "albert-groups", "AlbertModel",
         **sizes(36, 2, 5, 70, embedding_size=50, num_hidden_groups=2, hidden_act="gelu"),
     ),
+    bert("ernie", "ErnieModel", **sizes(40, 2, 2, 64)),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

@@ -11,6 +11,7 @@ from . import (
     bert,
     distilbert,
     electra,
+    ernie,
     modernbert,
     mpnet,
     roberta,
@@ -28,6 +29,7 @@ FAMILIES: tuple[Family, ...] = (
     electra.FAMILY,
     mpnet.FAMILY,
     albert.FAMILY,
+    ernie.FAMILY,
     modernbert.FAMILY,
     t5.FAMILY,
 )
