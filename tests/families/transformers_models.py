@@ -125,6 +125,8 @@ _CASES = [
         **sizes(36, 2, 5, 70, embedding_size=50, num_hidden_groups=2, hidden_act="gelu"),
     ),
     bert("ernie", "ErnieModel", **sizes(40, 2, 2, 64)),
+    _rotary("nomic", "NomicBertModel", 64, 4, 2, 96),
+    _rotary("nomic-odd", "NomicBertModel", 36, 1, 2, 51, hidden_act="gelu", rope_parameters=_LLAMA3),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

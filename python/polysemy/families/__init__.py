@@ -14,6 +14,7 @@ from . import (
     ernie,
     modernbert,
     mpnet,
+    nomic_bert,
     roberta,
     t5,
 )
@@ -31,6 +32,7 @@ FAMILIES: tuple[Family, ...] = (
     albert.FAMILY,
     ernie.FAMILY,
     modernbert.FAMILY,
+    nomic_bert.FAMILY,
     t5.FAMILY,
 )
 
