@@ -127,6 +127,8 @@ _CASES = [
     bert("ernie", "ErnieModel", **sizes(40, 2, 2, 64)),
     _rotary("nomic", "NomicBertModel", 64, 4, 2, 96),
     _rotary("nomic-odd", "NomicBertModel", 36, 1, 2, 51, hidden_act="gelu", rope_parameters=_LLAMA3),
+    _rotary("gte", "GteModel", 64, 4, 2, 96),
+    _rotary("gte-without-types", "GteModel", 36, 1, 2, 51, type_vocab_size=0, hidden_act="silu"),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

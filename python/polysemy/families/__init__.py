@@ -12,6 +12,7 @@ from . import (
     distilbert,
     electra,
     ernie,
+    gte,
     modernbert,
     mpnet,
     nomic_bert,
@@ -33,6 +34,7 @@ FAMILIES: tuple[Family, ...] = (
     ernie.FAMILY,
     modernbert.FAMILY,
     nomic_bert.FAMILY,
+    gte.FAMILY,
     t5.FAMILY,
 )
 
