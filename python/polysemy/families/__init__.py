@@ -13,6 +13,7 @@ from . import (
     electra,
     ernie,
     gte,
+    jina_bert,
     modernbert,
     mpnet,
     nomic_bert,
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     modernbert.FAMILY,
     nomic_bert.FAMILY,
     gte.FAMILY,
+    jina_bert.FAMILY,
     t5.FAMILY,
 )
 
