@@ -129,6 +129,11 @@ _CASES = [
     _rotary("nomic-odd", "NomicBertModel", 36, 1, 2, 51, hidden_act="gelu", rope_parameters=_LLAMA3),
     _rotary("gte", "GteModel", 64, 4, 2, 96),
     _rotary("gte-without-types", "GteModel", 36, 1, 2, 51, type_vocab_size=0, hidden_act="silu"),
+    _rotary("eurobert", "EuroBertModel", 64, 4, 3, 96, num_key_value_heads=2, pad_token_id=0),
+    _rotary(
+        "eurobert-with-biases", "EuroBertModel", 96, 2, 2, 35, head_dim=16, attention_bias=True, mlp_bias=True,
+        pad_token_id=0, rms_norm_eps=1e-3, rope_parameters=_LLAMA3,
+    ),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

@@ -12,6 +12,7 @@ from . import (
     distilbert,
     electra,
     ernie,
+    eurobert,
     gte,
     jina_bert,
     modernbert,
@@ -37,6 +38,7 @@ FAMILIES: tuple[Family, ...] = (
     nomic_bert.FAMILY,
     gte.FAMILY,
     jina_bert.FAMILY,
+    eurobert.FAMILY,
     t5.FAMILY,
 )
 
