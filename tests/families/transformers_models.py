@@ -134,6 +134,12 @@ _CASES = [
         "eurobert-with-biases", "EuroBertModel", 96, 2, 2, 35, head_dim=16, attention_bias=True, mlp_bias=True,
         pad_token_id=0, rms_norm_eps=1e-3, rope_parameters=_LLAMA3,
     ),
+    _rotary("qwen3", "Qwen3Model", 64, 4, 3, 96, num_key_value_heads=2, head_dim=32),
+    _rotary(
+        "qwen3-sliding", "Qwen3Model", 51, 3, 3, 50, num_key_value_heads=1, head_dim=128, attention_bias=True,
+        use_sliding_window=True, sliding_window=20, max_window_layers=1, hidden_act="gelu",
+        rope_parameters=_LINEAR,
+    ),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

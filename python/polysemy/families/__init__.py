@@ -18,6 +18,7 @@ from . import (
     modernbert,
     mpnet,
     nomic_bert,
+    qwen3,
     roberta,
     t5,
 )
@@ -39,6 +40,7 @@ FAMILIES: tuple[Family, ...] = (
     gte.FAMILY,
     jina_bert.FAMILY,
     eurobert.FAMILY,
+    qwen3.FAMILY,
     t5.FAMILY,
 )
 
