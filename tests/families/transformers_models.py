@@ -140,6 +140,14 @@ _CASES = [
         use_sliding_window=True, sliding_window=20, max_window_layers=1, hidden_act="gelu",
         rope_parameters=_LINEAR,
     ),
+    _rotary(
+        "gemma3", "Gemma3TextModel", 60, 3, 3, 96, num_key_value_heads=1, head_dim=32, layer_types=_KINDS,
+        use_bidirectional_attention=True, sliding_window=24, query_pre_attn_scalar=20,
+    ),
+    _rotary(
+        "gemma3-causal", "Gemma3TextModel", 64, 4, 7, 50, num_key_value_heads=2, head_dim=16, sliding_window=9,
+        attention_bias=True, rms_norm_eps=1e-3, query_pre_attn_scalar=16,
+    ),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

@@ -13,6 +13,7 @@ from . import (
     electra,
     ernie,
     eurobert,
+    gemma3,
     gte,
     jina_bert,
     modernbert,
@@ -41,6 +42,7 @@ FAMILIES: tuple[Family, ...] = (
     jina_bert.FAMILY,
     eurobert.FAMILY,
     qwen3.FAMILY,
+    gemma3.FAMILY,
     t5.FAMILY,
 )
 
