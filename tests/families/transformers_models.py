@@ -148,6 +148,8 @@ _CASES = [
         "gemma3-causal", "Gemma3TextModel", 64, 4, 7, 50, num_key_value_heads=2, head_dim=16, sliding_window=9,
         attention_bias=True, rms_norm_eps=1e-3, query_pre_attn_scalar=16,
     ),
+    Case("clip", sizes(64, 4, 3, 96, max_position_embeddings=77), "CLIPTextModel"),
+    Case("clip-odd", sizes(51, 3, 2, 33, hidden_act="gelu", layer_norm_eps=1e-3), "CLIPTextModel"),
 ]  # fmt: skip
 CASES = {case.name: case for case in _CASES}
 

@@ -9,6 +9,7 @@ from ..errors import UnsupportedModelError
 from . import (
     albert,
     bert,
+    clip,
     distilbert,
     electra,
     ernie,
@@ -44,6 +45,7 @@ FAMILIES: tuple[Family, ...] = (
     qwen3.FAMILY,
     gemma3.FAMILY,
     t5.FAMILY,
+    clip.FAMILY,
 )
 
 
