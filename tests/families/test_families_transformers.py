@@ -11,7 +11,7 @@ from polysemy import Encoder
 from polysemy.encoding.loading import load_model
 from polysemy.model.spec import EncoderSpec, RotarySpec
 from polysemy.reference.encoder import encode_tokens
-from transformers_models import Built, frequencies, states_and_attentions
+from transformers_models import Built, frequencies, states_and_attentions, types_of
 
 # Beyond all windows, and all borders of buckets, of the small models.
 LONG = 150
@@ -63,10 +63,12 @@ def test_reference_in_float64(built: Built) -> None:
     spec = with_their_frequencies(loaded.spec, built.exact)
     ids = texts(spec)
     offsets = np.cumsum([0, *map(len, ids)])
-    states = encode_tokens(spec, loaded.weights, np.concatenate(ids), offsets)
+    types = [types_of(built.exact, text) for text in ids]
+    given = np.concatenate(types) if spec.embedding.token_types else None
+    states = encode_tokens(spec, loaded.weights, np.concatenate(ids), offsets, given)
     width = width_of(spec)
     for i, text in enumerate(ids):
-        hidden, attentions = states_and_attentions(built.exact, text)
+        hidden, attentions = states_and_attentions(built.exact, text, types[i])
         assert (len(hidden), len(attentions)) == (len(spec.layers) + 1, len(spec.layers))
         for layer, exact in enumerate(hidden):
             got = states.hidden_states[layer][offsets[i] : offsets[i + 1]]

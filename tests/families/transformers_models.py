@@ -182,11 +182,18 @@ def _fill(model: Any) -> None:
                 parameter.mul_(1024).round_().div_(1024).add_(1)
 
 
-def states_and_attentions(model: Any, ids: Sequence[int]) -> tuple[Arrays, Arrays]:
+def types_of(model: Any, ids: Sequence[int]) -> list[int]:
+    """Token types of a pair of texts, as far as the model has them: zeros, then ones."""
+    several = getattr(model.config, "type_vocab_size", 0) > 1
+    return [int(several and i >= len(ids) // 2) for i in range(len(ids))]
+
+
+def states_and_attentions(model: Any, ids: Sequence[int], types: Sequence[int] = ()) -> tuple[Arrays, Arrays]:
     """Of one sequence: layers + 1 arrays (tokens, hidden), and layers arrays (heads, tokens, tokens)."""
     mode = _NoNarrowing() if model.dtype == torch.float64 else nullcontext()
+    given = {"token_type_ids": torch.tensor([list(types)])} if any(types) else {}
     with torch.no_grad(), mode:
-        result = model(torch.tensor([list(ids)]), output_hidden_states=True, output_attentions=True)
+        result = model(torch.tensor([list(ids)]), output_hidden_states=True, output_attentions=True, **given)
     hidden = [*result.hidden_states[:-1], result.last_hidden_state]  # after the final norm, if there is one
     return [x[0].numpy() for x in hidden], [x[0].numpy() for x in result.attentions]
 
