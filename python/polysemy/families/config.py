@@ -31,6 +31,7 @@ _ACTIVATIONS = {
 
 # Far above any model, and small enough that a hostile number costs nothing.
 _MOST_LAYERS = 4096
+_MOST_HEADS = 4096
 
 
 class Config:
@@ -132,8 +133,17 @@ class Config:
             )
         return kinds
 
+    def size(self, name: str, default: int | None = None) -> int:
+        """A positive number that is small in every model: of heads, or of features of one."""
+        value = self.integer(name, default)
+        if not 1 <= value <= _MOST_HEADS:
+            raise CheckpointError(f"{self.source}: {name} must be in 1..{_MOST_HEADS}, got {value}")
+        return value
+
     def head_dim(self, hidden: int, heads: int) -> int:
         """The width of a head where the configuration implies it."""
+        if hidden > _MOST_HEADS * _MOST_HEADS:
+            raise CheckpointError(f"{self.source}: the hidden size is too large, got {hidden}")
         if heads < 1 or hidden < 1 or hidden % heads:
             raise CheckpointError(
                 f"{self.source}: the hidden size must be a positive multiple of the number of attention "

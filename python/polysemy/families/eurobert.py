@@ -17,7 +17,7 @@ __all__ = ["FAMILY", "llama_names"]
 
 def _spec(config: Config) -> EncoderSpec:
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
-    head_dim = config.integer("head_dim") if config.has("head_dim") else config.head_dim(hidden, heads)
+    head_dim = config.size("head_dim") if config.has("head_dim") else config.head_dim(hidden, heads)
     norm = NormSpec(Norm.RMS, config.number("rms_norm_eps", 1e-5))
     bias = config.switch("attention_bias", False)
     layer = LayerSpec(

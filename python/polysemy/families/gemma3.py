@@ -20,7 +20,7 @@ __all__ = ["FAMILY"]
 def _spec(config: Config) -> EncoderSpec:
     config.require("attn_logit_softcapping")
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
-    head_dim = config.integer("head_dim", 256)
+    head_dim = config.size("head_dim", 256)
     layers = config.layers("num_hidden_layers")
     norm = NormSpec(Norm.RMS, config.number("rms_norm_eps", 1e-6))
     bias = config.switch("attention_bias", False)
@@ -53,8 +53,8 @@ def _spec(config: Config) -> EncoderSpec:
             right=reach if both_ways else 0,
         ),
     }
-    every = config.integer("sliding_window_pattern", 6)
-    kinds = config.layer_types(layers, lambda i: SLIDING if (i + 1) % max(1, every) else FULL)
+    every = config.size("sliding_window_pattern", 6)
+    kinds = config.layer_types(layers, lambda i: SLIDING if (i + 1) % every else FULL)
     layer = LayerSpec(
         attention,
         FeedForwardSpec(

@@ -44,7 +44,7 @@ def _spec(config: Config) -> EncoderSpec:
     config.require("feed_forward_type", *_GATES)
     config.require("is_decoder", False)
     config.require("add_cross_attention", False)
-    hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
+    hidden, heads = config.integer("hidden_size"), config.size("num_attention_heads")
     head_dim = config.head_dim(hidden, heads)
     norm = NormSpec(Norm.LAYER, config.number("layer_norm_eps", 1e-12), bias=True)
     layer = LayerSpec(

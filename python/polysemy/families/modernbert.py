@@ -55,7 +55,7 @@ def _spec(config: Config) -> EncoderSpec:
         ),
         ffn_in=norm,
     )
-    every = max(1, config.integer("global_attn_every_n_layers", 3))
+    every = config.size("global_attn_every_n_layers", 3)
     kinds = config.layer_types(layers, lambda i: SLIDING if i % every else FULL)
     return EncoderSpec(
         hidden=hidden,

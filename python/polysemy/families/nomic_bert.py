@@ -71,7 +71,7 @@ def _published(config: Config) -> EncoderSpec:
 def _native(config: Config) -> EncoderSpec:
     """With the field names of transformers."""
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
-    head_dim = config.integer("head_dim") if config.has("head_dim") else config.head_dim(hidden, heads)
+    head_dim = config.size("head_dim") if config.has("head_dim") else config.head_dim(hidden, heads)
     return _spec(
         config,
         hidden,

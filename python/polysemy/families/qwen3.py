@@ -20,7 +20,7 @@ __all__ = ["FAMILY"]
 def _spec(config: Config) -> EncoderSpec:
     config.require("is_causal", True)
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
-    head_dim = config.integer("head_dim", 128)
+    head_dim = config.size("head_dim", 128)
     layers = config.layers("num_hidden_layers")
     norm = NormSpec(Norm.RMS, config.number("rms_norm_eps", 1e-6))
     bias = config.switch("attention_bias", False)

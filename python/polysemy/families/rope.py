@@ -37,8 +37,6 @@ def rotary(
     )
     for place in (config, parameters):
         place.require("partial_rotary_factor", 1.0)
-    if not base > 0:
-        raise CheckpointError(f"{config.source}: rope_theta must be positive, got {base}")
     return RotarySpec(_scaled(scaling, dim, base))
 
 

@@ -44,9 +44,12 @@ def llama3_frequencies(
 
 
 def _frequencies(dim: int, theta: float) -> NDArray[np.float32]:
+    if not 0 < theta < math.inf:
+        raise ValueError(f"rotary frequencies: theta must be positive, got {theta}")
     exponents = np.arange(0, dim, 2, dtype=np.float32) / np.float32(dim)
-    powers: NDArray[np.float64] = np.power(float(theta), exponents.astype(np.float64))
-    inverse: NDArray[np.float32] = np.float32(1) / powers.astype(np.float32)
+    with np.errstate(all="ignore"):  # a tiny or huge base gives infinities, which no spec may have
+        powers: NDArray[np.float64] = np.power(float(theta), exponents.astype(np.float64))
+        inverse: NDArray[np.float32] = np.float32(1) / powers.astype(np.float32)
     return inverse
 
 
