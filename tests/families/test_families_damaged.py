@@ -18,7 +18,18 @@ from safetensors.numpy import load_file, save_file
 from transformers_models import build
 
 SECONDS = 1.0
-KINDS = ("modernbert", "t5", "gemma3", "qwen3-sliding", "eurobert", "albert", "mpnet", "ernie", "clip")
+KINDS = (
+    "modernbert",
+    "t5",
+    "gemma3",
+    "qwen3-sliding",
+    "eurobert",
+    "albert",
+    "mpnet",
+    "ernie",
+    "deberta",
+    "clip",
+)
 Arrays = dict[str, NDArray[Any]]
 WQKV = "layers.1.attn.Wqkv.weight"
 RELATIVE = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
@@ -86,6 +97,11 @@ UNSUPPORTED: list[tuple[str, dict[str, object], str]] = [
     ("mpnet", {"is_decoder": True}, "is_decoder"),
     ("ernie", {"use_task_id": True}, "use_task_id=True"),
     ("ernie", {"model_type": "xmod"}, "model_type='xmod' is not supported"),
+    ("deberta", {"relative_attention": False}, "relative_attention=False"),
+    ("deberta", {"pos_att_type": "p2p"}, "pos_att_type must be one or both of"),
+    ("deberta", {"conv_kernel_size": 3}, "conv_kernel_size=3"),
+    ("deberta", {"embedding_size": 32}, "embedding_size=32"),
+    ("deberta", {"norm_rel_ebd": "batch_norm"}, "norm_rel_ebd must be"),
     ("nomic", {"rotary_emb_fraction": 0.5}, "rotary_emb_fraction must be 1.0"),
     ("nomic", {"activation_function": "glu"}, "activation_function='glu'"),
     ("nomic", {"moe_every_n_layers": 2}, "moe_every_n_layers=2"),
@@ -129,6 +145,9 @@ MALFORMED: list[tuple[str, dict[str, object], str]] = [
     ("eurobert", {"head_dim": 10**9}, "head_dim must be in 1..4096"),
     ("albert", {"num_hidden_groups": 9}, "num_hidden_groups must be in 1..3"),
     ("albert", {"num_hidden_groups": 0}, "num_hidden_groups must be in 1..3"),
+    ("deberta", {"position_buckets": -1}, "buckets must be in 4"),
+    ("deberta", {"position_buckets": 10**9}, "buckets must be in 4"),
+    ("deberta", {"max_relative_positions": 9}, "max_distance must be in 10"),
     ("nomic", {"rotary_emb_base": -1.0}, "theta must be positive"),
     ("jina", {"num_attention_heads": 5000, "hidden_size": 5000}, "num_attention_heads must be in 1..4096"),
     ("clip", {"hidden_size": 63}, "positive multiple"),
@@ -146,6 +165,12 @@ TENSORS: list[tuple[str, Callable[[Arrays], object], str]] = [
     ("gemma3", without("layers.0.self_attn.q_norm.weight"), "missing: layers.0.attention.query_norm.weight"),
     ("gemma3", shrunk("layers.1.post_feedforward_layernorm.weight", 30), "layers.1.ffn_post.weight"),
     ("albert", without("encoder.embedding_hidden_mapping_in.bias"), "missing: embeddings.projection.bias"),
+    ("deberta", without("encoder.rel_embeddings.weight"), "missing: position_bias.0"),
+    (
+        "deberta",
+        without("encoder.layer.1.attention.self.pos_key_proj.bias"),
+        "layers.1.attention.position_key.bias",
+    ),
     ("nomic", added("layers.0.self_attn.q_proj.weight", 64, 64), "are the same parameter"),
     ("gte", shrunk("encoder.layer.0.mlp.up_gate_proj.weight", 95), "layers.0.ffn.gate.weight"),
     ("jina", added("encoder.layer.0.attention.self.layer_norm_q.weight", 60), "1 surplus"),

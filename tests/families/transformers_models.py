@@ -86,6 +86,7 @@ _LLAMA3 = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 24, "rope_theta": 500.0,
 }  # fmt: skip
+_DEBERTA = {"relative_attention": True, "position_buckets": 16, "pos_att_type": ["c2p", "p2c"]}
 _LINEAR = {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0}
 _BY_KIND = {"full_attention": _LINEAR, "sliding_attention": {"rope_type": "default", "rope_theta": 77.0}}
 
@@ -125,6 +126,19 @@ _CASES = [
         **sizes(36, 2, 5, 70, embedding_size=50, num_hidden_groups=2, hidden_act="gelu"),
     ),
     bert("ernie", "ErnieModel", **sizes(40, 2, 2, 64)),
+    Case("deberta", sizes(64, 4, 2, 96, max_position_embeddings=160, **_DEBERTA), "DebertaV2Model"),
+    Case(
+        "deberta-shared",
+        sizes(51, 3, 3, 70, share_att_key=True, norm_rel_ebd="layer_norm", position_biased_input=False,
+              max_position_embeddings=200, type_vocab_size=2, **_DEBERTA | {"pos_att_type": "p2c|c2p"}),
+        "DebertaV2Model",
+    ),
+    Case("deberta-c2p", sizes(48, 2, 2, 33, **_DEBERTA | {"pos_att_type": ["c2p"]}), "DebertaV2Model"),
+    Case(
+        "deberta-p2c",
+        sizes(48, 3, 2, 33, layer_norm_eps=1e-3, **_DEBERTA | {"pos_att_type": ["p2c"], "position_buckets": 4}),
+        "DebertaV2Model",
+    ),
     _rotary("nomic", "NomicBertModel", 64, 4, 2, 96),
     _rotary("nomic-odd", "NomicBertModel", 36, 1, 2, 51, hidden_act="gelu", rope_parameters=_LLAMA3),
     _rotary("gte", "GteModel", 64, 4, 2, 96),

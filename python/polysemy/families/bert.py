@@ -49,6 +49,7 @@ def bert_spec(
     padding_id: int = -1,
     default_eps: float = 1e-12,
     default_activation: str = "gelu",
+    default_types: int = 2,
     embedding_width: int | None = None,
 ) -> EncoderSpec:
     """The spec of a configuration with BERT's fields.
@@ -73,7 +74,7 @@ def bert_spec(
         embedding=EmbeddingSpec(
             vocab=config.integer("vocab_size"),
             width=embedding_width or hidden,
-            token_types=config.integer("type_vocab_size", 2),
+            token_types=config.integer("type_vocab_size", default_types),
             positions=True,
             position_offset=position_offset,
             padding_id=padding_id,

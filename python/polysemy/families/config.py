@@ -97,6 +97,10 @@ class Config:
             raise CheckpointError(f"{self.source}: {name} must be an object, got {value!r}")
         return Config(value, f"{self.source}: {name}")
 
+    def is_text(self, name: str) -> bool:
+        """Whether the field is a string."""
+        return isinstance(self._values.get(name), str)
+
     def has(self, name: str) -> bool:
         """Whether the field is there, and not null."""
         return self._values.get(name) is not None
