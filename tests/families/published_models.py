@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tiny_models import VOCAB
 from torch import nn
+from transformers_models import write_tokenizer
 
 Tensors = dict[str, torch.Tensor]
 
@@ -22,7 +22,7 @@ def write(folder: Path, config: Mapping[str, object], tensors: Tensors) -> Path:
     save_file(
         {name: tensor.float().contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors"
     )
-    (folder / "vocab.txt").write_text("\n".join([*VOCAB, *(f"w{i}" for i in range(60 - len(VOCAB)))]) + "\n")
+    write_tokenizer(folder)
     return folder
 
 

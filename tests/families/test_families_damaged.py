@@ -15,7 +15,7 @@ from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from published_models import JINA, JinaBert, gte, nomic, write
 from safetensors.numpy import load_file, save_file
-from transformers_models import build
+from transformers_models import build, write_tokenizer
 
 SECONDS = 1.0
 KINDS = (
@@ -52,7 +52,7 @@ def damage(
     target.mkdir()
     settings = json.loads((source / "config.json").read_text()) | config
     (target / "config.json").write_text(json.dumps(settings))
-    (target / "vocab.txt").write_text((source / "vocab.txt").read_text())
+    write_tokenizer(target)
     tensors = load_file(source / "model.safetensors")
     if change is not None:
         change(tensors)

@@ -173,13 +173,19 @@ def build(case: str, folder: Path) -> Built:
     model = CASES[case].make()
     _fill(model)
     model.save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join([*VOCAB, *(f"w{i}" for i in range(60 - len(VOCAB)))]) + "\n")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, "tokenizer_class": "BertTokenizer"}))
+    write_tokenizer(folder)
     exact, single = (
         type(model).from_pretrained(folder, attn_implementation="eager", dtype=dtype).eval()
         for dtype in (torch.float64, torch.float32)
     )
     return Built(folder, exact, single)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """BERT's, with 60 words, whatever the model."""
+    (folder / "vocab.txt").write_text("\n".join([*VOCAB, *(f"w{i}" for i in range(60 - len(VOCAB)))]) + "\n")
+    settings = {"do_lower_case": True, "tokenizer_class": "BertTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
 def _fill(model: Any) -> None:
