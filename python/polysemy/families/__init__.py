@@ -23,6 +23,7 @@ from . import (
     nomic_bert,
     qwen3,
     roberta,
+    static,
     t5,
 )
 from .config import Config
@@ -48,6 +49,7 @@ FAMILIES: tuple[Family, ...] = (
     gemma3.FAMILY,
     t5.FAMILY,
     clip.FAMILY,
+    static.FAMILY,
 )
 
 
