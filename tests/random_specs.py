@@ -51,7 +51,8 @@ class Draw:
 
 
 def attention_spec(draw: Draw, position: str) -> AttentionSpec:
-    """``position``: none, rotary, partial (rotary on some features), alibi, buckets, causal or window."""
+    """``position``: none, rotary, partial (rotary on some features), alibi, buckets, causal, window or
+    disentangled."""
     kv_heads = draw.one(1, 2, 3)
     heads = kv_heads * draw.one(1, 2, 3)
     head_dim = draw.one(6, 8, 16, 18, 32)
@@ -64,6 +65,17 @@ def attention_spec(draw: Draw, position: str) -> AttentionSpec:
         )
     if position == "buckets":
         bias = PositionBiasSpec(PositionBias.BUCKETS, buckets=draw.one(8, 32), max_distance=draw.one(20, 128))
+    if position == "disentangled":
+        keys, queries = draw.one((True, False), (False, True), (True, True))
+        bias = PositionBiasSpec(
+            PositionBias.DISENTANGLED,
+            buckets=draw.one(8, 24, 64),
+            max_distance=draw.one(20, 90),
+            norm=draw.norm(0.5),
+            position_keys=keys,
+            position_queries=queries,
+            shared=draw.coin(),
+        )
     left, right = None, None
     if position == "causal":
         right = 0
@@ -84,7 +96,7 @@ def attention_spec(draw: Draw, position: str) -> AttentionSpec:
     )
 
 
-POSITIONS = ("none", "rotary", "partial", "alibi", "buckets", "causal", "window")
+POSITIONS = ("none", "rotary", "partial", "alibi", "buckets", "causal", "window", "disentangled")
 
 
 def random_spec(seed: int) -> EncoderSpec:
@@ -137,7 +149,7 @@ def random_weights(spec: EncoderSpec, seed: int) -> dict[str, NDArray[np.float32
             name.startswith(("final_norm", "embeddings.norm"))
             or "attn_" in name
             or "ffn_" in name
-            or "_norm." in name
+            or "norm." in name
         ):
             array = 0.3 * array + name.endswith("weight")
         weights[name] = array.astype(np.float32)

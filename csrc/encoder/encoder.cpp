@@ -15,7 +15,10 @@ EncoderSpec validated(EncoderSpec spec) {
 }  // namespace
 
 Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, const FindTensor& find, int threads)
-    : spec_(validated(std::move(spec))), weights_(pack_weights(kernels, spec_, find, threads)), rotary_(spec_) {}
+    : spec_(validated(std::move(spec))),
+      weights_(pack_weights(kernels, spec_, find, threads)),
+      rotary_(spec_),
+      disentangled_(kernels, spec_, weights_) {}
 
 void Encoder::check(const RaggedBatch& batch, int64_t ids) const {
   const int64_t* offsets = batch.offsets;

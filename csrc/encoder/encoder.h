@@ -2,6 +2,7 @@
 #pragma once
 
 #include "encoder/batch.h"
+#include "encoder/disentangled.h"
 #include "encoder/positions.h"
 #include "encoder/schedule.h"
 #include "encoder/spec.h"
@@ -20,6 +21,7 @@ class Encoder {
   const EncoderSpec& spec() const { return spec_; }
   const EncoderWeights& weights() const { return weights_; }
   const RotaryTables& rotary() const { return rotary_; }
+  const DisentangledTables& disentangled() const { return disentangled_; }
 
   // Throws ArgumentError unless offsets, lengths, ids and types are those of a batch for this encoder. `ids` is the
   // number of ids there are.
@@ -34,6 +36,7 @@ class Encoder {
   EncoderSpec spec_;
   EncoderWeights weights_;
   RotaryTables rotary_;
+  DisentangledTables disentangled_;
   mutable WorkspacePool workspaces_;
 };
 

@@ -68,11 +68,13 @@ Call::Call(const KernelTable& table, const Encoder& encoder, const RaggedBatch& 
       spec(encoder.spec()),
       weights(encoder.weights()),
       rotary(encoder.rotary()),
+      disentangled(encoder.disentangled()),
       batch(ragged),
       out(outputs),
       layers(layers_needed(outputs)),
-      biases(biases_of(table, spec, weights, longest_of(ragged))) {
-  rotary.prepare(longest_of(batch));
+      longest(longest_of(ragged)),
+      biases(biases_of(table, spec, weights, longest)) {
+  rotary.prepare(longest);
   int64_t qkv = 0, context = 0, ffn = kBlockK;
   pre_norm = gated = false;
   for (const LayerSpec& layer : spec.layers) {
@@ -105,7 +107,8 @@ int64_t Call::floats(int64_t tokens) const {
 int64_t Call::scratch() const {
   int64_t dim = 0;
   for (const LayerSpec& layer : spec.layers) dim = std::max(dim, layer.attention.head_dim);
-  return round_up(attention_task_scratch(kTaskQueries, dim, dim), kLanes) + (gated ? kSumsPerThread : 0);
+  return round_up(attention_task_scratch(kTaskQueries, dim, dim), kLanes) + disentangled.scratch(longest) +
+         (gated ? kSumsPerThread : 0);
 }
 
 Pass::Pass(const Call& call, const Microbatch& microbatch, float* memory, float* scratch, Member& member)

@@ -32,10 +32,11 @@ EncoderWeights empty_weights(const EncoderSpec& spec) {
   for (const LayerSpec& layer : spec.layers) {
     layers = std::max(layers, layer.weights + 1);
     const PositionBiasSpec& bias = layer.attention.position_bias;
-    if (bias.kind == PositionBias::kBuckets) tables = std::max(tables, bias.table + 1);
+    if (bias.has_table()) tables = std::max(tables, bias.table + 1);
   }
   w.layers.resize(static_cast<size_t>(layers));
   w.position_biases.resize(static_cast<size_t>(tables));
+  w.position_norms.resize(static_cast<size_t>(tables));
   return w;
 }
 

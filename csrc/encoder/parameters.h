@@ -41,6 +41,15 @@ void walk_layer(const EncoderSpec& s, const LayerSpec& layer, LayerWeights& w, V
                        s.hidden,
                        a.bias,
                        false});
+  const PositionBiasSpec& p = a.position_bias;
+  if (p.kind == PositionBias::kDisentangled && !p.shared) {
+    if (p.position_keys) {
+      visit.matrix(w.position_key, {{{attention + ".position_key", a.key_width()}}, s.hidden, a.bias, false});
+    }
+    if (p.position_queries) {
+      visit.matrix(w.position_query, {{{attention + ".position_query", a.query_width()}}, s.hidden, a.bias, false});
+    }
+  }
   visit.norm(w.query_norm, a.query_key_norm, attention + ".query_norm", a.head_dim);
   visit.norm(w.key_norm, a.query_key_norm, attention + ".key_norm", a.head_dim);
   visit.matrix(w.attention_output, {{{attention + ".output", s.hidden}}, a.query_width(), a.output_bias, false});
@@ -75,9 +84,11 @@ void walk(const EncoderSpec& s, EncoderWeights& w, Visitor& visit) {
   size_t owned = 0, tables = 0;
   for (const LayerSpec& layer : s.layers) {
     const PositionBiasSpec& bias = layer.attention.position_bias;
-    if (bias.kind == PositionBias::kBuckets && bias.table == static_cast<int64_t>(tables)) {
-      visit.table(w.position_biases[tables], "position_bias." + std::to_string(tables), bias.buckets,
-                  layer.attention.heads);
+    if (bias.has_table() && bias.table == static_cast<int64_t>(tables)) {
+      const std::string name = "position_bias." + std::to_string(tables);
+      const bool numbers = bias.kind == PositionBias::kBuckets;
+      visit.table(w.position_biases[tables], name, bias.buckets, numbers ? layer.attention.heads : s.hidden);
+      if (!numbers) visit.norm(w.position_norms[tables], bias.norm, name + ".norm", s.hidden);
       ++tables;
     }
     if (layer.weights != static_cast<int64_t>(owned)) continue;  // those of a layer before it

@@ -17,9 +17,11 @@ struct Call {
   const EncoderSpec& spec;
   const EncoderWeights& weights;
   const RotaryTables& rotary;
+  const DisentangledTables& disentangled;
   const RaggedBatch& batch;
   const ForwardOutputs& out;
   int64_t layers;                         // that are computed
+  int64_t longest;                        // tokens of the longest sequence
   std::vector<DistanceBiases> biases;     // by table
   std::vector<Attention> attention;       // by layer
   std::vector<int64_t> attention_starts;  // of each sequence in an array of attention weights

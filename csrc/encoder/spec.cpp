@@ -46,11 +46,13 @@ void check_bias(const Path& path, const PositionBiasSpec& s, int64_t heads) {
     require(static_cast<int64_t>(s.slopes.size()) == heads, "EncoderSpec: ", path,
             ".slopes must have one value for each of ", heads, " heads, got ", s.slopes.size());
   }
-  if (s.kind != PositionBias::kBuckets) return;
+  if (!s.has_table()) return;
   in_range(path + ".table", s.table, 0, kMostLayers);
   in_range(path + ".buckets", s.buckets, 4, kMostBuckets);
   require(s.buckets % 4 == 0, "EncoderSpec: ", path, ".buckets must be a multiple of 4, got ", s.buckets);
-  in_range(path + ".max_distance", s.max_distance, s.buckets / 4 + 1, kMostIds);
+  in_range(path + ".max_distance", s.max_distance, s.buckets / 4 + (s.kind == PositionBias::kDisentangled ? 2 : 1),
+           kMostIds);
+  check_norm(path + ".norm", s.norm);
 }
 
 void check_attention(const Path& path, const AttentionSpec& s) {
@@ -67,6 +69,9 @@ void check_attention(const Path& path, const AttentionSpec& s) {
           " values, half of head_dim, got ", pairs);
   finite(path + ".rotary.frequencies", s.rotary.frequencies);
   check_bias(path + ".position_bias", s.position_bias, s.heads);
+  require(s.position_bias.kind != PositionBias::kDisentangled || (s.left == kUnlimited && s.right == kUnlimited),
+          "EncoderSpec: ", path, ".left and right must be None with a disentangled position_bias, got ", s.left,
+          " and ", s.right);
   in_range(path + ".left", s.left, 0, kUnlimited);
   in_range(path + ".right", s.right, 0, kUnlimited);
 }
@@ -86,6 +91,9 @@ void check_layer(const Path& path, const LayerSpec& s) {
 bool same_weights(const LayerSpec& a, const LayerSpec& b) {
   const auto same = [](const NormSpec& x, const NormSpec& y) { return bool(x) == bool(y) && x.bias == y.bias; };
   const AttentionSpec &p = a.attention, &q = b.attention;
+  const bool disentangled = p.position_bias.kind == PositionBias::kDisentangled;
+  if (disentangled != (q.position_bias.kind == PositionBias::kDisentangled)) return false;
+  if (disentangled && p.position_bias != q.position_bias) return false;
   return p.heads == q.heads && p.kv_heads == q.kv_heads && p.head_dim == q.head_dim && p.bias == q.bias &&
          p.output_bias == q.output_bias && same(p.query_key_norm, q.query_key_norm) && a.ffn.width == b.ffn.width &&
          a.ffn.gated == b.ffn.gated && a.ffn.up_bias == b.ffn.up_bias && a.ffn.down_bias == b.ffn.down_bias &&
@@ -108,11 +116,11 @@ void check_shared(const EncoderSpec& s) {
     require(same_weights(layer, owner), "EncoderSpec: layers[", i, "] shares weights ", layer.weights,
             " and must have the shapes of the layer before it that has them");
     const PositionBiasSpec& bias = layer.attention.position_bias;
-    if (bias.kind != PositionBias::kBuckets) continue;
+    if (!bias.has_table()) continue;
     in_order(concat("layers[", i, "].attention.position_bias.table"), bias.table, tables.size());
     const AttentionSpec& other = s.layers[tables.try_emplace(bias.table, i).first->second].attention;
     require(bias == other.position_bias && layer.attention.heads == other.heads, "EncoderSpec: layers[", i,
-            "] shares position_bias.table ", bias.table, " and must have its buckets, max_distance and heads");
+            "] shares position_bias.table ", bias.table, " and must have its kind, buckets, max_distance and heads");
   }
 }
 

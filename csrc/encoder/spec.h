@@ -29,17 +29,25 @@ struct RotarySpec {
   bool operator==(const RotarySpec&) const = default;
 };
 
-enum class PositionBias : int { kNone, kAlibi, kBuckets };
-inline constexpr const char* kPositionBiasNames[] = {"none", "alibi", "buckets"};
+enum class PositionBias : int { kNone, kAlibi, kBuckets, kDisentangled };
+inline constexpr const char* kPositionBiasNames[] = {"none", "alibi", "buckets", "disentangled"};
 
-// A number by the distance of key and query that is added to their score.
+// A number that is added to a score by the distance of key and query, or by that and one of the two.
 struct PositionBiasSpec {
   PositionBias kind = PositionBias::kNone;
   std::vector<float> slopes;  // alibi, by head: -slope * |distance| (Press et al., arXiv:2108.12409)
   // Buckets: entry (bucket, head) of table number `table`; half of the buckets are for later keys, half of each half
   // for single distances, the rest grow up to max_distance (Raffel et al., arXiv:1910.10683).
   int64_t table = 0, buckets = 0, max_distance = 0;
+  // Disentangled (He et al., arXiv:2006.03654): row b of the table, after its norm, is the embedding of bucket b, from
+  // which each layer makes keys and queries of their own. The score of query i and key j gets the scaled products
+  // query_i key(b) and query(b) key_j, b the bucket of i - j. Of `buckets` rows half are for earlier keys; half of each
+  // half for single distances, the rest grow up to max_distance.
+  NormSpec norm;
+  bool position_keys = false, position_queries = false;  // which products there are
+  bool shared = false;  // the layer's own projections make them; otherwise further ones
 
+  bool has_table() const { return kind == PositionBias::kBuckets || kind == PositionBias::kDisentangled; }
   bool operator==(const PositionBiasSpec&) const = default;
 };
 
@@ -121,7 +129,8 @@ void each_field(RotarySpec& s, F f) {
 template <class F>
 void each_field(PositionBiasSpec& s, F f) {
   f("kind", s.kind), f("slopes", s.slopes), f("table", s.table), f("buckets", s.buckets);
-  f("max_distance", s.max_distance);
+  f("max_distance", s.max_distance), f("norm", s.norm), f("position_keys", s.position_keys);
+  f("position_queries", s.position_queries), f("shared", s.shared);
 }
 template <class F>
 void each_field(AttentionSpec& s, F f) {

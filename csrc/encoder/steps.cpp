@@ -228,7 +228,13 @@ void Pass::attend(size_t index) {
     for (int64_t head = heads.first; head < heads.last; ++head) {
       for (int64_t q = 0; q < n; q += most, ++task) {
         if (!own && task % team != member_.thread()) continue;
-        call_.kernels.attention(attention_task(call_.attention[index], one, head, q, std::min(q + most, n), scratch_));
+        const Attention& op = call_.attention[index];
+        const int64_t last = std::min(q + most, n);
+        if (const Disentangled* positions = call_.disentangled.of_layer(index)) {
+          positions->attend(call_.kernels, op, one, head, {q, last}, scratch_);
+        } else {
+          call_.kernels.attention(attention_task(op, one, head, q, last, scratch_));
+        }
       }
     }
     start += n;

@@ -27,12 +27,14 @@ struct LayerWeights {
   NormWeights attn_in, attn_post, attn_out, ffn_in, ffn_post, ffn_out, query_norm, key_norm;
   LinearWeights qkv;  // all heads' queries, then keys, then values
   LinearWeights attention_output, ffn_up, ffn_down;
+  LinearWeights position_key, position_query;  // of a disentangled bias
 };
 
 struct EncoderWeights {
   Buffer arena;                     // all but the tables, in the order of use: huge pages from end to end
   Tensor tokens, positions, types;  // kept by whoever made the encoder; without data where there are none
   std::vector<Tensor> position_biases;
+  std::vector<NormWeights> position_norms;  // of those tables
   NormWeights embedding_norm, final_norm;
   LinearWeights projection;
   std::vector<LayerWeights> layers;  // by LayerSpec::weights

@@ -35,7 +35,9 @@ AttentionSpec random_attention(Random& random) {
     s.rotary.frequencies.push_back(1.0f / static_cast<float>(1 + i));
   }
   if (random.below(3) == 0) {
-    s.position_bias = {.kind = PositionBias::kBuckets, .slopes = {}, .table = 0, .buckets = 8, .max_distance = 20};
+    s.position_bias.kind = PositionBias::kBuckets;
+    s.position_bias.buckets = 8;
+    s.position_bias.max_distance = 20;
   } else if (random.below(3) == 0) {
     s.position_bias.kind = PositionBias::kAlibi;
     for (int64_t h = 0; h < s.heads; ++h) s.position_bias.slopes.push_back(0.1f);

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from polysemy import _core, reference
-from polysemy.model.spec import EncoderSpec, native
+from polysemy.model.spec import EncoderSpec, PositionBias, native
 from random_specs import POSITIONS, random_batch, random_spec, random_weights
 
 SEEDS = range(12 * len(POSITIONS))
@@ -101,6 +101,12 @@ def test_the_draw_has_every_kind() -> None:
     assert any(not spec.layers for spec in specs)
     assert any(spec.embedding.width != spec.hidden for spec in specs)
     assert {spec.final_norm.kind.value for spec in specs} == {"none", "layer", "rms"}
+    biases = [layer.attention.position_bias for layer in layers]
+    assert {bias.kind for bias in biases} == set(PositionBias)
+    products = {
+        (b.position_keys, b.position_queries, b.shared) for b in biases if b.kind.value == "disentangled"
+    }
+    assert len(products) >= 5
     assert any(layer.attention.query_key_norm for layer in layers)
 
 

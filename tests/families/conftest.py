@@ -8,5 +8,4 @@ from transformers_models import CASES, Built, build
 
 @pytest.fixture(scope="session", params=list(CASES))
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    folder = tmp_path_factory.mktemp(request.param)
-    return Built(folder, build(request.param, folder))
+    return build(request.param, tmp_path_factory.mktemp(request.param))

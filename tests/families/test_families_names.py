@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from polysemy.encoding.loading import load_model
+from polysemy.encoding.loading import load_model, read_spec
 from polysemy.errors import CheckpointError
-from polysemy.families import FAMILIES
+from polysemy.families import FAMILIES, find_family, static
 from polysemy.families.bert import FAMILY
-from polysemy.families.family import match_names
+from polysemy.families.config import Config
+from polysemy.families.family import match_names, stored_as
+from polysemy.io.jsonfile import read_json_object
 from polysemy.model.params import expected_shapes
 from tiny_models import SPEC, random_weights, stored, write_transformer
+from transformers_models import CASES, Built
 
 HEADS = ["cls.predictions.bias", "classifier.weight", "qa_outputs.bias"]
 
@@ -23,11 +26,21 @@ def legacy(name: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model_types[0])
-def test_every_parameter_has_one_name(family: object) -> None:
-    names = family.names(SPEC)  # type: ignore[attr-defined]
-    assert len(set(names.values())) == len(names)
-    assert set(expected_shapes(SPEC)) - set(names) <= {"embeddings.type"}
+def test_every_parameter_has_one_place(built: Built) -> None:
+    """All are named, and no two in the same way."""
+    config = Config(read_json_object(built.folder / "config.json"))
+    family = find_family(config)
+    spec = read_spec(family, config)
+    stored = stored_as(family, spec)
+    assert set(expected_shapes(spec)) <= set(stored)
+    places = [(way.name, way.part, way.rows) for ways in stored.values() for way in ways]
+    assert len(set(places)) == len(places)
+
+
+def test_every_family_is_built_by_a_case() -> None:
+    assert {case.config_class().model_type for case in CASES.values()} >= {
+        family.model_types[0] for family in FAMILIES if family is not static.FAMILY
+    }
 
 
 @pytest.mark.parametrize("form", ["plain", "prefixed", "legacy", "with heads"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..card import ModelCard
 from ..errors import CheckpointError, PolysemyError
-from ..families import find_family
+from ..families import find_family, static
 from ..families.config import Config
 from ..families.family import Family, NameMatch, match_names, stored_as
 from ..io.background import Background
@@ -44,6 +44,8 @@ def load_model(model: str | os.PathLike[str] | None, *, mapped: bool = False) ->
     """Find, read and check a model. ``mapped`` maps its weights, see `SafetensorsFile`."""
     source = resolve(model)
     sentence = read_sentence_folder(source.folder)
+    if sentence.static:
+        return _load_static(source, sentence, mapped=mapped)
     path = sentence.transformer / "config.json"
     config = Config(read_json_object(path), str(path))
     family = find_family(config)
@@ -63,6 +65,17 @@ def load_model(model: str | os.PathLike[str] | None, *, mapped: bool = False) ->
     weights = read_weights(match, checkpoint)
     card = _card(source, config.text("model_type"), sentence)
     return LoadedModel(spec, weights, tokenizer, sentence.head, card)
+
+
+def _load_static(source: Source, sentence: SentenceFolder, *, mapped: bool) -> LoadedModel:
+    """A table of tokens with its tokenizer: a model of no layers."""
+    checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
+    spec = static.spec_of(checkpoint.shapes, str(checkpoint.folder))
+    match = match_weights(static.FAMILY, spec, checkpoint)
+    checkpoint.load({stored.name for stored in match.stored.values()}, source.sha256)
+    tokenizer = TextTokenizer.of_static(sentence.transformer, max_positions=spec.max_positions)
+    card = _card(source, static.NAME, sentence)
+    return LoadedModel(spec, read_weights(match, checkpoint), tokenizer, sentence.head, card)
 
 
 def _card(source: Source, model_type: str, sentence: SentenceFolder) -> ModelCard:
@@ -95,7 +108,9 @@ def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> 
         spec,
         {key: stored.shape(shapes[stored.name]) for key, stored in match.stored.items()},
         surplus=match.surplus,
-        stored_as={key: stored.name for key, stored in stored_as(family, spec).items()},
+        stored_as={
+            key: " or ".join(way.name for way in ways) for key, ways in stored_as(family, spec).items()
+        },
         source=f"checkpoint {checkpoint.folder}",
     )
     return match

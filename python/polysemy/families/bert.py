@@ -30,8 +30,6 @@ def refuse_variants(config: Config) -> None:
     config.require("add_cross_attention", False)
     config.require("pruned_heads", {})
     config.require("feed_forward_type", "original")
-    config.require("quantization_config")
-    config.require("auto_map")  # code that comes with the checkpoint replaces the graph
 
 
 def post_norm_layer(heads: int, head_dim: int, ffn: int, activation: Activation, norm: NormSpec) -> LayerSpec:
@@ -45,9 +43,20 @@ def post_norm_layer(heads: int, head_dim: int, ffn: int, activation: Activation,
 
 
 def bert_spec(
-    config: Config, *, position_offset: int = 0, padding_id: int = -1, default_eps: float = 1e-12
+    config: Config,
+    *,
+    position_offset: int = 0,
+    padding_id: int = -1,
+    default_eps: float = 1e-12,
+    default_activation: str = "gelu",
+    default_types: int = 2,
+    embedding_width: int | None = None,
 ) -> EncoderSpec:
-    """The spec of a configuration with BERT's fields; ``position_offset`` rows of the table are skipped."""
+    """The spec of a configuration with BERT's fields.
+
+    ``position_offset`` rows of the position table are skipped. Where ``embedding_width`` is not the hidden size, a
+    projection with a bias follows the embeddings.
+    """
     refuse_variants(config)
     hidden = config.integer("hidden_size")
     heads = config.integer("num_attention_heads")
@@ -56,7 +65,7 @@ def bert_spec(
         heads,
         config.head_dim(hidden, heads),
         config.integer("intermediate_size"),
-        config.activation("hidden_act"),
+        config.activation("hidden_act", default_activation),
         norm,
     )
     return EncoderSpec(
@@ -64,12 +73,13 @@ def bert_spec(
         max_positions=config.integer("max_position_embeddings") - position_offset,
         embedding=EmbeddingSpec(
             vocab=config.integer("vocab_size"),
-            width=hidden,
-            token_types=config.integer("type_vocab_size", 2),
+            width=embedding_width or hidden,
+            token_types=config.integer("type_vocab_size", default_types),
             positions=True,
             position_offset=position_offset,
             padding_id=padding_id,
             norm=norm,
+            projection_bias=embedding_width not in (None, hidden),
         ),
         layers=layer.times(config.layers("num_hidden_layers")),
     )

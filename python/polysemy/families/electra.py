@@ -1,34 +1,30 @@
-"""ELECTRA, for checkpoints whose embeddings are as wide as their hidden states.
+"""ELECTRA: BERT's graph, whose small sizes widen their embeddings by a projection.
 
 Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", 2020.
 """
 
 from __future__ import annotations
 
-from ..errors import UnsupportedModelError
 from ..model.spec import EncoderSpec
 from .bert import bert_names, bert_spec
 from .config import Config
-from .family import Family
+from .family import Family, with_parameters
 
 __all__ = ["FAMILY"]
 
 
 def _spec(config: Config) -> EncoderSpec:
-    hidden = config.integer("hidden_size")
-    width = config.integer("embedding_size", 128)  # the default of transformers' ElectraConfig
-    if width != hidden:
-        raise UnsupportedModelError(
-            f"{config.source}: embedding_size must equal hidden_size={hidden}, got {width}; a projection of "
-            "the embeddings is not supported"
-        )
-    return bert_spec(config)
+    return bert_spec(config, embedding_width=config.integer("embedding_size", 128))
+
+
+def _names(spec: EncoderSpec) -> dict[str, str]:
+    return bert_names(spec) | with_parameters({"embeddings.projection": "embeddings_project"})
 
 
 FAMILY = Family(
     model_types=("electra",),
     spec=_spec,
-    names=bert_names,
+    names=_names,
     prefixes=("electra.",),
     ignored=(
         "classifier.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,17 @@ from ..errors import CheckpointError
 from ..model.spec import EncoderSpec
 from .config import Config
 
-__all__ = ["Family", "NameMatch", "Stored", "match_names", "with_parameters"]
+__all__ = [
+    "Family",
+    "NameMatch",
+    "Names",
+    "Stored",
+    "either",
+    "fused_names",
+    "layer_names",
+    "match_names",
+    "with_parameters",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,9 @@ class Stored:
         return stored // self.part[1] if stored % self.part[1] == 0 else stored
 
 
+Names = str | Stored | tuple[str | Stored, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """How the checkpoints of one family are configured and how they name their tensors."""
@@ -69,12 +82,21 @@ class Family:
     """Values of ``model_type`` in config.json that this family answers to."""
     spec: Callable[[Config], EncoderSpec]
     """config.json -> spec; raises on every value that the graph does not model."""
-    names: Callable[[EncoderSpec], Mapping[str, str | Stored]]
-    """Canonical name -> how the checkpoint stores it, without a prefix."""
+    names: Callable[[EncoderSpec], Mapping[str, Names]]
+    """Canonical name -> how the checkpoint stores it, without a prefix; several ways where files differ."""
     prefixes: tuple[str, ...] = ()
     """What checkpoints saved with a task head put before the encoder's names."""
     ignored: tuple[str, ...] = ()
     """Beginnings of names (without prefix) that the encoder does not need: task heads and poolers."""
+    remote: tuple[str, ...] = ()
+    """Classes in code beside a checkpoint, as ``auto_map`` names them, that mean this family: a class alone, or with
+    the repository and module that it must come from. That code is never run."""
+    remote_only: bool = False
+    """Whether the family needs to be named in this way, because its ``model_type`` is that of another."""
+
+    def means(self, code: str) -> bool:
+        """Whether this entry of ``auto_map`` is one of ``remote``."""
+        return any(code == known or code.rpartition(".")[2] == known for known in self.remote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,31 +113,42 @@ _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 _LEGACY_ENDINGS = {".gamma": ".weight", ".beta": ".bias"}
 
 
-def stored_as(family: Family, spec: EncoderSpec) -> dict[str, Stored]:
-    """Canonical name -> how the family stores it."""
-    names = family.names(spec)
-    return {key: Stored(value) if isinstance(value, str) else value for key, value in names.items()}
+def stored_as(family: Family, spec: EncoderSpec) -> dict[str, tuple[Stored, ...]]:
+    """Canonical name -> the ways in which files of the family store it."""
+    return {key: _ways(names) for key, names in family.names(spec).items()}
+
+
+def _ways(names: Names) -> tuple[Stored, ...]:
+    ways = names if isinstance(names, tuple) else (names,)
+    return tuple(Stored(way) if isinstance(way, str) else way for way in ways)
 
 
 def match_names(family: Family, spec: EncoderSpec, found: Iterable[str]) -> NameMatch:
     """Find out which stored tensor is which parameter, or holds several.
 
-    Raises ``CheckpointError`` when two stored names mean the same parameter.
+    Raises ``CheckpointError`` when two stored names mean the same parameter. A second way of storing one that is
+    among the family's ignored names may stand beside the first.
     """
     wanted: dict[str, list[tuple[str, Stored]]] = {}
-    for key, stored in stored_as(family, spec).items():
-        wanted.setdefault(stored.name, []).append((key, stored))
+    for key, ways in stored_as(family, spec).items():
+        for way in ways:
+            wanted.setdefault(way.name, []).append((key, way))
     match = NameMatch({}, [])
+    spares: set[str] = set()  # parameters for which only an ignored name was found so far
     for name in found:
         bare = _bare(name, family.prefixes)
-        if bare not in wanted and bare not in _BUFFERS and not bare.startswith(family.ignored):
+        ignored = bare.startswith(family.ignored)
+        if bare not in wanted and bare not in _BUFFERS and not ignored:
             match.surplus.append(name)
-        for key, stored in wanted.get(bare, ()):
-            if key in match.stored:
+        for key, way in wanted.get(bare, ()):
+            if key in match.stored and ignored:
+                continue
+            if key in match.stored and key not in spares:
                 raise CheckpointError(
                     f"checkpoint: {match.stored[key].name!r} and {name!r} are the same parameter, {key}"
                 )
-            match.stored[key] = Stored(name, stored.part, stored.rows, stored.plus, stored.transposed)
+            match.stored[key] = replace(way, name=name)
+            (spares.add if ignored else spares.discard)(key)
     return match
 
 
@@ -141,6 +174,25 @@ def layer_names(spec: EncoderSpec, theirs: str, parts: Mapping[str, str]) -> dic
         f"layers.{i}.{key}": f"{theirs.format(i)}.{name}"
         for i in _sets_of_weights(spec)
         for key, name in parts.items()
+    }
+
+
+def fused_names(spec: EncoderSpec, theirs: str, parts: Sequence[str]) -> dict[str, Stored]:
+    """``parts`` of every set of weights, which one linear layer ``theirs`` (with ``{}``) holds in this order."""
+    return {
+        f"layers.{i}.{key}.{kind}": Stored(f"{theirs.format(i)}.{kind}", part=(place, len(parts)))
+        for i in _sets_of_weights(spec)
+        for place, key in enumerate(parts)
+        for kind in ("weight", "bias")
+    }
+
+
+def either(*spellings: Mapping[str, Names]) -> dict[str, Names]:
+    """One map of several, for parameters that files may store in the way of any of them."""
+    keys = dict.fromkeys(key for spelling in spellings for key in spelling)
+    return {
+        key: tuple(way for spelling in spellings if key in spelling for way in _ways(spelling[key]))
+        for key in keys
     }
 
 

@@ -42,6 +42,7 @@ _SETTINGS_FILE = re.compile(r"sentence_[a-z-]+_config\.json")
 # What the processing settings of the new form may hold without changing how text becomes tokens here.
 _NEUTRAL_PROCESSING = {"padding", "truncation", "return_tensors", "max_length"}
 _PACKAGE = "sentence_transformers."
+_STATIC = "StaticEmbedding"
 # Real models have up to six modules, and pool in up to three ways.
 _MOST_MODULES = 32
 _MOST_MODES = 16
@@ -52,6 +53,9 @@ class SentenceFolder:
     """What a model folder says beside the transformer itself."""
 
     transformer: Path
+    """The folder of its weights; of the static embedding's, where that is what the model is."""
+    static: bool = False
+    """Whether the tokens of a text are pooled as the table has them, without a transformer."""
     head: SentenceHead | None = None
     max_seq_length: int | None = None
     lowercase: bool = False
@@ -70,9 +74,12 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
         return SentenceFolder(transformer=folder)
     modules = _modules(folder)
     kinds = [kind for kind, _ in modules]
+    if kinds[0] == _STATIC:
+        return _static_folder(folder, modules)
     if kinds[0] != "Transformer" or kinds.count("Transformer") > 1:
         raise UnsupportedModelError(
-            f"{folder / 'modules.json'}: the first module, and no other, must be a Transformer, got {shown(kinds)}"
+            f"{folder / 'modules.json'}: the first module, and no other, must be a Transformer, or the first a "
+            f"{_STATIC}, got {shown(kinds)}"
         )
     transformer = modules[0][1]
     max_seq_length, lowercase = _transformer_settings(transformer)
@@ -82,6 +89,18 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
         head=_head(modules[1:], folder / "modules.json"),
         max_seq_length=max_seq_length,
         lowercase=lowercase,
+        prompts=prompts,
+        default_prompt=default_prompt,
+        similarity=similarity,
+    )
+
+
+def _static_folder(folder: Path, modules: list[tuple[str, Path]]) -> SentenceFolder:
+    prompts, default_prompt, similarity = _prompts(folder / "config_sentence_transformers.json")
+    return SentenceFolder(
+        transformer=modules[0][1],
+        static=True,
+        head=SentenceHead((Pooling.MEAN,), _steps(modules[1:], folder / "modules.json")),
         prompts=prompts,
         default_prompt=default_prompt,
         similarity=similarity,
@@ -105,6 +124,7 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
                 raise CheckpointError(
                     f"{source}: a module must have the strings 'type' and 'path', got {shown(entry)}"
                 )
+        path = "" if path == "." else path
         if path and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", path):
             raise CheckpointError(f"{source}: a module's path must be a folder beside it, got {shown(path)}")
         if not kind.startswith(_PACKAGE):
@@ -124,8 +144,13 @@ def _head(modules: list[tuple[str, Path]], source: Path) -> SentenceHead | None:
             f"{source}: after the Transformer a Pooling must come, got {shown(modules[0][0])}"
         )
     modes, include_prompt = _pooling(modules[0][1] / "config.json")
+    return SentenceHead(modes, _steps(modules[1:], source), include_prompt)
+
+
+def _steps(modules: list[tuple[str, Path]], source: Path) -> tuple[Dense | Normalize, ...]:
+    """What comes after pooling."""
     steps: list[Dense | Normalize] = []
-    for kind, path in modules[1:]:
+    for kind, path in modules:
         if kind == "Dense":
             steps.append(_dense(path))
         elif kind == "Normalize":
@@ -133,7 +158,7 @@ def _head(modules: list[tuple[str, Path]], source: Path) -> SentenceHead | None:
             steps.append(Normalize())
         elif kind != "Dropout":  # which does nothing outside of training
             raise UnsupportedModelError(f"{source}: a module of type {shown(kind)} is not supported")
-    return SentenceHead(modes, tuple(steps), include_prompt)
+    return tuple(steps)
 
 
 def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:

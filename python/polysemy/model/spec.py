@@ -66,6 +66,7 @@ class PositionBias(str, Enum):
     NONE = "none"
     ALIBI = "alibi"  #: -slope * |distance|
     BUCKETS = "buckets"  #: a learned number for each bucket of distances
+    DISENTANGLED = "disentangled"  #: products of queries and keys with embeddings of buckets of distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,14 @@ class PositionBiasSpec:
     """Half of them are for later keys; half of each half for single distances, the rest grow in size."""
     max_distance: int = 0
     """From here on all distances are in the last bucket of their side."""
+    norm: NormSpec = NormSpec()
+    """Disentangled (He et al., arXiv:2006.03654): of the table's rows, each the embedding of a bucket."""
+    position_keys: bool = False
+    """Whether scores get the product of the query with the key made of the embedding."""
+    position_queries: bool = False
+    """Whether scores get the product of the query made of the embedding with the key."""
+    shared: bool = False
+    """Whether the layer's own projections make those; otherwise there are further ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,13 @@ from polysemy.reference.arrays import FloatArray
 from polysemy.reference.attention import scaled_dot_product_attention
 from polysemy.reference.embeddings import embedding
 from polysemy.reference.norms import layer_norm, rms_norm
-from polysemy.reference.positions import bucket_bias, rotary_angles, token_positions, turn
+from polysemy.reference.positions import (
+    bucket_bias,
+    disentangled_buckets,
+    rotary_angles,
+    token_positions,
+    turn,
+)
 from polysemy.reference.products import linear
 
 if TYPE_CHECKING:
@@ -115,6 +121,9 @@ class _Pass:
         k = self._norm(spec.query_key_norm, f"{name}.key_norm", k)
         q, k = self._turn(spec, q), self._turn(spec, k)
         bias = spec.position_bias
+        if bias.kind.value == "disentangled":
+            mixed, probabilities = self._disentangled(spec, name, q, k, v)
+            return self._linear(f"{name}.output", mixed.reshape(len(x), -1)), probabilities
         mask = None
         if bias.kind.value == "buckets":
             table = self.weights[f"position_bias.{bias.table}"]
@@ -132,6 +141,43 @@ class _Pass:
             return_weights=True,
         )
         return self._linear(f"{name}.output", mixed.reshape(len(x), -1)), probabilities
+
+    def _disentangled(
+        self, spec: AttentionSpec, name: str, q: FloatArray, k: FloatArray, v: FloatArray
+    ) -> tuple[FloatArray, list[FloatArray]]:
+        """Attention whose scores get products with what the layer makes of the embeddings of distances."""
+        bias, table = spec.position_bias, f"position_bias.{spec.position_bias.table}"
+        rows = self._norm(bias.norm, f"{table}.norm", self.weights[table])
+        key, query = ("key", "query") if bias.shared else ("position_key", "position_query")
+        groups = spec.heads // spec.kv_heads
+        mixed, probabilities = [], []
+        for start, length in zip(np.cumsum(self.seqlens) - self.seqlens, self.seqlens, strict=True):
+            part = slice(start, start + length)
+            one_q, one_k = q[part], np.repeat(k[part], groups, axis=1)
+            places = np.arange(length)
+            buckets = disentangled_buckets(places[:, None] - places, bias.buckets, bias.max_distance)
+            scores = np.zeros((spec.heads, length, length), q.dtype)
+            if bias.position_keys:
+                of_rows = self._linear(f"{name}.{key}", rows).reshape(len(rows), spec.kv_heads, spec.head_dim)
+                products = np.einsum("ihd,bhd->hib", one_q, np.repeat(of_rows, groups, axis=1))
+                scores += np.take_along_axis(products, buckets[None], axis=2)
+            if bias.position_queries:
+                of_rows = self._linear(f"{name}.{query}", rows).reshape(len(rows), spec.heads, spec.head_dim)
+                products = np.einsum("jhd,bhd->hjb", one_k, of_rows)
+                scores += np.swapaxes(np.take_along_axis(products, buckets.T[None], axis=2), 1, 2)
+            one, weights = scaled_dot_product_attention(
+                one_q,
+                k[part],
+                v[part],
+                scores * q.dtype.type(spec.scale),
+                scale=spec.scale,
+                enable_gqa=groups > 1,
+                seqlens=[length],
+                return_weights=True,
+            )
+            mixed.append(one)
+            probabilities += weights
+        return np.concatenate(mixed) if mixed else q, probabilities
 
     def _turn(self, spec: AttentionSpec, x: FloatArray) -> FloatArray:
         if not spec.rotary:

@@ -55,6 +55,22 @@ def distance_buckets(distances: NDArray[Any], buckets: int, max_distance: int) -
     return np.asarray(side + np.where(n < exact, n, np.minimum(exact + grown, half - 1)))
 
 
+def disentangled_buckets(distances: NDArray[Any], buckets: int, max_distance: int) -> NDArray[np.int64]:
+    """The bucket of each distance, query minus key, in disentangled attention (He et al., arXiv:2006.03654).
+
+    The logarithms are in float32, as the models were trained.
+    """
+    half, exact = buckets // 2, buckets // 4
+    n = np.abs(distances)
+    far = np.maximum(n, exact).astype(np.float32) / np.float32(exact)
+    log = [
+        np.log(x.astype(np.float64)).astype(np.float32) for x in (far, np.float32((max_distance - 1) / exact))
+    ]
+    grown = np.ceil(log[0] / log[1] * np.float32(exact - 1)).astype(np.int64) + exact
+    steps = np.where(n > exact, grown, n)
+    return np.asarray(np.clip(half + np.sign(distances) * steps, 0, buckets - 1), dtype=np.int64)
+
+
 def bucket_bias(table: FloatArray, length: int, max_distance: int) -> FloatArray:
     """What a table of biases (buckets, heads) adds to scores, (heads, length, length)."""
     distances = np.arange(length)[None, :] - np.arange(length)[:, None]

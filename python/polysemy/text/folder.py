@@ -20,7 +20,7 @@ from .vocabulary import byte_pairs, read_file, word_pieces
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["read_tokenizer"]
+__all__ = ["read_plain_tokenizer", "read_tokenizer"]
 
 # The largest, of multilingual models with 262,000 tokens, have 33 MB.
 _TOKENIZER_BYTES = 64 << 20
@@ -57,16 +57,38 @@ def read_tokenizer(folder: Path, model_type: str = "") -> tuple[Tokenizer, Token
     return tokenizer, settings
 
 
+def read_plain_tokenizer(folder: Path) -> tuple[Tokenizer, int | None]:
+    """``tokenizer.json`` as the tokenizers library reads it, and the length to which it says that texts are cut.
+
+    No other file is looked at. Raises ``TokenizerError``.
+    """
+    source = folder / "tokenizer.json"
+    if not is_there(source):
+        raise TokenizerError(f"{folder} has no tokenizer: tokenizer.json is not there")
+    tokenizer = _buffered(source)
+    check_growth(tokenizer, str(source))
+    with library(f"{source} is not a usable tokenizer"):
+        truncation: dict[str, Any] | None = tokenizer.truncation
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+    return tokenizer, truncation["max_length"] if truncation else None
+
+
 def _from_json(source: Path) -> Tokenizer:
+    tokenizer = _buffered(source)
+    with library(f"{source} is not a usable tokenizer"):
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+
+def _buffered(source: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     data = read_file(source, _TOKENIZER_BYTES)
     check_tables(data, str(source))
     with library(f"{source} is not a usable tokenizer"):
-        tokenizer = Tokenizer.from_buffer(data)
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return tokenizer
+        return Tokenizer.from_buffer(data)
 
 
 def _older(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import TokenizerError
 from .check import Text, shortened
-from .folder import read_tokenizer
+from .folder import read_plain_tokenizer, read_tokenizer
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .threads import prepare_pool
@@ -26,20 +26,23 @@ _SHOWN = 20
 
 
 class TextTokenizer:
-    """Tokenizes with special tokens, without padding, and never longer than ``max_length`` tokens.
+    """Tokenizes without padding, and never longer than ``max_length`` tokens; with special tokens if ``special``.
 
     The settings of the underlying tokenizer are fixed here, once; afterwards it is only read, so any number
     of threads may share it.
     """
 
-    __slots__ = ("_keep_end", "_pairs", "_tokenizer", "max_length", "uncased")
+    __slots__ = ("_keep_end", "_pairs", "_special", "_tokenizer", "max_length", "uncased")
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, *, side: str = "right") -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, max_length: int, *, side: str = "right", special: bool = True
+    ) -> None:
+        self._special = special
         with library("tokenizer: its special tokens can't be counted"):
-            special = tokenizer.num_special_tokens_to_add(False)
-        if max_length < special:
+            count = tokenizer.num_special_tokens_to_add(False) if special else 1
+        if max_length < count:
             raise TokenizerError(
-                f"tokenizer: max_length must be at least {special}, the number of special tokens of a text, "
+                f"tokenizer: max_length must be at least {count}, the number of special tokens of a text, "
                 f"got {max_length}"
             )
         self._tokenizer = tokenizer
@@ -48,7 +51,7 @@ class TextTokenizer:
         with library("tokenizer: it can't cut a text"):
             tokenizer.no_padding()
             tokenizer.no_truncation()
-            self._pairs: PairTemplate | None = pair_template(tokenizer.encode("a", "a"))
+            self._pairs: PairTemplate | None = pair_template(tokenizer.encode("a", "a")) if special else None
             tokenizer.enable_truncation(max_length, stride=0, strategy="longest_first", direction=side)
         # By behaviour, since every normalizer can lower case: can the model tell the two apart?
         upper, lower = self.encode(["A"])[0], self.encode(["a"])[0]
@@ -82,6 +85,15 @@ class TextTokenizer:
         max_length = max_positions if limit is None else min(limit, max_positions)
         return cls(tokenizer, max_length, side=settings.truncation_side())
 
+    @classmethod
+    def of_static(cls, folder: Path, *, max_positions: int) -> TextTokenizer:
+        """That of a static embedding: ``tokenizer.json`` alone, and no special tokens.
+
+        Texts are cut where that file says so. Raises ``TokenizerError``.
+        """
+        tokenizer, limit = read_plain_tokenizer(folder)
+        return cls(tokenizer, max_positions if limit is None else min(limit, max_positions), special=False)
+
     def encode(self, texts: Sequence[Text], *, spans: bool = True, num_threads: int = 0) -> list[Encoded]:
         """One encoding per text, or pair of texts. ``spans=False`` is faster and leaves character offsets empty.
 
@@ -92,7 +104,9 @@ class TextTokenizer:
         """
         pairs = [text for text in texts if isinstance(text, tuple)]
         if not pairs:
-            return [*self._encode(texts, spans=spans, num_threads=num_threads)]  # type: ignore[arg-type]
+            return [
+                *self._encode(texts, spans=spans, num_threads=num_threads, special=self._special)  # type: ignore[arg-type]
+            ]
         alone = [text for text in texts if isinstance(text, str)]
         singles = iter(self._encode(alone, spans=spans, num_threads=num_threads))
         joined = iter(self._encode_pairs(pairs, spans=spans, num_threads=num_threads))
