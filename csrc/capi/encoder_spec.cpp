@@ -62,13 +62,17 @@ NormSpec norm(const Reader& r, const polysemy_norm_spec& s) {
 }
 
 PositionBiasSpec position_bias(const Reader& r, const polysemy_position_bias_spec& s, int64_t heads) {
-  const auto kind = r.option("kind", s.kind, PositionBias::kBuckets);
+  const auto kind = r.option("kind", s.kind, PositionBias::kDisentangled);
   const int64_t slopes = kind == PositionBias::kAlibi ? heads : 0;
   return {.kind = kind,
           .slopes = r.floats("slopes", s.slopes, slopes, kMostHeads),
           .table = s.table,
           .buckets = s.buckets,
-          .max_distance = s.max_distance};
+          .max_distance = s.max_distance,
+          .norm = norm(r.in("norm"), s.norm),
+          .position_keys = r.flag("position_keys", s.position_keys),
+          .position_queries = r.flag("position_queries", s.position_queries),
+          .shared = r.flag("shared", s.shared)};
 }
 
 int64_t limit(int64_t value) { return value == -1 ? kUnlimited : value; }

@@ -213,17 +213,21 @@ typedef struct polysemy_norm_spec {
 
 typedef enum polysemy_position_bias {
   POLYSEMY_POSITION_BIAS_NONE = 0,
-  POLYSEMY_POSITION_BIAS_ALIBI = 1,  /* -slope * |distance| */
-  POLYSEMY_POSITION_BIAS_BUCKETS = 2 /* a learned number for each bucket of distances */
+  POLYSEMY_POSITION_BIAS_ALIBI = 1,       /* -slope * |distance| */
+  POLYSEMY_POSITION_BIAS_BUCKETS = 2,     /* a learned number for each bucket of distances */
+  POLYSEMY_POSITION_BIAS_DISENTANGLED = 3 /* products of content with learned embeddings of the buckets */
 } polysemy_position_bias;
 
-/* A number by the distance of key and query that is added to their score. */
+/* A number that is added to a score by the distance of key and query, or by that and one of the two. */
 typedef struct polysemy_position_bias_spec {
   int32_t kind;         /* polysemy_position_bias */
   const float* slopes;  /* ALiBi: [heads] */
   int64_t table;        /* buckets: the number of their table; layers may share one */
   int64_t buckets;      /* half of them for later keys; half of each half for single distances, the rest grow in size */
   int64_t max_distance; /* from here on all distances are in the last bucket of their side */
+  polysemy_norm_spec norm;                 /* disentangled: of the table's rows; kind 0 where there is none */
+  int32_t position_keys, position_queries; /* disentangled: whether queries meet embeddings, and keys do; 0 or 1 */
+  int32_t shared;                          /* disentangled, 1: the layer's own projections make both */
 } polysemy_position_bias_spec;
 
 /* Features d and d + pairs of each head turn by the angle position * frequencies[d]. */

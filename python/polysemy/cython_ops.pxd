@@ -86,6 +86,8 @@ cdef extern from "polysemy_api.h" nogil:
         int32_t kind
         const float *slopes
         int64_t table, buckets, max_distance
+        norm_spec norm
+        int32_t position_keys, position_queries, shared
 
     ctypedef struct rotary_spec "polysemy_rotary_spec":
         const float *frequencies

@@ -24,6 +24,8 @@ class PositionBiasSpec(Structure):
         ("kind", c_int32),
         ("slopes", c_void_p),
         *((name, c_int64) for name in ("table", "buckets", "max_distance")),
+        ("norm", NormSpec),
+        *((name, c_int32) for name in ("position_keys", "position_queries", "shared")),
     ]
 
 
