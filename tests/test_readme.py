@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pages import ROOT, readme_commands, same_output
+from polysemy.families import FAMILIES
 
 from bench.engines import readme, results
 
@@ -34,6 +35,13 @@ def environment(folder: Path) -> dict[str, str]:
         command.chmod(0o755)
     variables = {k: v for k, v in os.environ.items() if k not in {"POLYSEMY_ISA", "OMP_NUM_THREADS"}}
     return variables | {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}", "PYTHONIOENCODING": "utf-8"}
+
+
+def test_the_readme_lists_every_family() -> None:
+    table = (ROOT / "README.md").read_text("utf-8").partition("## Models")[2].partition("## Limits")[0]
+    for family in FAMILIES:
+        for name in family.model_types:
+            assert f"`{name}`" in table, name
 
 
 def test_the_readme_shows_what_it_should() -> None:

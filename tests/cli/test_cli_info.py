@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_texts import Run
-from polysemy import _core
-from polysemy.cli.model_card import licence_of
-from tiny_models import VOCAB
+from numpy.typing import NDArray
+from polysemy import Encoder, _core
+from polysemy.cli.model_card import card_facts, card_rows, fingerprint, licence_of
+from polysemy.model.spec import RotarySpec
+from tiny_models import SPEC, VOCAB, random_weights
 
 
 def test_info(run: Run, model: Path) -> None:
@@ -25,10 +29,53 @@ def test_info(run: Run, model: Path) -> None:
     assert facts["ISA in use"].startswith(_core.default_isa())
     assert facts["threads"] == f"{_core.get_num_threads()} ({_core.num_threads_reason()})"
     assert facts["family"] == "bert" and facts["layers"] == "3, each with 3 heads of 8"
+    assert facts["positions"] == "a learned table" and facts["windows"] == "none: every token sees all"
+    digits, _, words = facts["fingerprint"].partition(", ")
+    assert len(digits) == 16 and words == "of configuration and weights"
     assert facts["vocabulary"] == f"{len(VOCAB)} tokens"
     assert facts["pooling"] == "mean, normalised to length 1, 24 dimensions"
     assert facts["max length"] == "12 tokens"
     assert facts["licence"] == "not stated in the model's README"
+
+
+def test_the_fingerprint_knows_every_file(model: Path) -> None:
+    first = fingerprint(model)
+    assert fingerprint(model) == first
+    (model / "1_Extra").mkdir()
+    assert fingerprint(model) == first
+    (model / "1_Extra" / "config.json").write_text("{}")
+    assert fingerprint(model) != first
+    (model / "1_Extra" / "config.json").unlink()
+    with (model / "model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)
+        file.seek(-1, 2)
+        file.write(bytes([last[0] ^ 1]))
+    assert fingerprint(model) != first
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        (None, None, "none: every token sees all"),
+        (64, 64, "in 1 layers 64 tokens on each side"),
+        (None, 0, "in 1 layers all tokens before it"),
+        (7, 0, "in 1 layers 7 tokens before it"),
+        (None, 3, "in 1 layers all tokens before and 3 tokens after it"),
+    ],
+)
+def test_windows(left: int | None, right: int | None, words: str) -> None:
+    layer = SPEC.layers[0]
+    attention = replace(layer.attention, left=left, right=right, rotary=RotarySpec((1.0,)))
+    encoder = Encoder(
+        replace(SPEC, layers=(replace(layer, attention=attention),)), one_layer(random_weights())
+    )
+    facts = dict(card_rows(card_facts(encoder)))
+    assert (facts["windows"], facts["positions"]) == (words, "a learned table, rotary")
+
+
+def one_layer(weights: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    return {name: array for name, array in weights.items() if not name.startswith(("layers.1", "layers.2"))}
 
 
 def test_info_of_the_default_model(run: Run) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from ..encoding.encoder import Encoder
 from ..errors import CheckpointError
 from ..io.files import read_bytes
 from ..model.pooling import describe
-from ..model.spec import LayerSpec
+from ..model.spec import AttentionSpec, EncoderSpec, LayerSpec, PositionBias
 
 __all__ = ["card_facts", "card_rows", "licence_of"]
 
@@ -27,6 +28,8 @@ def card_facts(encoder: Encoder) -> dict[str, object]:
         "layers": len(spec.layers),
         "hidden": spec.hidden,
         **_layer_facts(spec.layers),
+        "positions": _positions(spec),
+        "windows": _windows(spec.layers),
         "vocabulary": spec.embedding.vocab,
         "parameters": encoder.parameters,
         "pooling": None if head is None else describe(head.modes),
@@ -34,7 +37,71 @@ def card_facts(encoder: Encoder) -> dict[str, object]:
         "dimensions": encoder.dim,
         "max_seq_length": encoder.max_seq_length,
         "prompts": card.prompts,
+        "fingerprint": fingerprint(Path(card.folder)) if card.folder else None,
     }
+
+
+_BIASES = {
+    PositionBias.ALIBI: "a penalty by distance",
+    PositionBias.BUCKETS: "biases by bucket of distance",
+    PositionBias.DISENTANGLED: "products with embeddings of distances",
+}
+
+
+def _positions(spec: EncoderSpec) -> list[str]:
+    """How the model knows the order of tokens."""
+    kinds = ["a learned table"] if spec.embedding.positions else []
+    attentions = [layer.attention for layer in spec.layers]
+    if any(attention.rotary for attention in attentions):
+        kinds.append("rotary")
+    kinds += [
+        words for kind, words in _BIASES.items() if any(a.position_bias.kind is kind for a in attentions)
+    ]
+    return kinds
+
+
+def _windows(layers: tuple[LayerSpec, ...]) -> dict[str, int]:
+    """In how many layers a token attends to less than all tokens, by what it attends to."""
+    counts: dict[str, int] = {}
+    for layer in layers:
+        seen = _seen(layer.attention)
+        if seen is not None:
+            counts[seen] = counts.get(seen, 0) + 1
+    return counts
+
+
+def _seen(attention: AttentionSpec) -> str | None:
+    left, right = attention.left, attention.right
+    if left is None and right is None:
+        return None
+    if right == 0:
+        return "all tokens before it" if left is None else f"{left} tokens before it"
+    if left == right:
+        return f"{left} tokens on each side"
+    sides = [
+        f"{count if count is not None else 'all'} tokens {side}"
+        for count, side in ((left, "before"), (right, "after"))
+    ]
+    return f"{' and '.join(sides)} it"
+
+
+def fingerprint(folder: Path) -> str:
+    """Sixteen digits that change with any configuration or weight in a model's folder."""
+    digest = hashlib.sha256()
+    files = [
+        path
+        for kind in ("*.json", "*.safetensors")
+        for path in (*folder.glob(kind), *folder.glob(f"*/{kind}"))
+    ]
+    for path in sorted(files):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0")
+        try:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        except OSError:  # a folder of that name, or a file that may not be read: no part of what was loaded
+            continue
+    return digest.hexdigest()[:16]
 
 
 def _layer_facts(layers: tuple[LayerSpec, ...]) -> dict[str, object]:
@@ -56,11 +123,15 @@ def card_rows(facts: dict[str, object]) -> list[tuple[str, str]]:
     rows = [("model", f"{facts['model']}"), ("folder", f"{facts['folder']}")]
     if facts["sha256"] is not None:
         rows.append(("sha256", f"{facts['sha256']} (of model.safetensors alone, checked)"))
+    if facts["fingerprint"] is not None:
+        rows.append(("fingerprint", f"{facts['fingerprint']}, of configuration and weights"))
     rows += [
         ("licence", str(facts["licence"] or "not stated in the model's README")),
         ("family", f"{facts['family']}"),
         ("layers", f"{facts['layers']}{_heads(facts)}"),
         ("hidden size", f"{facts['hidden']}{_feed_forward(facts)}"),
+        ("positions", ", ".join(_strings(facts["positions"])) or "none"),
+        ("windows", _windows_row(facts["windows"])),
         ("vocabulary", f"{facts['vocabulary']:,} tokens"),
         ("parameters", f"{facts['parameters']:,}"),
         ("pooling", _pooling(facts)),
@@ -69,6 +140,18 @@ def card_rows(facts: dict[str, object]) -> list[tuple[str, str]]:
     if isinstance(facts["prompts"], dict) and facts["prompts"]:
         rows.append(("prompts", ", ".join(facts["prompts"])))
     return rows
+
+
+def _strings(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _windows_row(windows: object) -> str:
+    counts = windows if isinstance(windows, dict) else {}
+    return (
+        "; ".join(f"in {count} layers {seen}" for seen, count in counts.items())
+        or "none: every token sees all"
+    )
 
 
 def _heads(facts: dict[str, object]) -> str:
