@@ -90,7 +90,7 @@ SPECS: list[tuple[str, Any, str]] = [
     ("layers[0].attention.rotary.pairs", 2**62, "number of spec.layers[0].attention.rotary.frequencies must be"),
     ("layers[0].attention.position_bias.kind", 1, "spec.layers[0].attention.position_bias.slopes must not be null"),
     ("layers[0].attention.position_bias.kind", 2, "layers[0].attention.position_bias.buckets must be in"),
-    ("layers[0].attention.position_bias.kind", 4, "spec.layers[0].attention.position_bias.kind must be 0 to 2, got 3"),
+    ("layers[0].attention.position_bias.kind", 4, "spec.layers[0].attention.position_bias.kind must be 0 to 3, got 4"),
     ("layers[0].attention.left", -2, "layers[0].attention.left must be in"),
     ("layers[0].attention.right", -2, "layers[0].attention.right must be in"),
     ("layers[0].ffn.width", 0, "layers[0].ffn.width must be in"),
