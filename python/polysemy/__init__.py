@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from .errors import TokenizerError as TokenizerError
     from .errors import TruncationWarning as TruncationWarning
     from .errors import UnsupportedModelError as UnsupportedModelError
+    from .heads.cross_encoder import CrossEncoder as CrossEncoder
+    from .heads.fill_mask import FillMask as FillMask
+    from .heads.question_answerer import QuestionAnswerer as QuestionAnswerer
+    from .heads.sparse_encoder import SparseEncoder as SparseEncoder
+    from .heads.sparse_rows import SparseRows as SparseRows
+    from .heads.text_classifier import TextClassifier as TextClassifier
+    from .heads.token_classifier import TokenClassifier as TokenClassifier
+    from .heads.zero_shot import ZeroShotClassifier as ZeroShotClassifier
     from .model.spec import Activation as Activation
     from .model.spec import EncoderSpec as EncoderSpec
     from .model.spec import Pooling as Pooling
@@ -41,16 +49,24 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": "model.spec",
     "CheckpointError": "errors",
+    "CrossEncoder": "heads.cross_encoder",
     "Encoder": "encoding.encoder",
     "EncoderOutput": "encoding.output",
     "EncoderSpec": "model.spec",
+    "FillMask": "heads.fill_mask",
     "ModelNotFoundError": "errors",
     "PolysemyError": "errors",
     "Pooling": "model.spec",
     "PoolingError": "errors",
+    "QuestionAnswerer": "heads.question_answerer",
+    "SparseEncoder": "heads.sparse_encoder",
+    "SparseRows": "heads.sparse_rows",
+    "TextClassifier": "heads.text_classifier",
+    "TokenClassifier": "heads.token_classifier",
     "TokenizerError": "errors",
     "TruncationWarning": "errors",
     "UnsupportedModelError": "errors",
+    "ZeroShotClassifier": "heads.zero_shot",
     "__version__": "_core",
     "cmake_dir": "native",
     "get_include": "native",
@@ -66,16 +82,24 @@ _HOMES = {
 __all__ = [
     "Activation",
     "CheckpointError",
+    "CrossEncoder",
     "Encoder",
     "EncoderOutput",
     "EncoderSpec",
+    "FillMask",
     "ModelNotFoundError",
     "PolysemyError",
     "Pooling",
     "PoolingError",
+    "QuestionAnswerer",
+    "SparseEncoder",
+    "SparseRows",
+    "TextClassifier",
+    "TokenClassifier",
     "TokenizerError",
     "TruncationWarning",
     "UnsupportedModelError",
+    "ZeroShotClassifier",
     "__version__",
     "cmake_dir",
     "get_include",

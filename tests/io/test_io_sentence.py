@@ -9,7 +9,7 @@ import pytest
 from polysemy import Activation, Pooling
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.io.sentence import read_sentence_folder
-from polysemy.model.pooling import Dense, Normalize
+from polysemy.model.steps import Dense, Normalize
 from safetensors.numpy import save_file
 from tiny_models import MODULES, write_json, write_sentence_model, write_transformer
 

@@ -98,7 +98,7 @@ class Encoder:
             loaded.spec,
             loaded.weights,
             tokenizer=loaded.tokenizer,
-            head=given or loaded.head,
+            head=given or loaded.sentence.head,
             card=loaded.card,
             num_threads=num_threads,
         )

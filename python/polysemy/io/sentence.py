@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
-from ..model.pooling import Dense, Normalize, SentenceHead, pooling_modes
+from ..model.heads import HeadKind
+from ..model.pooling import SentenceHead, pooling_modes
 from ..model.spec import Activation, Pooling
+from ..model.steps import Dense, Normalize
 from ..shown import shown
 from .checkpoint import Checkpoint
 from .files import is_there
@@ -49,6 +51,16 @@ _MOST_MODES = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Splade:
+    """How the scores of tokens become one sparse vector."""
+
+    pooling: Pooling = Pooling.MAX
+    """The largest over the tokens of a text; or their sum, which is not computed here."""
+    twice: bool = False
+    """Whether the logarithm is taken twice."""
+
+
+@dataclass(frozen=True, slots=True)
 class SentenceFolder:
     """What a model folder says beside the transformer itself."""
 
@@ -62,10 +74,13 @@ class SentenceFolder:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     similarity: str | None = None
+    splade: Splade | None = None
+    activation: str | None = None
+    """Of a classifier's scores, by its name in torch."""
 
 
-def read_sentence_folder(folder: Path) -> SentenceFolder:
-    """Read ``modules.json`` and what it refers to.
+def read_sentence_folder(folder: Path, kind: HeadKind | None = None) -> SentenceFolder:
+    """Read ``modules.json`` and what it refers to. ``kind`` is the head that is wanted of the transformer.
 
     Raises ``CheckpointError`` for malformed files and ``UnsupportedModelError`` for modules that are not
     computed here.
@@ -74,19 +89,23 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
         return SentenceFolder(transformer=folder)
     modules = _modules(folder)
     kinds = [kind for kind, _ in modules]
-    if kinds[0] == _STATIC:
+    if kinds[0] == _STATIC and kind is None:
         return _static_folder(folder, modules)
+    if kind == HeadKind.MASKED and kinds[0] == "MLMTransformer":  # its name before version 5.4
+        kinds[0] = "Transformer"
     if kinds[0] != "Transformer" or kinds.count("Transformer") > 1:
         raise UnsupportedModelError(
             f"{folder / 'modules.json'}: the first module, and no other, must be a Transformer, or the first a "
             f"{_STATIC}, got {shown(kinds)}"
         )
     transformer = modules[0][1]
-    max_seq_length, lowercase = _transformer_settings(transformer)
-    prompts, default_prompt, similarity = _prompts(folder / "config_sentence_transformers.json")
+    max_seq_length, lowercase = _transformer_settings(transformer, kind)
+    prompts, default_prompt, similarity, activation = _prompts(folder / "config_sentence_transformers.json")
     return SentenceFolder(
         transformer=transformer,
-        head=_head(modules[1:], folder / "modules.json"),
+        head=None if kind else _head(modules[1:], folder / "modules.json"),
+        splade=_splade(modules[1:], folder / "modules.json") if kind else None,
+        activation=activation,
         max_seq_length=max_seq_length,
         lowercase=lowercase,
         prompts=prompts,
@@ -159,6 +178,26 @@ def _steps(modules: list[tuple[str, Path]], source: Path) -> tuple[Dense | Norma
         elif kind != "Dropout":  # which does nothing outside of training
             raise UnsupportedModelError(f"{source}: a module of type {shown(kind)} is not supported")
     return tuple(steps)
+
+
+def _splade(modules: list[tuple[str, Path]], source: Path) -> Splade | None:
+    """What follows a transformer with a head: nothing, or the pooling of SPLADE."""
+    if not modules:
+        return None
+    kinds = [kind for kind, _ in modules]
+    if kinds != ["SpladePooling"]:
+        raise UnsupportedModelError(
+            f"{source}: after a Transformer with a head a SpladePooling or nothing must come, got {shown(kinds)}"
+        )
+    settings = modules[0][1] / "config.json"
+    config = read_json_object(settings)
+    allowed = {"pooling_strategy": ("max",), "activation_function": ("relu", "log1p_relu")}
+    for name, values in allowed.items():
+        if config.get(name, values[0]) not in values:
+            raise UnsupportedModelError(
+                f"{settings}: {name} must be one of {values}, got {shown(config[name])}"
+            )
+    return Splade(twice=config.get("activation_function") == "log1p_relu")
 
 
 def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:
@@ -239,7 +278,7 @@ def _dense(folder: Path) -> Dense:
     )
 
 
-def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
+def _transformer_settings(folder: Path, kind: HeadKind | None) -> tuple[int | None, bool]:
     """Longest text in tokens, if set, and whether text is lowered first."""
     files = sorted(
         path for path in folder.glob("sentence_*_config.json") if _SETTINGS_FILE.fullmatch(path.name)
@@ -248,7 +287,7 @@ def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
         return None, False
     source = files[0]
     config = read_json_object(source)
-    _refuse_other_tasks(config, source)
+    _refuse_other_tasks(config, source, kind)
     length, other = config.get("max_seq_length"), _processing_length(config, source)
     if length is not None and other is not None and length != other:
         raise CheckpointError(
@@ -265,8 +304,16 @@ def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
     return length, lowercase
 
 
-def _refuse_other_tasks(config: dict[str, object], source: Path) -> None:
-    wanted = {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings"}
+# The task of the transformer in a folder for each head, and what it calls its results.
+_TASKS = {
+    HeadKind.SEQUENCE: ("sequence-classification", "scores"),
+    HeadKind.MASKED: ("fill-mask", "token_embeddings"),
+}
+
+
+def _refuse_other_tasks(config: dict[str, object], source: Path, kind: HeadKind | None) -> None:
+    task, result = ("feature-extraction", "token_embeddings") if kind is None else _TASKS.get(kind, ("", ""))
+    wanted = {"transformer_task": task or (kind and kind.value), "module_output_name": result}
     for name, value in wanted.items():
         if config.get(name) not in (None, value):
             raise UnsupportedModelError(
@@ -290,9 +337,9 @@ def _processing_length(config: dict[str, object], source: Path) -> object:
     return length
 
 
-def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None]:
+def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None, str | None]:
     if not is_there(source):
-        return {}, None, None
+        return {}, None, None, None
     config = read_json_object(source)
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
@@ -303,4 +350,10 @@ def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None]:
             f"{source}: default_prompt_name={shown(default)} is not in prompts {shown(sorted(prompts))}"
         )
     similarity = config.get("similarity_fn_name")
-    return prompts, default, similarity if isinstance(similarity, str) else None
+    activation = config.get("activation_fn")
+    return (
+        prompts,
+        default,
+        similarity if isinstance(similarity, str) else None,
+        activation if isinstance(activation, str) else None,
+    )

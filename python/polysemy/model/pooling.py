@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
-from .spec import Activation, Pooling
+from .spec import Pooling
+from .steps import Dense, Normalize, Step, Truncate
 
-if TYPE_CHECKING:
-    from .._core import PackedWeight
-
-__all__ = ["POOLING_NAMES", "Dense", "Normalize", "Plan", "SentenceHead", "Step", "pooling_modes"]
+__all__ = ["POOLING_NAMES", "Plan", "SentenceHead", "pooling_modes"]
 
 Floats = NDArray[np.float32]
 
@@ -35,56 +32,6 @@ def pooling_modes(value: object) -> tuple[Pooling, ...]:
     if not modes:
         raise ValueError(f"pooling must name at least one of {', '.join(POOLING_NAMES)}, got none")
     return tuple(modes)
-
-
-class Dense:
-    """``activation(x @ weight.T + bias)`` on sentence vectors. ``weight`` is (out, in)."""
-
-    __slots__ = ("_bias", "_packed", "activation", "shape")
-
-    def __init__(self, weight: Floats, bias: Floats | None, activation: Activation) -> None:
-        from .._core import PackedWeight
-
-        self.shape: tuple[int, int] = (weight.shape[0], weight.shape[1])
-        self.activation = activation
-        self._packed: PackedWeight = PackedWeight(np.ascontiguousarray(weight))
-        self._bias = None if bias is None else np.ascontiguousarray(bias)
-
-    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
-        """(n, in) -> (n, out)."""
-        from .._core import linear
-
-        out = np.empty((x.shape[0], self.shape[0]), dtype=np.float32)
-        linear(x, self._packed, self._bias, None, self.activation, out, num_threads=num_threads)
-        return out
-
-
-@dataclass(frozen=True, slots=True)
-class Normalize:
-    """Rows scaled to length 1 (L2); a row of zeros stays zeros."""
-
-    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
-        """(n, width) -> (n, width)."""
-        from .._core import l2_normalize
-
-        x = np.ascontiguousarray(x)
-        out = np.empty_like(x)
-        l2_normalize(x, out, num_threads=num_threads)
-        return out
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """The first ``width`` features."""
-
-    width: int
-
-    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
-        """(n, more) -> (n, width)."""
-        return np.ascontiguousarray(x[:, : self.width])
-
-
-Step: TypeAlias = Dense | Normalize | Truncate
 
 
 @dataclass(frozen=True, slots=True)
