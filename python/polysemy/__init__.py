@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # as type checkers understand it, without the import of t
 if TYPE_CHECKING:
     from . import ops as ops
     from . import reference as reference
+    from . import util as util
     from ._core import __version__ as __version__
     from .encoding.encoder import Encoder as Encoder
     from .encoding.output import EncoderOutput as EncoderOutput
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .runtime import isas as isas
     from .runtime import set_num_threads as set_num_threads
     from .runtime import threads as threads
+    from .sentence import SentenceTransformer as SentenceTransformer
 
 # Public name -> module that defines it. A name mapped to a module of the same name is the module itself.
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "Pooling": "model.spec",
     "PoolingError": "errors",
     "QuestionAnswerer": "heads.question_answerer",
+    "SentenceTransformer": "sentence",
     "SparseEncoder": "heads.sparse_encoder",
     "SparseRows": "heads.sparse_rows",
     "TextClassifier": "heads.text_classifier",
@@ -77,6 +80,7 @@ _HOMES = {
     "reference": "reference",
     "set_num_threads": "runtime",
     "threads": "runtime",
+    "util": "util",
 }
 
 __all__ = [
@@ -92,6 +96,7 @@ __all__ = [
     "Pooling",
     "PoolingError",
     "QuestionAnswerer",
+    "SentenceTransformer",
     "SparseEncoder",
     "SparseRows",
     "TextClassifier",
@@ -110,6 +115,7 @@ __all__ = [
     "reference",
     "set_num_threads",
     "threads",
+    "util",
 ]
 
 
