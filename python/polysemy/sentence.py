@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from .arguments import flag, positive, switch
 from .compat import check_device, refuse_unknown
 from .encoding.encoder import Encoder
+from .io.modules import routes_of
 from .text.check import check_text, is_ordered, is_textual, members
 from .util.quantization import PRECISIONS, quantize_embeddings
 from .util.similarity import SIMILARITIES, unit_rows
@@ -50,6 +52,12 @@ class SentenceTransformer:
             model_name_or_path, num_threads=num_threads, pooling=pooling, mmap=mmap
         )
         card = self.encoder.card
+        self._routes = {
+            route: Encoder.from_pretrained(
+                card.folder, num_threads=num_threads, pooling=pooling, mmap=mmap, route=route
+            )
+            for route in (routes_of(Path(card.folder)) if card.folder else ())
+        }
         self.prompts = {"query": "", "document": ""} | dict(card.prompts) | dict(prompts or {})
         self.default_prompt_name = default_prompt_name or card.default_prompt
         if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
@@ -138,14 +146,15 @@ class SentenceTransformer:
         if precision not in PRECISIONS:
             raise ValueError(f"encode: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         before = self._prompt(prompt, prompt_name)
+        encoder = self._routed(task)
         if output_value == "token_embeddings":
-            states = self._token_embeddings(texts, before)
+            states = _token_embeddings(encoder, texts, before)
             return states[0] if single else states
         if output_value != "sentence_embedding":
             raise ValueError(
                 f"encode: output_value must be 'sentence_embedding' or 'token_embeddings', got {output_value!r}"
             )
-        vectors = self.encoder.encode(
+        vectors = encoder.encode(
             texts, prompt=before, show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar"))
         )
         width = self.truncate_dim if truncate_dim is None else truncate_dim
@@ -206,9 +215,12 @@ class SentenceTransformer:
             padded[i, : len(row)], mask[i, : len(row)] = row, 1
         return {"input_ids": padded, "attention_mask": mask}
 
-    def _token_embeddings(self, texts: list[Any], prompt: str) -> list[Any]:
-        given = [prompt + text if isinstance(text, str) else (prompt + text[0], text[1]) for text in texts]
-        return [text.hidden_states for text in self.encoder.forward(given)] if given else []
+    def _routed(self, task: str | None) -> Encoder:
+        if task is None or not self._routes:
+            return self.encoder
+        if task not in self._routes:
+            raise ValueError(f"encode: task must be one of {sorted(self._routes)}, got {task!r}")
+        return self._routes[task]
 
     def _prompt(self, prompt: str | None, name: str | None) -> str:
         if prompt is not None:
@@ -222,6 +234,11 @@ class SentenceTransformer:
 
     def __repr__(self) -> str:
         return f"SentenceTransformer({self.encoder!r})"
+
+
+def _token_embeddings(encoder: Encoder, texts: list[Any], prompt: str) -> list[Any]:
+    given = [prompt + text if isinstance(text, str) else (prompt + text[0], text[1]) for text in texts]
+    return [text.hidden_states for text in encoder.forward(given)] if given else []
 
 
 def _texts(inputs: Any) -> tuple[list[Any], bool]:

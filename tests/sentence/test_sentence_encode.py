@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 import polysemy
 import pytest
+import sentence_transformers
 import torch
 from polysemy import SentenceTransformer, TruncationWarning
 from sentence_models import HIDDEN, save, shake
+from sentence_transformers.base.modules import Dense, Router
 from sentence_transformers.sentence_transformer import modules
 from sentence_transformers.util import quantize_embeddings
 
@@ -24,10 +27,17 @@ CHAINS: dict[str, Modules] = {mode: (lambda mode=mode: [modules.Pooling(HIDDEN, 
     "several": lambda: [modules.Pooling(HIDDEN, ("cls", "mean", "max")), modules.Normalize()],
     "dense": lambda: [
         modules.Pooling(HIDDEN),
-        shake(modules.Dense(HIDDEN, 20, activation_function=torch.nn.Tanh()), 1),
-        shake(modules.Dense(20, 30, bias=False, activation_function=torch.nn.Identity()), 2),
+        shake(Dense(HIDDEN, 20, activation_function=torch.nn.Tanh()), 1),
+        shake(Dense(20, 30, bias=False, activation_function=torch.nn.Identity()), 2),
         modules.Normalize(),
     ],
+    "residual": lambda: [
+        modules.Pooling(HIDDEN),
+        shake(Dense(HIDDEN, HIDDEN, use_residual=True), 1),
+        shake(Dense(HIDDEN, 20, use_residual=True, activation_function=torch.nn.GELU()), 2),
+        shake(modules.LayerNorm(20), 3),
+    ],
+    "layers-unseen": lambda: [shake(modules.WeightedLayerPooling(HIDDEN, 3, 1), 4), modules.Pooling(HIDDEN)],
 }
 
 
@@ -44,6 +54,38 @@ def test_modules(chain: str, tmp_path: Path) -> None:
     assert close(ours.encode(TEXTS[0]), theirs.encode(TEXTS[0]))
     dim = theirs.get_embedding_dimension()
     assert ours.get_sentence_embedding_dimension() == ours.get_embedding_dimension() == dim
+
+
+def test_a_sum_of_layers(tmp_path: Path) -> None:
+    mixed = modules.WeightedLayerPooling(HIDDEN, 3, 1, torch.nn.Parameter(torch.tensor([1.0, 2.0, 0.5])))
+    save(tmp_path, mixed, modules.Pooling(HIDDEN, "max"))
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"output_hidden_states": True}))
+    theirs = sentence_transformers.SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    assert "all_layer_embeddings" in theirs.forward(theirs.preprocess(TEXTS))
+    assert close(SentenceTransformer(tmp_path / "model").encode(TEXTS), theirs.encode(TEXTS))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_prompts_left_out_of_pooling(mode: Any, tmp_path: Path) -> None:
+    pooling = modules.Pooling(HIDDEN, (mode, "mean"), include_prompt=False)
+    theirs = save(tmp_path, pooling, prompts={"query": "query : passage "})
+    ours = SentenceTransformer(tmp_path / "model")
+    for text in (TEXTS, TEXTS[1]):
+        assert close(ours.encode_query(text), theirs.encode_query(text))
+        assert close(ours.encode(text), theirs.encode(text))
+    alone = ours.encode_query(TEXTS[2])
+    assert alone.tobytes() == ours.encode_query(TEXTS)[2].tobytes()
+
+
+def test_router(tmp_path: Path) -> None:
+    side = [shake(Dense(HIDDEN, 20), seed) for seed in (1, 2)]
+    router = Router.for_query_document([side[0]], [side[1], modules.Normalize()])
+    theirs = save(tmp_path, modules.Pooling(HIDDEN), router)
+    ours = SentenceTransformer(tmp_path / "model")
+    for method in ("encode", "encode_query", "encode_document"):
+        assert close(getattr(ours, method)(TEXTS), getattr(theirs, method)(TEXTS))
+    assert not close(ours.encode_query(TEXTS), ours.encode_document(TEXTS))
 
 
 @pytest.fixture(scope="module")

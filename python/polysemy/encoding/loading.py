@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,20 +48,25 @@ class LoadedModel:
 
 
 def load_model(
-    model: str | os.PathLike[str] | None, *, mapped: bool = False, kind: HeadKind | None = None
+    model: str | os.PathLike[str] | None,
+    *,
+    mapped: bool = False,
+    kind: HeadKind | None = None,
+    route: str | None = None,
 ) -> LoadedModel:
     """Find, read and check a model, with the head of a ``kind`` or without one.
 
-    ``mapped`` maps its weights, see `SafetensorsFile`.
+    ``mapped`` maps its weights, see `SafetensorsFile`. ``route`` is the way through a Router.
     """
     source = resolve(model)
-    sentence = read_sentence_folder(source.folder, kind)
+    sentence = read_sentence_folder(source.folder, kind, route)
     if sentence.static:
         return _load_static(source, sentence, mapped=mapped)
     path = sentence.transformer / "config.json"
     config = Config(read_json_object(path), str(path))
     family = find_family(config)
     spec = read_spec(family, config)
+    sentence = with_checked_mix(sentence, spec, config)
     checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
     match = match_weights(family, spec, checkpoint)
     found = None if kind is None else match_head(family, config, spec, kind, checkpoint.shapes)
@@ -91,6 +96,22 @@ def _load_static(source: Source, sentence: SentenceFolder, *, mapped: bool) -> L
     tokenizer = TextTokenizer.of_static(sentence.transformer, max_positions=spec.max_positions)
     card = _card(source, static.NAME, sentence, ())
     return LoadedModel(spec, read_weights(match, checkpoint), tokenizer, sentence, card, Config({}))
+
+
+def with_checked_mix(sentence: SentenceFolder, spec: EncoderSpec, config: Config) -> SentenceFolder:
+    """The folder with a sum of layers that fits the model, or without one where the model gives only its last layer."""
+    head = sentence.head
+    if head is None or head.mix is None:
+        return sentence
+    if not config.switch("output_hidden_states", False):
+        return replace(sentence, head=replace(head, mix=None))
+    start, weights = head.mix
+    if start + len(weights) != len(spec.layers) + 1:
+        raise CheckpointError(
+            f"{config.source}: the weights of layers must be for layers {start} to {len(spec.layers)}, "
+            f"got {len(weights)}"
+        )
+    return sentence
 
 
 def _card(source: Source, model_type: str, sentence: SentenceFolder, heads: tuple[str, ...]) -> ModelCard:

@@ -19,13 +19,22 @@ Floats = NDArray[np.float32]
 
 
 class Dense:
-    """``activation(x @ weight.T + bias)``, or with ``x`` added to it. ``weight`` is (out, in)."""
+    """``activation(x @ weight.T + bias)``, possibly with a residual added to it. ``weight`` is (out, in)."""
 
-    __slots__ = ("_bias", "_packed", "activation", "residual", "shape")
+    __slots__ = ("_beside", "_bias", "_packed", "activation", "residual", "shape")
+
+    _beside: Dense | None
 
     def __init__(
-        self, weight: Floats, bias: Floats | None, activation: Activation, *, residual: bool = False
+        self,
+        weight: Floats,
+        bias: Floats | None,
+        activation: Activation,
+        *,
+        residual: bool = False,
+        beside: Floats | None = None,
     ) -> None:
+        """``residual`` adds ``x``, or where ``beside`` (out, in) is given ``x @ beside.T``."""
         from .._core import PackedWeight
 
         self.shape: tuple[int, int] = (weight.shape[0], weight.shape[1])
@@ -33,6 +42,7 @@ class Dense:
         self.residual = residual
         self._packed: PackedWeight = PackedWeight(np.ascontiguousarray(weight))
         self._bias = None if bias is None else np.ascontiguousarray(bias)
+        self._beside = None if beside is None else Dense(beside, None, Activation.NONE)
 
     def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
         """(n, in) -> (n, out)."""
@@ -40,7 +50,9 @@ class Dense:
 
         x = np.ascontiguousarray(x)
         out = np.empty((x.shape[0], self.shape[0]), dtype=np.float32)
-        added = x if self.residual else None
+        added = None
+        if self.residual:
+            added = x if self._beside is None else self._beside(x, num_threads)
         linear(x, self._packed, self._bias, added, self.activation, out, num_threads=num_threads)
         return out
 

@@ -34,7 +34,16 @@ class TextTokenizer:
     of threads may share it.
     """
 
-    __slots__ = ("_cleaned", "_keep_end", "_pairs", "_special", "_tokenizer", "max_length", "roles", "uncased")
+    __slots__ = (
+        "_cleaned",
+        "_keep_end",
+        "_pairs",
+        "_special",
+        "_tokenizer",
+        "max_length",
+        "roles",
+        "uncased",
+    )
 
     def __init__(
         self,
@@ -46,7 +55,7 @@ class TextTokenizer:
         roles: Mapping[str, int] | None = None,
         cleaned: bool = False,
     ) -> None:
-        """``roles`` are ids of special tokens, see `special_ids`; ``cleaned`` texts have no space before punctuation."""
+        """``roles`` are ids of special tokens, see `special_ids`; ``cleaned``: no space before punctuation."""
         self._special = special
         with library("tokenizer: its special tokens can't be counted"):
             count = tokenizer.num_special_tokens_to_add(False) if special else 1
@@ -175,6 +184,11 @@ class TextTokenizer:
             PairEncoding(first, second, form, self.max_length, keep_end=self._keep_end)
             for first, second in zip(parts[::2], parts[1::2], strict=True)
         ]
+
+    def prompt_tokens(self, prompt: str) -> int:
+        """How many tokens a prompt has at the beginning of a text, with the special ones before it."""
+        encoding = self.encode([prompt], spans=False)[0]
+        return len(encoding) - (len(encoding) > 0 and encoding.special_tokens_mask[-1])
 
     def tokens_cut(self, encoding: Encoded) -> int:
         """How many tokens of the text, or of both, did not fit; special tokens are not counted."""
