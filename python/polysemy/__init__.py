@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # as type checkers understand it, without the import of t
 if TYPE_CHECKING:
     from . import ops as ops
     from . import reference as reference
+    from . import util as util
     from ._core import __version__ as __version__
     from .encoding.encoder import Encoder as Encoder
     from .encoding.output import EncoderOutput as EncoderOutput
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from .errors import TokenizerError as TokenizerError
     from .errors import TruncationWarning as TruncationWarning
     from .errors import UnsupportedModelError as UnsupportedModelError
+    from .heads.cross_encoder import CrossEncoder as CrossEncoder
+    from .heads.fill_mask import FillMask as FillMask
+    from .heads.question_answerer import QuestionAnswerer as QuestionAnswerer
+    from .heads.sparse_encoder import SparseEncoder as SparseEncoder
+    from .heads.sparse_rows import SparseRows as SparseRows
+    from .heads.text_classifier import TextClassifier as TextClassifier
+    from .heads.token_classifier import TokenClassifier as TokenClassifier
+    from .heads.zero_shot import ZeroShotClassifier as ZeroShotClassifier
     from .model.spec import Activation as Activation
     from .model.spec import EncoderSpec as EncoderSpec
     from .model.spec import Pooling as Pooling
@@ -36,21 +45,31 @@ if TYPE_CHECKING:
     from .runtime import isas as isas
     from .runtime import set_num_threads as set_num_threads
     from .runtime import threads as threads
+    from .sentence import SentenceTransformer as SentenceTransformer
 
 # Public name -> module that defines it. A name mapped to a module of the same name is the module itself.
 _HOMES = {
     "Activation": "model.spec",
     "CheckpointError": "errors",
+    "CrossEncoder": "heads.cross_encoder",
     "Encoder": "encoding.encoder",
     "EncoderOutput": "encoding.output",
     "EncoderSpec": "model.spec",
+    "FillMask": "heads.fill_mask",
     "ModelNotFoundError": "errors",
     "PolysemyError": "errors",
     "Pooling": "model.spec",
     "PoolingError": "errors",
+    "QuestionAnswerer": "heads.question_answerer",
+    "SentenceTransformer": "sentence",
+    "SparseEncoder": "heads.sparse_encoder",
+    "SparseRows": "heads.sparse_rows",
+    "TextClassifier": "heads.text_classifier",
+    "TokenClassifier": "heads.token_classifier",
     "TokenizerError": "errors",
     "TruncationWarning": "errors",
     "UnsupportedModelError": "errors",
+    "ZeroShotClassifier": "heads.zero_shot",
     "__version__": "_core",
     "cmake_dir": "native",
     "get_include": "native",
@@ -61,21 +80,31 @@ _HOMES = {
     "reference": "reference",
     "set_num_threads": "runtime",
     "threads": "runtime",
+    "util": "util",
 }
 
 __all__ = [
     "Activation",
     "CheckpointError",
+    "CrossEncoder",
     "Encoder",
     "EncoderOutput",
     "EncoderSpec",
+    "FillMask",
     "ModelNotFoundError",
     "PolysemyError",
     "Pooling",
     "PoolingError",
+    "QuestionAnswerer",
+    "SentenceTransformer",
+    "SparseEncoder",
+    "SparseRows",
+    "TextClassifier",
+    "TokenClassifier",
     "TokenizerError",
     "TruncationWarning",
     "UnsupportedModelError",
+    "ZeroShotClassifier",
     "__version__",
     "cmake_dir",
     "get_include",
@@ -86,6 +115,7 @@ __all__ = [
     "reference",
     "set_num_threads",
     "threads",
+    "util",
 ]
 
 

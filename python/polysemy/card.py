@@ -22,6 +22,8 @@ class ModelCard:
     """Texts to put before an input, by name."""
     default_prompt: str | None = None
     """The name of the prompt that `Encoder.encode` uses when none is given."""
+    heads: tuple[str, ...] = ()
+    """What stands on the encoder in the checkpoint, by the names of the tasks in transformers."""
     similarity: str | None = None
     """The similarity that the embeddings were trained for, as the model names it."""
 

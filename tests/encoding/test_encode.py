@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from polysemy import Encoder
-from polysemy.errors import PoolingError, TokenizerError, TruncationWarning, UnsupportedModelError
+from polysemy.errors import PoolingError, TokenizerError, TruncationWarning
 from tiny_models import MODULES, SPEC, random_weights, write_sentence_model, write_transformer
 
 TEXTS = ["bank", "we sat on the bank of the river", "", "money , money !", "i", "deposited " * 9]
@@ -261,10 +261,11 @@ def test_prompts_outside_of_the_pooling(tmp_path: Path) -> None:
     folder = write_sentence_model(tmp_path / "m", modules=MODULES, pooling=pooling, prompts=prompts)
     encoder = Encoder.from_pretrained(folder)
     assert encoder.encode("bank").shape == (24,)
-    with pytest.raises(UnsupportedModelError, match="left out of the pooling"):
-        encoder.encode("bank", prompt_name="query")
-    with pytest.raises(UnsupportedModelError, match="left out of the pooling"):
-        encoder.encode("bank", prompt="query: ")
+    states = encoder.forward("we sat bank").hidden_state(0)  # [CLS] we sat bank [SEP]
+    expected = states[3:].mean(axis=0)
+    expected /= np.linalg.norm(expected)
+    for got in (encoder.encode("bank", prompt_name="query"), encoder.encode("bank", prompt="we sat ")):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
 
 
 def test_an_encoder_of_ids_only() -> None:

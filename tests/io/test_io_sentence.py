@@ -9,7 +9,7 @@ import pytest
 from polysemy import Activation, Pooling
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.io.sentence import read_sentence_folder
-from polysemy.model.pooling import Dense, Normalize
+from polysemy.model.steps import Dense, Normalize
 from safetensors.numpy import save_file
 from tiny_models import MODULES, write_json, write_sentence_model, write_transformer
 
@@ -162,7 +162,8 @@ def test_dense(tmp_path: Path, bias: bool) -> None:
         ),
         ({"activation_function": "evil.Tanh"}, UnsupportedModelError, "activation_function"),
         ({"activation_function": None}, UnsupportedModelError, "activation_function"),
-        ({"use_residual": True}, UnsupportedModelError, "use_residual"),
+        ({"use_residual": 1}, CheckpointError, "use_residual"),
+        ({"use_residual": True}, CheckpointError, "residual.weight"),
         ({"module_input_name": "token_embeddings"}, UnsupportedModelError, "module_input_name"),
         ({"in_features": 25}, CheckpointError, "the tensors must be"),
         ({"out_features": "5"}, CheckpointError, "the tensors must be"),

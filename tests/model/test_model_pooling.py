@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from polysemy import Activation, Encoder, Pooling
 from polysemy.errors import CheckpointError
-from polysemy.model.pooling import Dense, Normalize, SentenceHead, pooling_modes
+from polysemy.model.pooling import SentenceHead, pooling_modes
+from polysemy.model.steps import Dense, Normalize
 from tiny_models import SPEC, random_weights
 
 U = 2.0**-24

@@ -38,6 +38,7 @@ def card_facts(encoder: Encoder) -> dict[str, object]:
         "max_seq_length": encoder.max_seq_length,
         "prompts": card.prompts,
         "fingerprint": fingerprint(Path(card.folder)) if card.folder else None,
+        "tasks": list(card.heads),
     }
 
 
@@ -139,6 +140,8 @@ def card_rows(facts: dict[str, object]) -> list[tuple[str, str]]:
     ]
     if isinstance(facts["prompts"], dict) and facts["prompts"]:
         rows.append(("prompts", ", ".join(facts["prompts"])))
+    if isinstance(facts["tasks"], list) and facts["tasks"]:
+        rows.append(("heads", ", ".join(facts["tasks"])))
     return rows
 
 

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from . import parser_heads as heads
+
 __all__ = ["build_parser"]
 
 _ABOUT = """\
@@ -92,6 +94,28 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     _add_compare(
         _described(commands.add_parser("compare", help="two uses of one word"), prog, _COMPARE, _COMPARE_MORE)
     )
+    for name, add, about, more, short, run in (
+        ("rerank", heads.add_rerank, heads.RERANK, heads.RERANK_MORE, "documents by a query", _run_rerank),
+        (
+            "classify",
+            heads.add_classify,
+            heads.CLASSIFY,
+            heads.CLASSIFY_MORE,
+            "texts to labels",
+            _run_classify,
+        ),
+        (
+            "fill-mask",
+            heads.add_fill_mask,
+            heads.FILL_MASK,
+            heads.FILL_MASK_MORE,
+            "the missing word",
+            _run_fill_mask,
+        ),
+    ):
+        command = _described(commands.add_parser(name, help=short), prog, about, more)
+        command.set_defaults(run=run)
+        add(command, _positive)
     _add_info(
         _described(
             commands.add_parser("info", help="this build, this machine, a model"), prog, _INFO, _INFO_MORE
@@ -182,6 +206,24 @@ def _run_compare(arguments: argparse.Namespace) -> int:
     from .compare import run
 
     return run(arguments)
+
+
+def _run_rerank(arguments: argparse.Namespace) -> int:
+    from .heads import run_rerank
+
+    return run_rerank(arguments)
+
+
+def _run_classify(arguments: argparse.Namespace) -> int:
+    from .heads import run_classify
+
+    return run_classify(arguments)
+
+
+def _run_fill_mask(arguments: argparse.Namespace) -> int:
+    from .heads import run_fill_mask
+
+    return run_fill_mask(arguments)
 
 
 def _run_info(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arguments import positive, switch, thread_count, whole
 from ..card import ModelCard
-from ..errors import PoolingError, TokenizerError, UnsupportedModelError
+from ..errors import PoolingError, TokenizerError
 from ..model.network import Network
 from ..model.params import count_parameters
 from ..model.pooling import SentenceHead, describe, pooling_modes
@@ -72,6 +72,7 @@ class Encoder:
         num_threads: int | None = None,
         pooling: str | Sequence[str] | None = None,
         mmap: bool = False,
+        route: str | None = None,
     ) -> Encoder:
         """Load a model.
 
@@ -81,7 +82,8 @@ class Encoder:
         lasttoken, or several) is for models that don't say how they pool; for one that does, it replaces
         what the model says, and nothing is normalised then. ``mmap=True`` maps the weights file instead of
         reading it: embedding tables are shared with other processes, but whoever writes to the file changes
-        this encoder, and whoever truncates it ends the process.
+        this encoder, and whoever truncates it ends the process. ``route`` is the way through a Router, "query" or
+        "document" mostly; None is the model's default.
 
         Raises `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
         """
@@ -93,12 +95,12 @@ class Encoder:
         thread_count(num_threads, 0, "from_pretrained")
         from .loading import load_model
 
-        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")))
+        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")), route=route)
         return cls(
             loaded.spec,
             loaded.weights,
             tokenizer=loaded.tokenizer,
-            head=given or loaded.head,
+            head=given or loaded.sentence.head,
             card=loaded.card,
             num_threads=num_threads,
         )
@@ -324,14 +326,19 @@ class Encoder:
             batch_tokens = positive(batch_tokens, f"{method}: batch_tokens")
         if truncate_dim is not None:
             truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=self.dim)
-        plan = head.plan(normalize=switch(normalize, f"{method}: normalize"), truncate_dim=truncate_dim)
+        before = self._prompt(method, prompt_name, prompt)
+        plan = head.plan(
+            normalize=switch(normalize, f"{method}: normalize"),
+            truncate_dim=truncate_dim,
+            skip=tokenizer.prompt_tokens(before) if before and not head.include_prompt else 0,
+        )
         return Stream(
             texts,
             self._network,
             tokenizer,
             plan,
             width=truncate_dim or self.dim,
-            prompt=self._prompt(method, prompt_name, prompt, head),
+            prompt=before,
             batch_tokens=batch_tokens,
             num_threads=thread_count(num_threads, self._num_threads, method),
             method=method,
@@ -351,7 +358,7 @@ class Encoder:
             )
         return self._head
 
-    def _prompt(self, method: str, name: object, text: object, head: SentenceHead) -> str:
+    def _prompt(self, method: str, name: object, text: object) -> str:
         """The text to put before each text."""
         if text is None:
             prompt = self._card.prompt(name, method)
@@ -359,8 +366,4 @@ class Encoder:
             prompt = check_text(text, f"{method}: prompt")
         else:
             raise ValueError(f"{method}: prompt must not be given beside prompt_name, got {text!r}")
-        if prompt and not head.include_prompt:
-            raise UnsupportedModelError(
-                f"{method}: prompts that are left out of the pooling are not supported"
-            )
         return prompt

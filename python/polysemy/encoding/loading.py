@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..card import ModelCard
@@ -14,15 +16,17 @@ from ..errors import CheckpointError, PolysemyError
 from ..families import find_family, static
 from ..families.config import Config
 from ..families.family import Family, NameMatch, match_names, stored_as
+from ..families.heads import HeadMatch, found_heads, match_head
 from ..io.background import Background
 from ..io.checkpoint import Checkpoint
 from ..io.hub import Source, resolve
 from ..io.jsonfile import read_json_object
 from ..io.sentence import SentenceFolder, read_sentence_folder
+from ..model.heads import Head, HeadKind, LinearSpec, NormLayerSpec, Vocabulary, VocabularySpec
 from ..model.network import SpentWeights
 from ..model.params import check_shapes
-from ..model.pooling import SentenceHead
 from ..model.spec import EncoderSpec
+from ..model.steps import Dense, LayerNorm
 from ..text.tokenizer import TextTokenizer
 
 __all__ = ["LoadedModel", "load_model"]
@@ -36,23 +40,37 @@ class LoadedModel:
     weights: SpentWeights
     """Every parameter by its canonical name."""
     tokenizer: TextTokenizer
-    head: SentenceHead | None
+    sentence: SentenceFolder
     card: ModelCard
+    config: Config
+    head: Head | None = None
+    """The head that was asked for."""
 
 
-def load_model(model: str | os.PathLike[str] | None, *, mapped: bool = False) -> LoadedModel:
-    """Find, read and check a model. ``mapped`` maps its weights, see `SafetensorsFile`."""
+def load_model(
+    model: str | os.PathLike[str] | None,
+    *,
+    mapped: bool = False,
+    kind: HeadKind | None = None,
+    route: str | None = None,
+) -> LoadedModel:
+    """Find, read and check a model, with the head of a ``kind`` or without one.
+
+    ``mapped`` maps its weights, see `SafetensorsFile`. ``route`` is the way through a Router.
+    """
     source = resolve(model)
-    sentence = read_sentence_folder(source.folder)
+    sentence = read_sentence_folder(source.folder, kind, route)
     if sentence.static:
         return _load_static(source, sentence, mapped=mapped)
     path = sentence.transformer / "config.json"
     config = Config(read_json_object(path), str(path))
     family = find_family(config)
     spec = read_spec(family, config)
+    sentence = with_checked_mix(sentence, spec, config)
     checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
     match = match_weights(family, spec, checkpoint)
-    names = {stored.name for stored in match.stored.values()}
+    found = None if kind is None else match_head(family, config, spec, kind, checkpoint.shapes)
+    names = {stored.name for stored in match.stored.values()} | set(found.stored.values() if found else ())
     reading = Background(lambda: checkpoint.load(names, source.sha256))
     tokenizer = TextTokenizer.from_folder(
         sentence.transformer,
@@ -63,8 +81,10 @@ def load_model(model: str | os.PathLike[str] | None, *, mapped: bool = False) ->
     )
     reading.wait()
     weights = read_weights(match, checkpoint)
-    card = _card(source, config.text("model_type"), sentence)
-    return LoadedModel(spec, weights, tokenizer, sentence.head, card)
+    head = None if found is None or kind is None else read_head(kind, found, checkpoint, weights)
+    heads = found_heads(family, config, list(checkpoint.shapes))
+    card = _card(source, config.text("model_type"), sentence, tuple(found.value for found in heads))
+    return LoadedModel(spec, weights, tokenizer, sentence, card, config, head)
 
 
 def _load_static(source: Source, sentence: SentenceFolder, *, mapped: bool) -> LoadedModel:
@@ -74,11 +94,27 @@ def _load_static(source: Source, sentence: SentenceFolder, *, mapped: bool) -> L
     match = match_weights(static.FAMILY, spec, checkpoint)
     checkpoint.load({stored.name for stored in match.stored.values()}, source.sha256)
     tokenizer = TextTokenizer.of_static(sentence.transformer, max_positions=spec.max_positions)
-    card = _card(source, static.NAME, sentence)
-    return LoadedModel(spec, read_weights(match, checkpoint), tokenizer, sentence.head, card)
+    card = _card(source, static.NAME, sentence, ())
+    return LoadedModel(spec, read_weights(match, checkpoint), tokenizer, sentence, card, Config({}))
 
 
-def _card(source: Source, model_type: str, sentence: SentenceFolder) -> ModelCard:
+def with_checked_mix(sentence: SentenceFolder, spec: EncoderSpec, config: Config) -> SentenceFolder:
+    """The folder with a sum of layers that fits the model, or without one where the model gives only its last layer."""
+    head = sentence.head
+    if head is None or head.mix is None:
+        return sentence
+    if not config.switch("output_hidden_states", False):
+        return replace(sentence, head=replace(head, mix=None))
+    start, weights = head.mix
+    if start + len(weights) != len(spec.layers) + 1:
+        raise CheckpointError(
+            f"{config.source}: the weights of layers must be for layers {start} to {len(spec.layers)}, "
+            f"got {len(weights)}"
+        )
+    return sentence
+
+
+def _card(source: Source, model_type: str, sentence: SentenceFolder, heads: tuple[str, ...]) -> ModelCard:
     return ModelCard(
         name=source.name,
         folder=str(source.folder),
@@ -87,6 +123,7 @@ def _card(source: Source, model_type: str, sentence: SentenceFolder) -> ModelCar
         prompts=sentence.prompts,
         default_prompt=sentence.default_prompt,
         similarity=sentence.similarity,
+        heads=heads,
     )
 
 
@@ -139,3 +176,32 @@ def read_weights(match: NameMatch, checkpoint: Checkpoint) -> SpentWeights:
         key for key, stored in match.stored.items() if stored.name not in whole or parts[stored.name] == 1
     ]
     return SpentWeights(weights, alone)
+
+
+def read_head(
+    kind: HeadKind, match: HeadMatch, checkpoint: Checkpoint, weights: Mapping[str, NDArray[Any]]
+) -> Head:
+    """A head, of a loaded checkpoint. Its vocabulary is the table of tokens where the file has no other."""
+
+    def read(name: str) -> NDArray[np.float32] | None:
+        return checkpoint.read(match.stored[name]).float32() if name in match.stored else None
+
+    def given(name: str) -> NDArray[np.float32]:
+        return checkpoint.read(match.stored[name]).float32()
+
+    layers: list[Dense | LayerNorm] = []
+    vocabulary = None
+    for layer in match.spec.layers:
+        match layer:
+            case LinearSpec(name, activation, bias):
+                layers.append(
+                    Dense(given(f"{name}.weight"), given(f"{name}.bias") if bias else None, activation)
+                )
+            case NormLayerSpec(name, norm):
+                scale, shift = given(f"{name}.weight"), given(f"{name}.bias") if norm.bias else None
+                layers.append(LayerNorm(scale, shift, norm.eps, norm.kind))
+            case VocabularySpec(weight, biases):
+                shift = next((read(name) for name in biases if name in match.stored), None)
+                table = read(weight)
+                vocabulary = Vocabulary(weights["embeddings.token"] if table is None else table, shift)
+    return Head(kind, tuple(layers), match.spec.pooling, match.labels, vocabulary)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import CheckpointError, UnsupportedModelError
-from ..model.spec import EncoderSpec
-from .bert import bert_spec
+from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
+from ..model.spec import Activation, EncoderSpec, Norm, NormSpec, Pooling
+from .bert import bert_spec, token_heads
 from .config import Config
 from .family import Family, layer_names, with_parameters
 
@@ -62,10 +63,29 @@ def _names(spec: EncoderSpec) -> dict[str, str]:
     } | with_parameters(modules | layers)
 
 
+def _heads(config: Config) -> dict[HeadKind, HeadSpec]:
+    norm = NormSpec(Norm.LAYER, config.number("layer_norm_eps", 1e-12), bias=True)
+    return token_heads() | {
+        HeadKind.SEQUENCE: HeadSpec(
+            (LinearSpec("pooler", Activation.TANH), LinearSpec("classifier")), Pooling.CLS
+        ),
+        HeadKind.MASKED: HeadSpec(
+            (
+                LinearSpec("predictions.dense", config.activation("hidden_act", "gelu_new")),
+                NormLayerSpec("predictions.LayerNorm", norm),
+                VocabularySpec(
+                    "predictions.decoder.weight", ("predictions.bias", "predictions.decoder.bias")
+                ),
+            )
+        ),
+    }
+
+
 FAMILY = Family(
     model_types=("albert",),
     spec=_spec,
     names=_names,
     prefixes=("albert.",),
     ignored=("pooler.", "predictions.", "sop_classifier.", "classifier.", "qa_outputs."),
+    heads=_heads,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
 from ..model.spec import (
     Activation,
     AttentionSpec,
@@ -16,11 +17,12 @@ from ..model.spec import (
     LayerSpec,
     Norm,
     NormSpec,
+    Pooling,
 )
 from .config import Config
 from .family import Family, layer_names, with_parameters
 
-__all__ = ["FAMILY", "bert_names", "bert_spec", "post_norm_layer"]
+__all__ = ["FAMILY", "bert_heads", "bert_names", "bert_spec", "post_norm_layer", "token_heads"]
 
 
 def refuse_variants(config: Config) -> None:
@@ -110,10 +112,39 @@ def bert_names(spec: EncoderSpec) -> dict[str, str]:
     return names | with_parameters({"embeddings.norm": "embeddings.LayerNorm"} | layers)
 
 
+def token_heads(classifier: str = "classifier", answers: str = "qa_outputs") -> dict[HeadKind, HeadSpec]:
+    """One linear layer on every token, for labels and for the ends of an answer."""
+    return {
+        HeadKind.TOKENS: HeadSpec((LinearSpec(classifier),)),
+        HeadKind.ANSWERS: HeadSpec((LinearSpec(answers),)),
+    }
+
+
+def bert_heads(config: Config, *, default_activation: str = "gelu") -> dict[HeadKind, HeadSpec]:
+    """The heads of BERT, with their names."""
+    norm = NormSpec(Norm.LAYER, config.number("layer_norm_eps", 1e-12), bias=True)
+    transform = "cls.predictions.transform"
+    return token_heads() | {
+        HeadKind.SEQUENCE: HeadSpec(
+            (LinearSpec("pooler.dense", Activation.TANH), LinearSpec("classifier")), Pooling.CLS
+        ),
+        HeadKind.MASKED: HeadSpec(
+            (
+                LinearSpec(f"{transform}.dense", config.activation("hidden_act", default_activation)),
+                NormLayerSpec(f"{transform}.LayerNorm", norm),
+                VocabularySpec(
+                    "cls.predictions.decoder.weight", ("cls.predictions.bias", "cls.predictions.decoder.bias")
+                ),
+            )
+        ),
+    }
+
+
 FAMILY = Family(
     model_types=("bert",),
     spec=bert_spec,
     names=bert_names,
     prefixes=("bert.",),
     ignored=("pooler.", "cls.", "classifier.", "qa_outputs."),
+    heads=bert_heads,
 )

@@ -50,6 +50,11 @@ class Config:
     def __bool__(self) -> bool:
         return bool(self._values)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(self._values)
+
     def integer(self, name: str, default: int | None = None) -> int:
         """A whole number. Without a default the field must be there."""
         value = self._get(name, default)

@@ -5,12 +5,17 @@ Sanh et al., "DistilBERT, a distilled version of BERT: smaller, faster, cheaper 
 
 from __future__ import annotations
 
-from ..model.spec import EmbeddingSpec, EncoderSpec, Norm, NormSpec
-from .bert import post_norm_layer, refuse_variants
+from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
+from ..model.spec import Activation, EmbeddingSpec, EncoderSpec, Norm, NormSpec, Pooling
+from .bert import post_norm_layer, refuse_variants, token_heads
 from .config import Config
 from .family import Family, layer_names, with_parameters
 
 __all__ = ["FAMILY"]
+
+
+# Fixed by the architecture, not by the configuration.
+_NORM = NormSpec(Norm.LAYER, 1e-12, bias=True)
 
 
 def _spec(config: Config) -> EncoderSpec:
@@ -18,18 +23,17 @@ def _spec(config: Config) -> EncoderSpec:
     refuse_variants(config)
     hidden = config.integer("dim")
     heads = config.integer("n_heads")
-    norm = NormSpec(Norm.LAYER, 1e-12, bias=True)  # fixed by the architecture, not by the configuration
     layer = post_norm_layer(
         heads,
         config.head_dim(hidden, heads),
         config.integer("hidden_dim"),
         config.activation("activation"),
-        norm,
+        _NORM,
     )
     return EncoderSpec(
         hidden=hidden,
         max_positions=config.integer("max_position_embeddings"),
-        embedding=EmbeddingSpec(vocab=config.integer("vocab_size"), width=hidden, positions=True, norm=norm),
+        embedding=EmbeddingSpec(vocab=config.integer("vocab_size"), width=hidden, positions=True, norm=_NORM),
         layers=layer.times(config.layers("n_layers")),
     )
 
@@ -55,6 +59,21 @@ def _names(spec: EncoderSpec) -> dict[str, str]:
     } | with_parameters({"embeddings.norm": "embeddings.LayerNorm"} | layers)
 
 
+def _heads(config: Config) -> dict[HeadKind, HeadSpec]:
+    return token_heads() | {
+        HeadKind.SEQUENCE: HeadSpec(
+            (LinearSpec("pre_classifier", Activation.RELU), LinearSpec("classifier")), Pooling.CLS
+        ),
+        HeadKind.MASKED: HeadSpec(
+            (
+                LinearSpec("vocab_transform", config.activation("activation")),
+                NormLayerSpec("vocab_layer_norm", _NORM),
+                VocabularySpec("vocab_projector.weight", ("vocab_projector.bias",)),
+            )
+        ),
+    }
+
+
 FAMILY = Family(
     model_types=("distilbert",),
     spec=_spec,
@@ -68,4 +87,5 @@ FAMILY = Family(
         "classifier.",
         "qa_outputs.",
     ),
+    heads=_heads,
 )

@@ -6,7 +6,7 @@ Sun et al., "ERNIE 2.0: A Continual Pre-training Framework for Language Understa
 from __future__ import annotations
 
 from ..model.spec import EncoderSpec
-from .bert import bert_names, bert_spec
+from .bert import bert_heads, bert_names, bert_spec
 from .config import Config
 from .family import Family
 
@@ -24,4 +24,5 @@ FAMILY = Family(
     names=bert_names,
     prefixes=("ernie.",),
     ignored=("pooler.", "cls.", "classifier.", "qa_outputs."),
+    heads=bert_heads,
 )

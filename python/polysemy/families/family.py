@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
+from ..model.heads import HeadKind, HeadSpec
 from ..model.spec import EncoderSpec
 from .config import Config
 
@@ -18,6 +19,7 @@ __all__ = [
     "NameMatch",
     "Names",
     "Stored",
+    "bare_name",
     "either",
     "fused_names",
     "layer_names",
@@ -74,6 +76,10 @@ class Stored:
 Names = str | Stored | tuple[str | Stored, ...]
 
 
+def _no_heads(config: Config) -> Mapping[HeadKind, HeadSpec]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """How the checkpoints of one family are configured and how they name their tensors."""
@@ -88,6 +94,8 @@ class Family:
     """What checkpoints saved with a task head put before the encoder's names."""
     ignored: tuple[str, ...] = ()
     """Beginnings of names (without prefix) that the encoder does not need: task heads and poolers."""
+    heads: Callable[[Config], Mapping[HeadKind, HeadSpec]] = _no_heads
+    """config.json -> the heads that checkpoints may have, with the names of their tensors."""
     remote: tuple[str, ...] = ()
     """Classes in code beside a checkpoint, as ``auto_map`` names them, that mean this family: a class alone, or with
     the repository and module that it must come from. That code is never run."""
@@ -136,7 +144,7 @@ def match_names(family: Family, spec: EncoderSpec, found: Iterable[str]) -> Name
     match = NameMatch({}, [])
     spares: set[str] = set()  # parameters for which only an ignored name was found so far
     for name in found:
-        bare = _bare(name, family.prefixes)
+        bare = bare_name(name, family.prefixes)
         ignored = bare.startswith(family.ignored)
         if bare not in wanted and bare not in _BUFFERS and not ignored:
             match.surplus.append(name)
@@ -152,7 +160,8 @@ def match_names(family: Family, spec: EncoderSpec, found: Iterable[str]) -> Name
     return match
 
 
-def _bare(name: str, prefixes: Iterable[str]) -> str:
+def bare_name(name: str, prefixes: Iterable[str]) -> str:
+    """A tensor's name without a prefix, in its present spelling."""
     for prefix in prefixes:
         if name.startswith(prefix):
             name = name[len(prefix) :]

@@ -8,7 +8,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardSpec, LayerSpec, Norm, NormSpec
+from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
+from ..model.spec import (
+    AttentionSpec,
+    EmbeddingSpec,
+    EncoderSpec,
+    FeedForwardSpec,
+    LayerSpec,
+    Norm,
+    NormSpec,
+    Pooling,
+)
 from .config import FULL, SLIDING, Config
 from .family import Family, Names, fused_names, layer_names, with_parameters
 from .rope import rotary
@@ -95,10 +105,34 @@ def _names(spec: EncoderSpec) -> dict[str, Names]:
     return names
 
 
+def _heads(config: Config) -> dict[HeadKind, HeadSpec]:
+    norm = NormSpec(Norm.LAYER, config.number("norm_eps", 1e-5), bias=config.switch("norm_bias", False))
+    transform = (
+        LinearSpec(
+            "head.dense",
+            config.activation("classifier_activation"),
+            bias=config.switch("classifier_bias", False),
+        ),
+        NormLayerSpec("head.norm", norm),
+    )
+    labelled = (*transform, LinearSpec("classifier"))
+    decoder = VocabularySpec(
+        "decoder.weight", ("decoder.bias",) if config.switch("decoder_bias", True) else ()
+    )
+    config.require("classifier_pooling", "cls", "mean")
+    return {
+        HeadKind.SEQUENCE: HeadSpec(labelled, Pooling(config.text("classifier_pooling", "cls"))),
+        HeadKind.TOKENS: HeadSpec(labelled),
+        HeadKind.ANSWERS: HeadSpec(labelled),
+        HeadKind.MASKED: HeadSpec((*transform, decoder)),
+    }
+
+
 FAMILY = Family(
     model_types=("modernbert",),
     spec=_spec,
     names=_names,
     prefixes=("model.",),
     ignored=("head.", "decoder.", "classifier."),
+    heads=_heads,
 )

@@ -11,6 +11,7 @@ from ..model.spec import EncoderSpec, PositionBias, PositionBiasSpec
 from .bert import bert_spec
 from .config import Config
 from .family import Family, layer_names, with_parameters
+from .roberta import roberta_heads
 
 __all__ = ["FAMILY"]
 
@@ -56,4 +57,5 @@ FAMILY = Family(
     names=_names,
     prefixes=("mpnet.",),
     ignored=("pooler.", "lm_head.", "classifier.", "qa_outputs."),
+    heads=roberta_heads,
 )

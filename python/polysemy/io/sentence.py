@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
-from ..model.pooling import Dense, Normalize, SentenceHead, pooling_modes
-from ..model.spec import Activation, Pooling
+from ..model.heads import HeadKind
+from ..model.pooling import SentenceHead, pooling_modes
+from ..model.spec import Pooling
 from ..shown import shown
-from .checkpoint import Checkpoint
 from .files import is_there
-from .jsonfile import read_json, read_json_object
+from .jsonfile import read_json_object
+from .modules import Module, list_modules
+from .steps import Splade, read_layer_mix, read_splade, read_steps
 
 __all__ = ["SentenceFolder", "read_sentence_folder"]
 
@@ -31,20 +33,10 @@ _OLD_FLAGS = {
     "pooling_mode_weightedmean_tokens": Pooling.WEIGHTED_MEAN,
     "pooling_mode_lasttoken": Pooling.LAST_TOKEN,
 }
-_DENSE_ACTIVATIONS = {
-    "Identity": Activation.NONE,
-    "Tanh": Activation.TANH,
-    "ReLU": Activation.RELU,
-    "GELU": Activation.GELU_ERF,
-    "SiLU": Activation.SILU,
-}
 _SETTINGS_FILE = re.compile(r"sentence_[a-z-]+_config\.json")
 # What the processing settings of the new form may hold without changing how text becomes tokens here.
 _NEUTRAL_PROCESSING = {"padding", "truncation", "return_tensors", "max_length"}
-_PACKAGE = "sentence_transformers."
 _STATIC = "StaticEmbedding"
-# Real models have up to six modules, and pool in up to three ways.
-_MOST_MODULES = 32
 _MOST_MODES = 16
 
 
@@ -62,31 +54,42 @@ class SentenceFolder:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     similarity: str | None = None
+    splade: Splade | None = None
+    activation: str | None = None
+    """Of a classifier's scores, by its name in torch."""
 
 
-def read_sentence_folder(folder: Path) -> SentenceFolder:
+def read_sentence_folder(
+    folder: Path, kind: HeadKind | None = None, route: str | None = None
+) -> SentenceFolder:
     """Read ``modules.json`` and what it refers to.
+
+    ``kind`` is the head that is wanted of the transformer, ``route`` the way through a Router.
 
     Raises ``CheckpointError`` for malformed files and ``UnsupportedModelError`` for modules that are not
     computed here.
     """
     if not is_there(folder / "modules.json"):
         return SentenceFolder(transformer=folder)
-    modules = _modules(folder)
+    modules = list_modules(folder, route)
     kinds = [kind for kind, _ in modules]
-    if kinds[0] == _STATIC:
+    if kinds[0] == _STATIC and kind is None:
         return _static_folder(folder, modules)
+    if kind == HeadKind.MASKED and kinds[0] == "MLMTransformer":  # its name before version 5.4
+        kinds[0] = "Transformer"
     if kinds[0] != "Transformer" or kinds.count("Transformer") > 1:
         raise UnsupportedModelError(
             f"{folder / 'modules.json'}: the first module, and no other, must be a Transformer, or the first a "
             f"{_STATIC}, got {shown(kinds)}"
         )
     transformer = modules[0][1]
-    max_seq_length, lowercase = _transformer_settings(transformer)
-    prompts, default_prompt, similarity = _prompts(folder / "config_sentence_transformers.json")
+    max_seq_length, lowercase = _transformer_settings(transformer, kind)
+    prompts, default_prompt, similarity, activation = _prompts(folder / "config_sentence_transformers.json")
     return SentenceFolder(
         transformer=transformer,
-        head=_head(modules[1:], folder / "modules.json"),
+        head=None if kind else _head(modules[1:], folder / "modules.json"),
+        splade=read_splade(modules[1:], folder / "modules.json") if kind else None,
+        activation=activation,
         max_seq_length=max_seq_length,
         lowercase=lowercase,
         prompts=prompts,
@@ -95,70 +98,29 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
     )
 
 
-def _static_folder(folder: Path, modules: list[tuple[str, Path]]) -> SentenceFolder:
-    prompts, default_prompt, similarity = _prompts(folder / "config_sentence_transformers.json")
+def _static_folder(folder: Path, modules: list[Module]) -> SentenceFolder:
+    prompts, default_prompt, similarity, _ = _prompts(folder / "config_sentence_transformers.json")
     return SentenceFolder(
         transformer=modules[0][1],
         static=True,
-        head=SentenceHead((Pooling.MEAN,), _steps(modules[1:], folder / "modules.json")),
+        head=SentenceHead((Pooling.MEAN,), read_steps(modules[1:], folder / "modules.json")),
         prompts=prompts,
         default_prompt=default_prompt,
         similarity=similarity,
     )
 
 
-def _modules(folder: Path) -> list[tuple[str, Path]]:
-    """The kind and the folder of every module, in order."""
-    source = folder / "modules.json"
-    entries = read_json(source)
-    if not isinstance(entries, list) or not entries:
-        raise CheckpointError(f"{source} must hold a non-empty list of modules")
-    if len(entries) > _MOST_MODULES:
-        raise CheckpointError(f"{source} must hold at most {_MOST_MODULES} modules, got {len(entries):,}")
-    modules: list[tuple[str, Path]] = []
-    for entry in entries:
-        match entry:
-            case {"type": str(kind), "path": str(path)}:
-                pass
-            case _:
-                raise CheckpointError(
-                    f"{source}: a module must have the strings 'type' and 'path', got {shown(entry)}"
-                )
-        path = "" if path == "." else path
-        if path and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", path):
-            raise CheckpointError(f"{source}: a module's path must be a folder beside it, got {shown(path)}")
-        if not kind.startswith(_PACKAGE):
-            raise UnsupportedModelError(
-                f"{source}: a module must be one of sentence_transformers, got {shown(kind)}, which is code of "
-                "another package"
-            )
-        modules.append((kind.rpartition(".")[2], folder / path))
-    return modules
-
-
-def _head(modules: list[tuple[str, Path]], source: Path) -> SentenceHead | None:
+def _head(modules: list[Module], source: Path) -> SentenceHead | None:
     if not modules:
         return None  # a Transformer alone, as multi-vector models have it
-    if modules[0][0] != "Pooling":
-        raise UnsupportedModelError(
-            f"{source}: after the Transformer a Pooling must come, got {shown(modules[0][0])}"
-        )
+    mix = None
+    if modules[0][0] == "WeightedLayerPooling":
+        mix, modules = read_layer_mix(modules[0][1]), modules[1:]
+    if not modules or modules[0][0] != "Pooling":
+        found = shown(modules[0][0]) if modules else "nothing"
+        raise UnsupportedModelError(f"{source}: after the Transformer a Pooling must come, got {found}")
     modes, include_prompt = _pooling(modules[0][1] / "config.json")
-    return SentenceHead(modes, _steps(modules[1:], source), include_prompt)
-
-
-def _steps(modules: list[tuple[str, Path]], source: Path) -> tuple[Dense | Normalize, ...]:
-    """What comes after pooling."""
-    steps: list[Dense | Normalize] = []
-    for kind, path in modules:
-        if kind == "Dense":
-            steps.append(_dense(path))
-        elif kind == "Normalize":
-            _check_feature_names(path / "config.json", required=False)
-            steps.append(Normalize())
-        elif kind != "Dropout":  # which does nothing outside of training
-            raise UnsupportedModelError(f"{source}: a module of type {shown(kind)} is not supported")
-    return tuple(steps)
+    return SentenceHead(modes, read_steps(modules[1:], source), include_prompt, mix)
 
 
 def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:
@@ -199,47 +161,7 @@ def _old_modes(config: dict[str, object], source: Path) -> tuple[Pooling, ...]:
     return tuple(mode for name, mode in _OLD_FLAGS.items() if config.get(name))
 
 
-def _check_feature_names(source: Path, *, required: bool) -> dict[str, object]:
-    """A module's configuration, when it works on the sentence embedding and on nothing else."""
-    if not required and not is_there(source):
-        return {}
-    config = read_json_object(source)
-    for name in ("module_input_name", "module_output_name"):
-        if config.get(name) not in (None, "sentence_embedding"):
-            raise UnsupportedModelError(f"{source}: {name}={shown(config[name])} is not supported")
-    return config
-
-
-def _dense(folder: Path) -> Dense:
-    source = folder / "config.json"
-    config = _check_feature_names(source, required=True)
-    if config.get("use_residual"):
-        raise UnsupportedModelError(f"{source}: use_residual=true is not supported")
-    name = config.get("activation_function")
-    activation = _DENSE_ACTIVATIONS.get(name.rpartition(".")[2]) if isinstance(name, str) else None
-    if activation is None or not str(name).startswith("torch.nn."):
-        allowed = ", ".join(f"torch.nn...{known}" for known in _DENSE_ACTIVATIONS)
-        raise UnsupportedModelError(
-            f"{source}: activation_function must be one of {allowed}, got {shown(name)}"
-        )
-    weights = Checkpoint(folder)
-    shapes = weights.shapes
-    size = (config.get("out_features"), config.get("in_features"))
-    bias = config.get("bias", True)
-    if not isinstance(bias, bool):
-        raise CheckpointError(f"{source}: bias must be true or false, got {shown(bias)}")
-    expected = {"linear.weight": size} | ({"linear.bias": size[:1]} if bias else {})
-    if shapes != expected:
-        raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(shapes)}")
-    weights.load(expected)
-    return Dense(
-        weights.read("linear.weight").float32(),
-        weights.read("linear.bias").float32() if bias else None,
-        activation,
-    )
-
-
-def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
+def _transformer_settings(folder: Path, kind: HeadKind | None) -> tuple[int | None, bool]:
     """Longest text in tokens, if set, and whether text is lowered first."""
     files = sorted(
         path for path in folder.glob("sentence_*_config.json") if _SETTINGS_FILE.fullmatch(path.name)
@@ -248,7 +170,7 @@ def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
         return None, False
     source = files[0]
     config = read_json_object(source)
-    _refuse_other_tasks(config, source)
+    _refuse_other_tasks(config, source, kind)
     length, other = config.get("max_seq_length"), _processing_length(config, source)
     if length is not None and other is not None and length != other:
         raise CheckpointError(
@@ -265,8 +187,16 @@ def _transformer_settings(folder: Path) -> tuple[int | None, bool]:
     return length, lowercase
 
 
-def _refuse_other_tasks(config: dict[str, object], source: Path) -> None:
-    wanted = {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings"}
+# The task of the transformer in a folder for each head, and what it calls its results.
+_TASKS = {
+    HeadKind.SEQUENCE: ("sequence-classification", "scores"),
+    HeadKind.MASKED: ("fill-mask", "token_embeddings"),
+}
+
+
+def _refuse_other_tasks(config: dict[str, object], source: Path, kind: HeadKind | None) -> None:
+    task, result = ("feature-extraction", "token_embeddings") if kind is None else _TASKS.get(kind, ("", ""))
+    wanted = {"transformer_task": task or (kind and kind.value), "module_output_name": result}
     for name, value in wanted.items():
         if config.get(name) not in (None, value):
             raise UnsupportedModelError(
@@ -290,9 +220,9 @@ def _processing_length(config: dict[str, object], source: Path) -> object:
     return length
 
 
-def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None]:
+def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None, str | None]:
     if not is_there(source):
-        return {}, None, None
+        return {}, None, None, None
     config = read_json_object(source)
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
@@ -303,4 +233,10 @@ def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None]:
             f"{source}: default_prompt_name={shown(default)} is not in prompts {shown(sorted(prompts))}"
         )
     similarity = config.get("similarity_fn_name")
-    return prompts, default, similarity if isinstance(similarity, str) else None
+    activation = config.get("activation_fn")
+    return (
+        prompts,
+        default,
+        similarity if isinstance(similarity, str) else None,
+        activation if isinstance(activation, str) else None,
+    )

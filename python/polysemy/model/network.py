@@ -100,12 +100,12 @@ class Network:
         Only what is asked for is computed; sentence vectors, which ``plan`` describes, need all layers.
         """
         last = len(self.spec.layers)
-        unfused = plan is not None and plan.fused is None
+        needed = plan.layers(last) if plan is not None and plan.fused is None else ()
         result = self._encoder.forward(
             ids,
             offsets,
             types,
-            layers=sorted({*layers, last} if unfused else layers),
+            layers=sorted({*layers, *needed}),
             attentions=sorted(attentions),
             pooling=None if plan is None else plan.fused,
             normalize=plan is not None and plan.normalize,
@@ -114,6 +114,7 @@ class Network:
         pooled = result["pooled"]
         if plan is not None:
             if pooled is None:
-                pooled = plan.pool(result["hidden"][last], offsets, num_threads)
+                pooled = plan.pool_layers(result["hidden"], last, offsets, num_threads)
             pooled = plan.finish(pooled, num_threads)
-        return Results(result["hidden"], result["attentions"], pooled)
+        hidden = {layer: states for layer, states in result["hidden"].items() if layer in layers}
+        return Results(hidden, result["attentions"], pooled)

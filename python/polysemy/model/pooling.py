@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
-from .spec import Activation, Pooling
+from .spec import Pooling
+from .steps import Dense, LayerNorm, Normalize, Step, Truncate
 
-if TYPE_CHECKING:
-    from .._core import PackedWeight
-
-__all__ = ["POOLING_NAMES", "Dense", "Normalize", "Plan", "SentenceHead", "Step", "pooling_modes"]
+__all__ = ["POOLING_NAMES", "Plan", "SentenceHead", "pooling_modes"]
 
 Floats = NDArray[np.float32]
 
@@ -37,56 +34,6 @@ def pooling_modes(value: object) -> tuple[Pooling, ...]:
     return tuple(modes)
 
 
-class Dense:
-    """``activation(x @ weight.T + bias)`` on sentence vectors. ``weight`` is (out, in)."""
-
-    __slots__ = ("_bias", "_packed", "activation", "shape")
-
-    def __init__(self, weight: Floats, bias: Floats | None, activation: Activation) -> None:
-        from .._core import PackedWeight
-
-        self.shape: tuple[int, int] = (weight.shape[0], weight.shape[1])
-        self.activation = activation
-        self._packed: PackedWeight = PackedWeight(np.ascontiguousarray(weight))
-        self._bias = None if bias is None else np.ascontiguousarray(bias)
-
-    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
-        """(n, in) -> (n, out)."""
-        from .._core import linear
-
-        out = np.empty((x.shape[0], self.shape[0]), dtype=np.float32)
-        linear(x, self._packed, self._bias, None, self.activation, out, num_threads=num_threads)
-        return out
-
-
-@dataclass(frozen=True, slots=True)
-class Normalize:
-    """Rows scaled to length 1 (L2); a row of zeros stays zeros."""
-
-    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
-        """(n, width) -> (n, width)."""
-        from .._core import l2_normalize
-
-        x = np.ascontiguousarray(x)
-        out = np.empty_like(x)
-        l2_normalize(x, out, num_threads=num_threads)
-        return out
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """The first ``width`` features."""
-
-    width: int
-
-    def __call__(self, x: Floats, num_threads: int = 0) -> Floats:
-        """(n, more) -> (n, width)."""
-        return np.ascontiguousarray(x[:, : self.width])
-
-
-Step: TypeAlias = Dense | Normalize | Truncate
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A sentence vector's way from the last hidden states, and who goes which part of it."""
@@ -99,14 +46,41 @@ class Plan:
     steps: tuple[Step, ...]
     """What is left to do after pooling."""
 
+    mix: tuple[int, tuple[float, ...]] | None = None
+    """The states that are pooled are a sum of those of layers: the first that counts, and weights from there on."""
+    skip: int = 0
+    """How many tokens at the beginning of each text are left out of pooling."""
+
+    def layers(self, last: int) -> set[int]:
+        """The hidden states that `pool` reads."""
+        return {last} if self.mix is None else set(range(self.mix[0], last + 1))
+
+    def pool_layers(
+        self, hidden: Mapping[int, Floats], last: int, offsets: NDArray[np.int64], num_threads: int = 0
+    ) -> Floats:
+        """As `pool`, of the hidden states of `layers`."""
+        states = hidden[last]
+        if self.mix is not None:
+            start, weights = self.mix
+            states = np.zeros_like(states)
+            for layer, weight in enumerate(weights, start):
+                states += np.float32(weight) * hidden[layer]
+        return self.pool(states, offsets, num_threads)
+
     def pool(self, hidden: Floats, offsets: NDArray[np.int64], num_threads: int = 0) -> Floats:
         """(tokens, hidden) -> (n, hidden * modes): every mode, side by side."""
         from .._core import pool
 
+        starts = offsets
+        if self.skip:
+            hidden, starts, all_states = _without_first(hidden, offsets, self.skip)
         parts: list[Floats] = []
         for mode in self.modes:
+            if mode == Pooling.WEIGHTED_MEAN and self.skip:
+                parts.append(_late_weights(all_states, offsets, self.skip))
+                continue
             part = np.empty((len(offsets) - 1, hidden.shape[1]), dtype=np.float32)
-            pool(hidden, offsets, mode, part, num_threads=num_threads)
+            pool(hidden, starts, mode, part, num_threads=num_threads)
             parts.append(part)
         return np.concatenate(parts, axis=1)
 
@@ -125,9 +99,12 @@ class SentenceHead:
     """
 
     modes: tuple[Pooling, ...]
-    steps: tuple[Dense | Normalize, ...] = ()
+    steps: tuple[Dense | LayerNorm | Normalize, ...] = ()
     include_prompt: bool = True
     """False: the tokens of a prompt take part in attention but not in pooling."""
+
+    mix: tuple[int, tuple[float, ...]] | None = None
+    """A sum of layers instead of the last one, see `Plan`."""
 
     @property
     def normalize(self) -> bool:
@@ -152,10 +129,11 @@ class SentenceHead:
         widths = [step.shape[0] for step in self.steps if isinstance(step, Dense)]
         return widths[-1] if widths else hidden * len(self.modes)
 
-    def plan(self, *, normalize: bool | None = None, truncate_dim: int | None = None) -> Plan:
+    def plan(self, *, normalize: bool | None = None, truncate_dim: int | None = None, skip: int = 0) -> Plan:
         """What the core computes in its forward pass, and what is left: the only place that decides it.
 
-        ``normalize`` None means as the model says. A vector that is cut to ``truncate_dim`` is normalised after
+        ``normalize`` None means as the model says; ``skip`` is the number of tokens
+        of the prompt. A vector that is cut to ``truncate_dim`` is normalised after
         the cut, so that it has length 1. The core fuses a single mode, and after it a normalisation if nothing
         else follows.
         """
@@ -163,14 +141,36 @@ class SentenceHead:
         steps: list[Step] = [*(self.steps[:-1] if self.normalize else self.steps)]
         if truncate_dim is not None:
             steps.append(Truncate(truncate_dim))
-        fused = self.modes[0] if len(self.modes) == 1 else None
+        skip = 0 if self.include_prompt else skip
+        fused = self.modes[0] if len(self.modes) == 1 and not skip and self.mix is None else None
         if scaled and fused is not None and not steps:
             return Plan(self.modes, fused, True, ())
         if scaled:
             steps.append(Normalize())
-        return Plan(self.modes, fused, False, tuple(steps))
+        return Plan(self.modes, fused, False, tuple(steps), self.mix, skip)
 
 
 def describe(modes: Sequence[Pooling]) -> str:
     """The modes in words, for a repr."""
     return "+".join(mode.name.lower() for mode in modes)
+
+
+def _without_first(
+    hidden: Floats, offsets: NDArray[np.int64], count: int
+) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """The states without the first tokens of each text, where each text begins then, and the states as they were."""
+    lengths = np.diff(offsets)
+    places = np.arange(len(hidden)) - np.repeat(offsets[:-1], lengths)
+    starts = np.concatenate([[0], np.cumsum(np.maximum(lengths - count, 0))]).astype(np.int64)
+    return np.ascontiguousarray(hidden[places >= count]), starts, hidden
+
+
+def _late_weights(hidden: Floats, offsets: NDArray[np.int64], count: int) -> Floats:
+    """The weighted mean of tokens after the first ``count``, which keep the weights of their places."""
+    out = np.zeros((len(offsets) - 1, hidden.shape[1]), dtype=np.float32)
+    for i, (start, stop) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
+        weights = np.arange(count + 1, stop - start + 1, dtype=np.float64)
+        if len(weights):
+            total = (hidden[start + count : stop] * weights[:, None]).sum(axis=0)
+            out[i] = total / weights.sum()
+    return out

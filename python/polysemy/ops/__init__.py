@@ -17,6 +17,7 @@ from polysemy.ops.norms import l2_normalize, layer_norm, rms_norm
 from polysemy.ops.packed import PackedWeight
 from polysemy.ops.pooling import cls_pool, max_pool, mean_pool
 from polysemy.ops.products import linear, matmul
+from polysemy.ops.search import topk
 
 __all__ = [
     "PackedWeight",
@@ -37,4 +38,5 @@ __all__ = [
     "silu",
     "softmax",
     "tanh",
+    "topk",
 ]

@@ -14,6 +14,7 @@ from polysemy.reference.encoder import TokenStates, encode_tokens
 from polysemy.reference.norms import l2_normalize, layer_norm, rms_norm
 from polysemy.reference.pooling import cls_pool, max_pool, mean_pool
 from polysemy.reference.products import PackedWeight, linear, matmul
+from polysemy.reference.search import topk
 
 __all__ = [
     "PackedWeight",
@@ -38,4 +39,5 @@ __all__ = [
     "silu",
     "softmax",
     "tanh",
+    "topk",
 ]

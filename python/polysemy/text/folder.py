@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TokenizerError
 from ..io.files import is_there
 from ..shown import shown
+from .decoding import set_decoder
 from .growth import check_growth, check_table, check_tables
 from .kinds import TokenizerKind, find_kind
 from .library import library
@@ -20,7 +21,7 @@ from .vocabulary import byte_pairs, read_file, word_pieces
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["read_plain_tokenizer", "read_tokenizer"]
+__all__ = ["read_plain_tokenizer", "read_tokenizer", "special_ids"]
 
 # The largest, of multilingual models with 262,000 tokens, have 33 MB.
 _TOKENIZER_BYTES = 64 << 20
@@ -74,6 +75,18 @@ def read_plain_tokenizer(folder: Path) -> tuple[Tokenizer, int | None]:
     return tokenizer, truncation["max_length"] if truncation else None
 
 
+def special_ids(tokenizer: Tokenizer, settings: TokenizerSettings, model_type: str) -> dict[str, int]:
+    """The ids of special tokens by their role, ``mask_token`` for example, as far as the vocabulary has them."""
+    kind = find_kind(settings, model_type)
+    ids: dict[str, int] = {}
+    for role in ("unk_token", "pad_token", "mask_token", "cls_token", "sep_token"):
+        token = settings.token(role, None if kind is None else kind.defaults.get(role))
+        number = None if token is None else tokenizer.token_to_id(token.content)
+        if number is not None:
+            ids[role] = number
+    return ids
+
+
 def _from_json(source: Path) -> Tokenizer:
     tokenizer = _buffered(source)
     with library(f"{source} is not a usable tokenizer"):
@@ -122,6 +135,7 @@ def _from_older(source: Path, kind: TokenizerKind, settings: TokenizerSettings) 
         if charsmap:
             check_table(charsmap, str(source))
     set_pipeline(tokenizer, kind, settings, charsmap)
+    set_decoder(tokenizer, kind)
     _set_special_tokens(tokenizer, kind, settings)
     return tokenizer
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..arguments import positive
 from ..errors import TokenizerError
 from .check import Text, shortened
-from .folder import read_plain_tokenizer, read_tokenizer
+from .decoding import decode, joined
+from .folder import read_plain_tokenizer, read_tokenizer, special_ids
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .threads import prepare_pool
@@ -32,11 +34,28 @@ class TextTokenizer:
     of threads may share it.
     """
 
-    __slots__ = ("_keep_end", "_pairs", "_special", "_tokenizer", "max_length", "uncased")
+    __slots__ = (
+        "_cleaned",
+        "_keep_end",
+        "_pairs",
+        "_special",
+        "_tokenizer",
+        "max_length",
+        "roles",
+        "uncased",
+    )
 
     def __init__(
-        self, tokenizer: Tokenizer, max_length: int, *, side: str = "right", special: bool = True
+        self,
+        tokenizer: Tokenizer,
+        max_length: int,
+        *,
+        side: str = "right",
+        special: bool = True,
+        roles: Mapping[str, int] | None = None,
+        cleaned: bool = False,
     ) -> None:
+        """``roles`` are ids of special tokens, see `special_ids`; ``cleaned``: no space before punctuation."""
         self._special = special
         with library("tokenizer: its special tokens can't be counted"):
             count = tokenizer.num_special_tokens_to_add(False) if special else 1
@@ -47,6 +66,8 @@ class TextTokenizer:
             )
         self._tokenizer = tokenizer
         self._keep_end = side == "left"
+        self._cleaned = cleaned
+        self.roles = dict(roles or {})
         self.max_length = max_length
         with library("tokenizer: it can't cut a text"):
             tokenizer.no_padding()
@@ -83,7 +104,26 @@ class TextTokenizer:
         stored = settings.model_max_length()
         limit = stored if max_seq_length is None else max_seq_length
         max_length = max_positions if limit is None else min(limit, max_positions)
-        return cls(tokenizer, max_length, side=settings.truncation_side())
+        return cls(
+            tokenizer,
+            max_length,
+            side=settings.truncation_side(),
+            roles=special_ids(tokenizer, settings, model_type),
+            cleaned=settings.flag("clean_up_tokenization_spaces", default=False),
+        )
+
+    def limited(self, most: int, name: str) -> TextTokenizer:
+        """The same tokenizer with another ``max_length``. Raises ``ValueError``, which begins with ``name``."""
+        with library("tokenizer: it can't be copied"):
+            copy = type(self._tokenizer).from_str(self._tokenizer.to_str())
+            least = copy.num_special_tokens_to_add(False) if self._special else 1
+        positive(most, name)
+        if most < least:
+            raise ValueError(f"{name} must be at least {least}, the special tokens of a text, got {most}")
+        side = "left" if self._keep_end else "right"
+        return type(self)(
+            copy, most, side=side, special=self._special, roles=self.roles, cleaned=self._cleaned
+        )
 
     @classmethod
     def of_static(cls, folder: Path, *, max_positions: int) -> TextTokenizer:
@@ -145,6 +185,11 @@ class TextTokenizer:
             for first, second in zip(parts[::2], parts[1::2], strict=True)
         ]
 
+    def prompt_tokens(self, prompt: str) -> int:
+        """How many tokens a prompt has at the beginning of a text, with the special ones before it."""
+        encoding = self.encode([prompt], spans=False)[0]
+        return len(encoding) - (len(encoding) > 0 and encoding.special_tokens_mask[-1])
+
     def tokens_cut(self, encoding: Encoded) -> int:
         """How many tokens of the text, or of both, did not fit; special tokens are not counted."""
         if len(encoding) < self.max_length:
@@ -158,6 +203,19 @@ class TextTokenizer:
         with library("tokenizer: a token has no name"):
             token = self._tokenizer.id_to_token(token_id)
         return f"<{token_id}>" if token is None else token
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
+        """The text of token ids."""
+        return decode(self._tokenizer, ids, skip_special=skip_special, cleaned=self._cleaned)
+
+    def joined(self, tokens: Sequence[str]) -> str:
+        """The text of tokens as the vocabulary spells them."""
+        return joined(self._tokenizer, tokens)
+
+    @property
+    def marks_pieces(self) -> bool:
+        """Whether the vocabulary spells a piece inside of a word differently from a word."""
+        return bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
 
     def single_token(self, token: str, name: str) -> int:
         """The id of an entry of the vocabulary, or of a text that is exactly one token.

@@ -1,0 +1,40 @@
+"""Arguments of sentence-transformers that mean nothing here: accepted where results are the same, else refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["check_device", "refuse_unknown"]
+
+# What changes nothing about a result here, and the values that ask for nothing else.
+_WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
+    "backend": ("torch",),
+    "trust_remote_code": (True, False, None),  # no code beside a checkpoint is ever run
+    "model_kwargs": (None, {}),
+    "tokenizer_kwargs": (None, {}),
+    "processor_kwargs": (None, {}),
+    "config_kwargs": (None, {}),
+    "automodel_args": (None, {}),
+    "model_card_data": (None,),
+    "modules": (None,),
+    "pool": (None,),
+    "chunk_size": (None,),
+    "save_to_cpu": (True, False),
+}
+
+
+def check_device(device: object, name: str) -> None:
+    """None or the CPU, by name or as torch's object. ``ValueError`` for any other device."""
+    if device is None or (isinstance(device, (list, tuple)) and not device):
+        return
+    if str(device).partition(":")[0] != "cpu":
+        raise ValueError(f"{name}: device must be 'cpu', got {device!s:.60}")
+
+
+def refuse_unknown(others: Mapping[str, object], name: str) -> None:
+    """Raise for arguments that would change something. ``TypeError`` for names that nobody knows."""
+    for argument, value in others.items():
+        if argument not in _WITHOUT_EFFECT:
+            raise TypeError(f"{name}: got an unexpected argument {argument!r}")
+        if value not in _WITHOUT_EFFECT[argument]:
+            raise ValueError(f"{name}: {argument} is not supported here, got {value!s:.100}")

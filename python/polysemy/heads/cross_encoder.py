@@ -1,0 +1,180 @@
+"""`CrossEncoder`: scores of pairs of texts that a model reads together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments import flag, switch
+from ..compat import check_device, refuse_unknown
+from ..model.heads import HeadKind
+from ..text.check import Text, check_text, is_ordered, members
+from .scores import Scores, activation_named, as_activation, softmax
+from .task import Task
+
+__all__ = ["CrossEncoder"]
+
+Floats = NDArray[np.float32]
+
+
+class CrossEncoder(Task):
+    """A sequence classifier on pairs of texts, with the signature of sentence-transformers' class.
+
+    ``device`` may be None or "cpu". ``activation_fn`` replaces what the model says about its scores: a function of
+    an array (n, labels), or an object of torch.nn. Without a word in the model, one label has a sigmoid and several
+    have none. Raises `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
+    """
+
+    kind = HeadKind.SEQUENCE
+
+    def __init__(
+        self,
+        model_name_or_path: str | os.PathLike[str],
+        *,
+        device: object = None,
+        activation_fn: object = None,
+        max_length: int | None = None,
+        num_threads: int | None = None,
+        mmap: bool = False,
+        **others: object,
+    ) -> None:
+        check_device(device, "CrossEncoder")
+        refuse_unknown(others, "CrossEncoder")
+        super().__init__(model_name_or_path, num_threads=num_threads, mmap=mmap)
+        if max_length is not None:
+            self._tokenizer = self._tokenizer.limited(max_length, "CrossEncoder: max_length")
+        self._activation: Scores = (
+            self._own_activation()
+            if activation_fn is None
+            else as_activation(activation_fn, "CrossEncoder: activation_fn")
+        )
+
+    def _own_activation(self) -> Scores:
+        config = self._config
+        names = (
+            self._loaded.activation,
+            config.section("sentence_transformers").text("activation_fn", ""),
+            config.text("sbert_ce_default_activation_function", ""),
+        )
+        path = next((name for name in names if name), None)
+        if path is None:
+            path = "torch.nn.Sigmoid" if len(self.labels) == 1 else "torch.nn.Identity"
+        return activation_named(path, config.source)
+
+    @property
+    def num_labels(self) -> int:
+        """How many scores a pair has."""
+        return len(self.labels)
+
+    def predict(
+        self,
+        inputs: Sequence[Any] | NDArray[Any],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        activation_fn: object = None,
+        apply_softmax: bool | None = False,
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: object = None,
+        **others: object,
+    ) -> Any:
+        """The scores of pairs: (n,) float32 for a model of one label, (n, labels) for others.
+
+        ``inputs`` is a list of pairs, each a list or tuple of two texts, or one pair, whose score has no first axis.
+        ``apply_softmax`` makes probabilities of several labels. ``batch_size`` has no effect; the scores of a pair
+        are the same whatever the other pairs are. ``convert_to_numpy=False`` gives a list.
+        """
+        check_device(device, "predict")
+        refuse_unknown(others, "predict")
+        if convert_to_tensor:
+            raise ValueError("predict: convert_to_tensor must be False, got True: results are NumPy arrays")
+        pairs, single = _pairs(inputs)
+        scores = self._logits(
+            pairs, "predict", prompt=self._prompt(prompt, prompt_name),
+            show_progress=bool(switch(show_progress_bar, "predict: show_progress_bar")),
+        )  # fmt: skip
+        if len(scores):
+            chosen = (
+                self._activation
+                if activation_fn is None
+                else as_activation(activation_fn, "predict: activation_fn")
+            )
+            scores = chosen(scores)
+        result = scores[:, 0] if self.num_labels == 1 else scores
+        if apply_softmax and result.ndim > 1:
+            result = softmax(result)
+        if single:
+            return result[0]
+        return result if convert_to_numpy else list(result)
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        top_k: int | None = None,
+        return_documents: bool = False,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        activation_fn: object = None,
+        device: object = None,
+        **others: object,
+    ) -> list[dict[str, Any]]:
+        """Documents by their score with the query, best first: ``corpus_id``, ``score``, and ``text`` if asked for.
+
+        For models of one label. ``top_k`` None keeps all. Of equal scores the earlier document comes first.
+        """
+        refuse_unknown(others, "rank")
+        if self.num_labels != 1:
+            raise ValueError(
+                f"rank: the model must have 1 label, this one has {self.num_labels}; use predict"
+            )
+        texts = [check_text(text, f"rank: documents[{i}]") for i, text in enumerate(documents)]
+        scores = self.predict(
+            [(check_text(query, "rank: query"), text) for text in texts],
+            prompt_name=prompt_name,
+            prompt=prompt,
+            show_progress_bar=show_progress_bar,
+            activation_fn=activation_fn,
+            device=device,
+        )
+        shown = flag(return_documents, "rank: return_documents")
+        results: list[dict[str, Any]] = [
+            {"corpus_id": i, "score": score} | ({"text": texts[i]} if shown else {})
+            for i, score in enumerate(scores.tolist())
+        ]
+        results.sort(key=lambda result: result["score"], reverse=True)
+        return results[:top_k]
+
+    def _prompt(self, prompt: str | None, name: str | None) -> str:
+        return self._card.prompt(name, "predict") if prompt is None else check_text(prompt, "predict: prompt")
+
+
+def _pairs(inputs: object) -> tuple[list[Text], bool]:
+    """Pairs, or texts alone, as tuples and str; and whether it was one that was no list."""
+    if isinstance(inputs, str):
+        return [check_text(inputs, "predict: inputs")], True
+    given: Any = inputs
+    if getattr(inputs, "ndim", 0) == 2:
+        given = given.tolist()
+    if not is_ordered(given):
+        raise TypeError(f"predict: inputs must be a list of pairs, got {type(inputs).__name__}")
+    items = [*members(given)]
+    if items and isinstance(items[0], str):
+        return [_pair(items, "predict: inputs")], True
+    return [_pair(item, f"predict: inputs[{i}]") for i, item in enumerate(items)], False
+
+
+def _pair(item: object, name: str) -> Text:
+    if isinstance(item, str):
+        return check_text(item, name)
+    if not isinstance(item, (list, tuple)) or len(item) != 2:
+        raise TypeError(f"{name} must be a pair, a list or tuple of two texts, got {type(item).__name__}")
+    return check_text(item[0], f"{name}[0]"), check_text(item[1], f"{name}[1]")

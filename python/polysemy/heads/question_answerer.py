@@ -1,0 +1,99 @@
+"""`QuestionAnswerer`: the part of a text that answers a question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments import flag, positive
+from ..model.heads import HeadKind
+from ..text.check import check_text
+from .scores import softmax
+from .task import Part, Task
+
+__all__ = ["QuestionAnswerer"]
+
+Floats = NDArray[np.float32]
+
+
+class QuestionAnswerer(Task):
+    """A reader of spans, called as transformers' pipeline "question-answering" was."""
+
+    kind = HeadKind.ANSWERS
+
+    def __call__(
+        self,
+        question: str | list[str],
+        context: str | list[str],
+        *,
+        top_k: int = 1,
+        max_answer_len: int = 15,
+        handle_impossible_answer: bool = False,
+    ) -> Any:
+        """``{"score", "start", "end", "answer"}``: the best part of ``context``, in whole words.
+
+        ``start`` and ``end`` are its characters. Lists of questions and contexts give a list; ``top_k`` above 1 gives
+        so many answers, best first. ``max_answer_len`` is in tokens. With ``handle_impossible_answer`` the answer may
+        be "", where the model thinks that there is none.
+        """
+        name = "QuestionAnswerer"
+        single = isinstance(question, str) and isinstance(context, str)
+        questions = [question] if isinstance(question, str) else list(question)
+        contexts = [context] * len(questions) if isinstance(context, str) else list(context)
+        questions = questions * len(contexts) if isinstance(question, str) else questions
+        if len(questions) != len(contexts):
+            raise ValueError(
+                f"{name}: question must be as many as context, got {len(questions)} and {len(contexts)}"
+            )
+        pairs = [
+            (check_text(a, f"{name}: question"), check_text(b, f"{name}: context"))
+            for a, b in zip(questions, contexts, strict=True)
+        ]
+        count, most = positive(top_k, f"{name}: top_k"), positive(max_answer_len, f"{name}: max_answer_len")
+        empty = flag(handle_impossible_answer, f"{name}: handle_impossible_answer")
+        results: list[Any] = []
+        for part in self._parts(pairs, name, spans=True):
+            logits = self._head(part.hidden, self._num_threads)
+            for i in range(len(part.texts)):
+                answers = _answers(part, i, logits[part.rows(i)], count, most, empty)
+                results.append(answers if count > 1 else answers[0])
+        return results[0] if single else results
+
+
+def _answers(part: Part, i: int, logits: Floats, count: int, most: int, empty: bool) -> list[dict[str, Any]]:
+    encoding, context = part.encodings[i], part.texts[i][1]
+    inside = np.array([number == 1 for number in encoding.sequence_ids])
+    inside[0] = True  # of no answer, which takes its share
+    masked = np.where(inside[:, None], logits, -np.inf).T
+    start, end = softmax(np.ascontiguousarray(masked, dtype=np.float32))
+    none = float(start[0] * end[0])
+    start[0] = end[0] = 0.0
+    products = np.tril(np.triu(np.outer(start, end)), most - 1)
+    order = np.argsort(-products, axis=None, kind="stable")[: max(count, 1)]
+    found = []
+    for first, last in zip(*np.unravel_index(order, products.shape), strict=True):
+        begin, stop = _whole_words(encoding, int(first), int(last))
+        found.append(
+            {
+                "score": float(products[first, last]),
+                "start": begin,
+                "end": stop,
+                "answer": context[begin:stop],
+            }
+        )
+    if empty:
+        found.append({"score": none, "start": 0, "end": 0, "answer": ""})
+        found.sort(key=lambda answer: float(answer["score"]), reverse=True)  # type: ignore[arg-type]
+    return found[:count]
+
+
+def _whole_words(encoding: Any, first: int, last: int) -> tuple[int, int]:
+    """Where the words of two tokens begin and end in their text."""
+    words, spans, texts = encoding.word_ids, encoding.offsets, encoding.sequence_ids
+
+    def of(token: int) -> list[int]:
+        return [k for k in range(len(words)) if words[k] == words[token] and texts[k] == 1] or [token]
+
+    return spans[of(first)[0]][0], spans[of(last)[-1]][1]

@@ -1,0 +1,65 @@
+"""What becomes of a classifier's scores: activations by their names, probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..errors import UnsupportedModelError
+from ..shown import shown
+
+__all__ = ["Scores", "activation_named", "as_activation", "softmax"]
+
+Floats = NDArray[np.float32]
+Scores = Callable[[Floats], Floats]
+
+# The classes of torch.nn, and what the core calls them.
+_NAMES = {
+    "Identity": "none",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+}
+
+
+def _elementwise(name: str) -> Scores:
+    def apply(x: Floats) -> Floats:
+        out = np.empty_like(x)
+        _core.activation(np.ascontiguousarray(x), name, out)
+        return out
+
+    return apply
+
+
+def softmax(x: Floats) -> Floats:
+    """Probabilities of rows, (n, k) -> (n, k)."""
+    out = np.empty(x.shape, dtype=np.float32)
+    _core.softmax(np.ascontiguousarray(x), out)
+    return out
+
+
+def activation_named(path: str, source: str) -> Scores:
+    """The function that a checkpoint names by its class in torch. `UnsupportedModelError` for any other."""
+    package, _, name = path.rpartition(".")
+    if package.partition(".")[0] != "torch" or name not in _NAMES:
+        raise UnsupportedModelError(
+            f"{source}: activation_fn must be one of torch.nn...{', '.join(_NAMES)}, got {shown(path)}"
+        )
+    return _elementwise(_NAMES[name])
+
+
+def as_activation(value: object, name: str) -> Scores:
+    """A function of arrays, or an object of one of torch's classes, which is known by its name."""
+    kind = type(value)
+    if kind.__module__.startswith("torch.nn.") and kind.__name__ in _NAMES:
+        return _elementwise(_NAMES[kind.__name__])
+    if not callable(value) or kind.__module__.startswith("torch."):
+        raise TypeError(
+            f"{name} must be a function of an array or one of torch.nn.{', '.join(_NAMES)}, got {kind.__name__}"
+        )
+    return value

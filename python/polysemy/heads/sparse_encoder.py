@@ -1,0 +1,166 @@
+"""`SparseEncoder`: vectors over the vocabulary, as SPLADE makes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..arguments import positive
+from ..compat import check_device, refuse_unknown
+from ..model.heads import HeadKind
+from ..model.spec import Pooling
+from ..text.check import check_text
+from .sparse_rows import SparseRows
+from .task import Part, Task
+
+__all__ = ["SparseEncoder"]
+
+Floats = NDArray[np.float32]
+
+
+class SparseEncoder(Task):
+    """A masked language model whose scores, over all tokens of a text, are a sparse vector.
+
+    It has the signature of sentence-transformers' class. ``device`` may be None or "cpu"; ``max_active_dims`` keeps
+    the largest values of each vector. Raises `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or
+    `TokenizerError`.
+    """
+
+    kind = HeadKind.MASKED
+
+    def __init__(
+        self,
+        model_name_or_path: str | os.PathLike[str],
+        *,
+        device: object = None,
+        max_active_dims: int | None = None,
+        num_threads: int | None = None,
+        mmap: bool = False,
+        **others: object,
+    ) -> None:
+        check_device(device, "SparseEncoder")
+        refuse_unknown(others, "SparseEncoder")
+        self.max_active_dims = max_active_dims
+        super().__init__(model_name_or_path, num_threads=num_threads, mmap=mmap)
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector: the number of tokens in the vocabulary."""
+        return self._network.spec.embedding.vocab
+
+    def get_sentence_embedding_dimension(self) -> int:
+        """The same as ``dim``."""
+        return self.dim
+
+    def encode(
+        self,
+        inputs: object,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        convert_to_tensor: bool = False,
+        convert_to_sparse_tensor: bool = True,
+        device: object = None,
+        max_active_dims: int | None = None,
+        **others: object,
+    ) -> SparseRows:
+        """One row per text; a text alone gives one row. ``batch_size`` has no effect.
+
+        The largest score of each token of the vocabulary over the tokens of the text, log(1 + x) of it where it is
+        positive. Scores are computed for some columns at a time: never tokens times vocabulary of them are held.
+        """
+        check_device(device, "encode")
+        refuse_unknown(others, "encode")
+        if convert_to_tensor:
+            raise ValueError("encode: convert_to_tensor must be False, got True: results are SparseRows")
+        texts, _ = self._texts(inputs, "encode")
+        text = (
+            self._card.prompt(prompt_name, "encode")
+            if prompt is None
+            else check_text(prompt, "encode: prompt")
+        )
+        rows = _stacked(
+            (self._rows(part) for part in self._parts(texts, "encode", prompt=text)), len(texts), self.dim
+        )
+        most = self.max_active_dims if max_active_dims is None else max_active_dims
+        return rows if most is None else rows.strongest(positive(most, "encode: max_active_dims"))
+
+    def encode_query(self, inputs: object, prompt_name: str | None = None, **others: Any) -> SparseRows:
+        """As `encode`, with the model's prompt for queries, if it has one."""
+        if prompt_name is None and others.get("prompt") is None and "query" in self._card.prompts:
+            prompt_name = "query"
+        return self.encode(inputs, prompt_name, **others)
+
+    def encode_document(self, inputs: object, prompt_name: str | None = None, **others: Any) -> SparseRows:
+        """As `encode`, with the model's prompt for documents, if it has one."""
+        if prompt_name is None and others.get("prompt") is None:
+            names = ("document", "passage", "corpus")
+            prompt_name = next((name for name in names if name in self._card.prompts), None)
+        return self.encode(inputs, prompt_name, **others)
+
+    def decode(self, embeddings: SparseRows, top_k: int | None = None) -> Any:
+        """The tokens of each row with their values, largest first; of a single row without a list around it."""
+        results = []
+        for i in range(len(embeddings)):
+            row = embeddings[i]
+            order = np.argsort(-row.data, kind="stable")[:top_k]
+            results.append(
+                [(self._tokenizer.token_of(int(row.indices[k])), float(row.data[k])) for k in order]
+            )
+        return results[0] if len(results) == 1 else results
+
+    def similarity(self, embeddings1: SparseRows, embeddings2: SparseRows) -> Floats:
+        """Dot products of all rows of one with all rows of the other, (n, m) float32."""
+        products: Floats = (_doubles(embeddings1) @ _doubles(embeddings2).T).astype(np.float32)
+        return products
+
+    @staticmethod
+    def sparsity(embeddings: SparseRows) -> dict[str, float]:
+        """The mean number of values in a row that are not zero, and the share of zeros."""
+        count = embeddings.nnz / max(len(embeddings), 1)
+        return {"active_dims": count, "sparsity_ratio": 1.0 - count / embeddings.shape[1]}
+
+    def _rows(self, part: Part) -> SparseRows:
+        """The vectors of some texts."""
+        assert self._head.vocabulary is not None  # of this kind
+        count = len(part.texts)
+        hidden = self._head(part.hidden, self._num_threads)
+        found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
+        for start, scores in self._head.vocabulary.blocks(hidden, self._num_threads):
+            best = np.empty((count, scores.shape[1]), dtype=np.float32)
+            _core.pool(scores, part.batch.offsets, Pooling.MAX, best, num_threads=self._num_threads)
+            rows, columns = np.nonzero(best > 0)
+            found.append((rows, start + columns, best[rows, columns]))
+        rows, columns, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        order = np.argsort(rows, kind="stable")  # blocks ascend, so do the columns of a row
+        data = np.log1p(values[order].astype(np.float64))
+        if self._loaded.splade is not None and self._loaded.splade.twice:
+            data = np.log1p(data)
+        starts = np.searchsorted(rows[order], np.arange(count + 1))
+        return SparseRows(
+            data.astype(np.float32),
+            columns[order].astype(np.int32),
+            starts.astype(np.int64),
+            (count, self.dim),
+        )
+
+
+def _stacked(parts: Iterator[SparseRows], count: int, width: int) -> SparseRows:
+    blocks: Sequence[SparseRows] = list(parts)
+    lengths = np.concatenate([np.zeros(1, np.int64), *(np.diff(block.indptr) for block in blocks)])
+    return SparseRows(
+        np.concatenate([np.empty(0, np.float32), *(block.data for block in blocks)]),
+        np.concatenate([np.empty(0, np.int32), *(block.indices for block in blocks)]),
+        np.cumsum(lengths),
+        (count, width),
+    )
+
+
+def _doubles(rows: SparseRows) -> NDArray[np.float64]:
+    return rows.toarray().astype(np.float64)

@@ -1,0 +1,64 @@
+"""`SparseRows`: vectors of which few elements are not zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SparseRows"]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseRows:
+    """n rows in the CSR form: ``scipy.sparse.csr_array((rows.data, rows.indices, rows.indptr), rows.shape)``.
+
+    Row i has the values ``data[indptr[i] : indptr[i + 1]]`` in the columns that ``indices`` has there, ascending.
+    """
+
+    data: NDArray[np.float32]
+    indices: NDArray[np.int32]
+    indptr: NDArray[np.int64]
+    shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nnz(self) -> int:
+        """How many values are stored."""
+        return len(self.data)
+
+    def __getitem__(self, rows: int | slice) -> SparseRows:
+        """A row, as rows of one, or several that follow each other."""
+        if isinstance(rows, slice):
+            first, last, step = rows.indices(len(self))
+            if step != 1:
+                raise ValueError(f"SparseRows: the step of a slice must be 1, got {step}")
+            last = max(first, last)
+        else:
+            first = rows + len(self) if rows < 0 else rows
+            if not 0 <= first < len(self):
+                raise IndexError(f"SparseRows: row {rows} is out of range, there are {len(self)}")
+            last = first + 1
+        part = slice(int(self.indptr[first]), int(self.indptr[last]))
+        starts = self.indptr[first : last + 1] - self.indptr[first]
+        return SparseRows(self.data[part], self.indices[part], starts, (last - first, self.shape[1]))
+
+    def toarray(self) -> NDArray[np.float32]:
+        """All elements, (n, columns) float32."""
+        out = np.zeros(self.shape, dtype=np.float32)
+        out[np.repeat(np.arange(len(self)), np.diff(self.indptr)), self.indices] = self.data
+        return out
+
+    def strongest(self, most: int) -> SparseRows:
+        """The same rows with their ``most`` largest values; of equal ones those in earlier columns."""
+        kept = []
+        for i in range(len(self)):
+            start, stop = int(self.indptr[i]), int(self.indptr[i + 1])
+            order = np.argsort(-self.data[start:stop], kind="stable")[:most]
+            kept.append(start + np.sort(order))
+        places = np.concatenate([np.empty(0, np.int64), *kept])
+        starts = np.cumsum([0, *map(len, kept)], dtype=np.int64)
+        return SparseRows(self.data[places], self.indices[places], starts, self.shape)

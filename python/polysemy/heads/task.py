@@ -1,0 +1,138 @@
+"""`Task`: a model with a head, and its way from texts to the rows that the head reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments import switch, thread_count
+from ..card import ModelCard
+from ..encoding.loading import load_model
+from ..encoding.losses import Losses
+from ..encoding.stream import Stream
+from ..model.heads import Head, HeadKind
+from ..model.network import Network
+from ..text.batch import RaggedBatch, split_by_tokens
+from ..text.check import Text, check_text, is_ordered, members
+from ..text.chunks import text_chunks
+from ..text.inputs import read_texts
+from ..text.pairs import Encoded
+from ..text.tokenizer import TextTokenizer
+
+__all__ = ["Part", "Task"]
+
+Floats = NDArray[np.float32]
+
+# Tokens of one forward pass; see Stream.
+_BATCH_TOKENS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some texts, and the last hidden states of all their tokens, (tokens, hidden)."""
+
+    texts: Sequence[Text]
+    encodings: Sequence[Encoded]
+    batch: RaggedBatch
+    hidden: Floats
+
+    def rows(self, i: int) -> slice:
+        """Where the tokens of text i are."""
+        return slice(int(self.batch.offsets[i]), int(self.batch.offsets[i + 1]))
+
+
+class Task:
+    """A model with a head. Immutable after construction: any number of threads may share it.
+
+    ``model`` is a folder or a Hugging Face id whose checkpoint has the head. ``num_threads`` is the default of all
+    calls, None leaves it to the process. ``mmap`` maps the weights file, see `Encoder.from_pretrained`. Raises
+    `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
+    """
+
+    kind: ClassVar[HeadKind]
+
+    def __init__(
+        self, model: str | os.PathLike[str], *, num_threads: int | None = None, mmap: bool = False
+    ) -> None:
+        name = type(self).__name__
+        self._num_threads = thread_count(num_threads, 0, name)
+        loaded = load_model(model, mapped=bool(switch(mmap, f"{name}: mmap")), kind=self.kind)
+        assert loaded.head is not None  # a kind was asked for
+        self._head: Head = loaded.head
+        self._network = Network(loaded.spec, loaded.weights)
+        self._tokenizer: TextTokenizer = loaded.tokenizer
+        self._loaded = loaded.sentence
+        self._config = loaded.config
+        self._card: ModelCard = loaded.card
+
+    @property
+    def card(self) -> ModelCard:
+        """Name, place and further facts about the model."""
+        return self._card
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the model tells apart, in the order of its scores."""
+        return self._head.labels
+
+    @property
+    def max_seq_length(self) -> int:
+        """Longest text in tokens, special tokens included; longer ones are cut, with a warning."""
+        return self._tokenizer.max_length
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._card.name!r}, max_seq_length={self.max_seq_length})"
+
+    def _texts(self, inputs: object, method: str) -> tuple[list[str], bool]:
+        """The texts of a call, and whether there was one that was no list."""
+        if isinstance(inputs, str):
+            return [check_text(inputs, f"{method}: inputs")], True
+        if not is_ordered(inputs):
+            raise TypeError(f"{method}: inputs must be a str or a list of str, got {type(inputs).__name__}")
+        return [check_text(text, f"{method}: inputs[{i}]") for i, text in enumerate(members(inputs))], False
+
+    def _logits(
+        self, texts: Sequence[Text], method: str, *, prompt: str = "", show_progress: bool | None = False
+    ) -> Floats:
+        """The head on one vector per text, (n, labels)."""
+        stream = Stream(
+            texts, self._network, self._tokenizer, self._head.plan, width=len(self.labels), prompt=prompt,
+            num_threads=self._num_threads, method=method,
+        )  # fmt: skip
+        sink = _Rows()
+        stream.pour(sink, show_progress=show_progress)
+        stream.warn_of_losses(stacklevel=3)
+        return np.concatenate([np.empty((0, stream.width), dtype=np.float32), *sink.blocks])
+
+    def _parts(
+        self, texts: Sequence[Text], method: str, *, spans: bool = False, prompt: str = ""
+    ) -> Iterator[Part]:
+        """Last hidden states of all tokens, some texts at a time."""
+        spec, losses = self._network.spec, Losses()
+        last = len(spec.layers)
+        for chunk in text_chunks(texts, prompt, name=f"{method}: inputs"):
+            read = read_texts(chunk, spec, self._tokenizer, spans=spans, num_threads=self._num_threads)
+            assert read.encodings is not None  # they are texts
+            losses.add(read.tokens_cut)
+            for first, stop in split_by_tokens(read.batch.offsets, _BATCH_TOKENS):
+                part = read.batch.part(first, stop)
+                run = self._network.run(
+                    part.ids, part.offsets, part.types, layers=(last,), num_threads=self._num_threads
+                )
+                yield Part(chunk[first:stop], read.encodings[first:stop], part, run.hidden[last])
+        losses.warn(method, self.max_seq_length, stacklevel=3)
+
+
+class _Rows:
+    """Keeps blocks of rows."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Floats] = []
+
+    def add(self, block: Floats, /) -> None:
+        self.blocks.append(block)

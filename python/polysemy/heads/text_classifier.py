@@ -1,0 +1,51 @@
+"""`TextClassifier`: a label for every text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments import positive
+from ..model.heads import HeadKind
+from .scores import activation_named, softmax
+from .task import Task
+
+__all__ = ["TextClassifier"]
+
+_SIGMOID = "torch.nn.Sigmoid"
+
+
+class TextClassifier(Task):
+    """A sequence classifier on texts, called as transformers' pipeline "text-classification" is."""
+
+    kind = HeadKind.SEQUENCE
+
+    def __call__(self, inputs: object, *, top_k: int | None = 1) -> Any:
+        """``{"label", "score"}`` of each text in a list, of a text alone in a list of one.
+
+        With another ``top_k`` the list of its so many best labels, best first, of all with None. Scores are
+        probabilities: of one label, where the model tells several apart that exclude each other, otherwise of each; a
+        regression's are what the model gives.
+        """
+        texts, single = self._texts(inputs, "TextClassifier")
+        count = len(self.labels) if top_k is None else positive(top_k, "TextClassifier: top_k")
+        results = [self._labelled(row, count) for row in self.scores(texts)]
+        if top_k == 1:
+            return [result[0] for result in results]
+        return results[0] if single else results
+
+    def scores(self, texts: list[str]) -> NDArray[np.float32]:
+        """(texts, labels) float32."""
+        logits = self._logits(texts, "TextClassifier")
+        problem = self._config.text("problem_type", "")
+        if problem == "regression" or not len(logits):
+            return logits
+        if problem == "multi_label_classification" or len(self.labels) == 1:
+            return activation_named(_SIGMOID, "TextClassifier")(logits)
+        return softmax(logits)
+
+    def _labelled(self, row: NDArray[np.float32], count: int) -> list[dict[str, Any]]:
+        best = np.argsort(-row, kind="stable")[:count]
+        return [{"label": self.labels[i], "score": float(row[i])} for i in best]

@@ -1,0 +1,169 @@
+"""`TokenClassifier`: a label for every token, or for the words and names that tokens make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.heads import HeadKind
+from .scores import softmax
+from .task import Part, Task
+
+__all__ = ["TokenClassifier"]
+
+Floats = NDArray[np.float32]
+
+_STRATEGIES = ("none", "simple", "first", "average", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token with its probabilities, or a word."""
+
+    word: str
+    scores: Floats
+    start: int
+    end: int
+    index: int
+    inside: bool
+    """Whether it goes on with the word of the token before it."""
+
+
+class TokenClassifier(Task):
+    """A classifier of tokens, called as transformers' pipeline "token-classification" is.
+
+    ``aggregation_strategy``: "none" labels tokens; "simple" joins neighbours of one label; "first", "average" and
+    "max" label whole words before that, by their first token, the mean of all, or the surest. ``ignore_labels`` are
+    left out of the results.
+    """
+
+    kind = HeadKind.TOKENS
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        aggregation_strategy: str = "none",
+        ignore_labels: Sequence[str] = ("O",),
+        num_threads: int | None = None,
+        mmap: bool = False,
+    ) -> None:
+        self._strategy = _checked(aggregation_strategy)
+        self._ignored = frozenset(ignore_labels)
+        super().__init__(model, num_threads=num_threads, mmap=mmap)
+
+    def __call__(self, inputs: object, *, aggregation_strategy: str | None = None) -> Any:
+        """What was found in a text, in order; of a list of texts a list.
+
+        Each is ``{"entity", "score", "index", "word", "start", "end"}``, or with an aggregation
+        ``{"entity_group", "score", "word", "start", "end"}``. ``start`` and ``end`` are characters of the text.
+        """
+        texts, single = self._texts(inputs, "TokenClassifier")
+        strategy = self._strategy if aggregation_strategy is None else _checked(aggregation_strategy)
+        results: list[list[dict[str, Any]]] = []
+        for part in self._parts(texts, "TokenClassifier", spans=True):
+            scores = softmax(self._head(part.hidden, self._num_threads))
+            results += [self._found(self._tokens(part, i, scores), strategy) for i in range(len(part.texts))]
+        return results[0] if single else results
+
+    def _tokens(self, part: Part, i: int, scores: Floats) -> list[_Token]:
+        """The tokens of a text without the special ones."""
+        encoding, text = part.encodings[i], str(part.texts[i])
+        rows, unknown = part.rows(i), self._tokenizer.roles.get("unk_token")
+        spelled = self._tokenizer.marks_pieces
+        tokens = []
+        marks = zip(
+            encoding.ids, encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True
+        )
+        for index, (number, word, (start, end), special) in enumerate(marks):
+            if special:
+                continue
+            written = text[start:end]
+            inside = (
+                len(word) != len(written) if spelled else start > 0 and " " not in text[start - 1 : start + 1]
+            )
+            if number == unknown:
+                inside = False
+            name = written if number == unknown else word
+            tokens.append(_Token(name, scores[rows.start + index], start, end, index, inside))
+        return tokens
+
+    def _found(self, tokens: list[_Token], strategy: str) -> list[dict[str, Any]]:
+        if strategy in ("none", "simple"):
+            entities = [self._labelled(token.scores, token.scores, token) for token in tokens]
+        else:
+            entities = [self._word(word, strategy) for word in _words(tokens)]
+        if strategy != "none":
+            entities = [self._group(group) for group in _neighbours(entities)]
+        kind = "entity" if strategy == "none" else "entity_group"
+        return [entity for entity in entities if entity[kind] not in self._ignored]
+
+    def _labelled(self, scores: Floats, best: Floats, token: _Token) -> dict[str, Any]:
+        label = int(best.argmax())
+        return {
+            "entity": self.labels[label], "score": float(scores[label]), "index": token.index, "word": token.word,
+            "start": token.start, "end": token.end,
+        }  # fmt: skip
+
+    def _word(self, tokens: list[_Token], strategy: str) -> dict[str, Any]:
+        if strategy == "first":
+            scores = tokens[0].scores
+        elif strategy == "max":
+            scores = max(tokens, key=lambda token: float(token.scores.max())).scores
+        else:
+            scores = np.mean([token.scores for token in tokens], axis=0)
+        label = int(scores.argmax())
+        return {
+            "entity": self.labels[label], "score": float(scores[label]),
+            "word": self._tokenizer.joined([token.word for token in tokens]),
+            "start": tokens[0].start, "end": tokens[-1].end,
+        }  # fmt: skip
+
+    def _group(self, entities: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "entity_group": entities[0]["entity"].split("-", 1)[-1],
+            "score": float(np.mean([entity["score"] for entity in entities])),
+            "word": self._tokenizer.joined([entity["word"] for entity in entities]),
+            "start": entities[0]["start"],
+            "end": entities[-1]["end"],
+        }
+
+
+def _checked(strategy: str) -> str:
+    if strategy not in _STRATEGIES:
+        raise ValueError(
+            f"TokenClassifier: aggregation_strategy must be one of {', '.join(_STRATEGIES)}, got {strategy!r}"
+        )
+    return strategy
+
+
+def _words(tokens: list[_Token]) -> list[list[_Token]]:
+    words: list[list[_Token]] = []
+    for token in tokens:
+        if words and token.inside:
+            words[-1].append(token)
+        else:
+            words.append([token])
+    return words
+
+
+def _neighbours(entities: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Those of one label that follow each other; "B-" begins another one."""
+    groups: list[list[dict[str, Any]]] = []
+    for entity in entities:
+        name = entity["entity"]
+        same = bool(groups) and _bare(groups[-1][-1]["entity"]) == _bare(name)
+        if same and not name.startswith("B-"):
+            groups[-1].append(entity)
+        else:
+            groups.append([entity])
+    return groups
+
+
+def _bare(label: str) -> str:
+    return label[2:] if label.startswith(("B-", "I-")) else label

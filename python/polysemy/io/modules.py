@@ -1,0 +1,121 @@
+"""The modules of a sentence-transformers folder, in order, and which way they go through a Router."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..errors import CheckpointError, UnsupportedModelError
+from ..shown import shown
+from .files import is_there
+from .jsonfile import read_json, read_json_object
+
+__all__ = ["Module", "list_modules", "routes_of"]
+
+_PACKAGE = "sentence_transformers."
+# Real models have up to six modules.
+_MOST_MODULES = 32
+_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+Module = tuple[str, Path]
+"""The kind of a module, and its folder."""
+
+
+def list_modules(folder: Path, route: str | None = None) -> list[Module]:
+    """The kind and the folder of every module, in order.
+
+    A Router stands for the modules of one of its routes: of ``route``, or of the default one.
+    """
+    source = folder / "modules.json"
+    modules: list[Module] = []
+    for kind, path in _entries(source, folder):
+        modules += _routed(path, route) if kind == "Router" else [(kind, path)]
+    if not modules:
+        raise CheckpointError(f"{source}: the route has no modules")
+    return modules
+
+
+def routes_of(folder: Path) -> tuple[str, ...]:
+    """The routes of a folder's Router; none without one."""
+    source = folder / "modules.json"
+    if not is_there(source):
+        return ()
+    for kind, path in _entries(source, folder):
+        if kind == "Router":
+            return tuple(_structure(_router_file(path)))
+    return ()
+
+
+def _entries(source: Path, folder: Path) -> list[Module]:
+    entries = read_json(source)
+    if not isinstance(entries, list) or not entries:
+        raise CheckpointError(f"{source} must hold a non-empty list of modules")
+    if len(entries) > _MOST_MODULES:
+        raise CheckpointError(f"{source} must hold at most {_MOST_MODULES} modules, got {len(entries):,}")
+    modules: list[Module] = []
+    for entry in entries:
+        match entry:
+            case {"type": str(kind), "path": str(path)}:
+                pass
+            case _:
+                raise CheckpointError(
+                    f"{source}: a module must have the strings 'type' and 'path', got {shown(entry)}"
+                )
+        path = "" if path == "." else path
+        if path and not _FOLDER.fullmatch(path):
+            raise CheckpointError(f"{source}: a module's path must be a folder beside it, got {shown(path)}")
+        modules.append((_kind(kind, source), folder / path))
+    return modules
+
+
+def _kind(name: str, source: Path) -> str:
+    if not name.startswith(_PACKAGE):
+        raise UnsupportedModelError(
+            f"{source}: a module must be one of sentence_transformers, got {shown(name)}, which is code of "
+            "another package"
+        )
+    return name.rpartition(".")[2]
+
+
+def _router_file(folder: Path) -> Path:
+    source = folder / "router_config.json"
+    return source if is_there(source) else folder / "config.json"
+
+
+def _structure(source: Path) -> dict[str, list[str]]:
+    """Route -> its modules, by name."""
+    structure = read_json_object(source).get("structure")
+    if (
+        not isinstance(structure, dict)
+        or not structure
+        or not all(isinstance(names, list) and len(names) <= _MOST_MODULES for names in structure.values())
+        or len(structure) > _MOST_MODULES
+    ):
+        raise CheckpointError(
+            f"{source}: structure must be an object of lists of at most {_MOST_MODULES} modules, got {shown(structure)}"
+        )
+    return structure
+
+
+def _routed(folder: Path, route: str | None) -> list[Module]:
+    source = _router_file(folder)
+    config, structure = read_json_object(source), _structure(source)
+    types, parameters = config.get("types"), config.get("parameters") or {}
+    if not isinstance(types, dict) or not isinstance(parameters, dict):
+        raise CheckpointError(f"{source}: types and parameters must be objects, got {shown(types)}")
+    if parameters.get("route_mappings"):
+        raise UnsupportedModelError(f"{source}: route_mappings are not supported")
+    chosen = parameters.get("default_route") if route is None else route
+    if chosen is None and parameters.get("allow_empty_key", True):
+        chosen = next(iter(structure))
+    if chosen not in structure:
+        raise UnsupportedModelError(
+            f"{source}: a route must be one of {sorted(structure)}, got {shown(chosen)}"
+        )
+    modules: list[Module] = []
+    for name in structure[str(chosen)]:
+        kind = types.get(name) if isinstance(name, str) and _FOLDER.fullmatch(name) else None
+        if not isinstance(kind, str) or kind.endswith(".Router"):
+            raise CheckpointError(f"{source}: types must name the class of each module, got {shown(name)}")
+        modules.append((_kind(kind, source), folder / name))
+    return modules

@@ -1,0 +1,255 @@
+"""`SentenceTransformer`: an `Encoder` with the signatures of sentence-transformers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .arguments import flag, positive, switch
+from .compat import check_device, refuse_unknown
+from .encoding.encoder import Encoder
+from .io.modules import routes_of
+from .text.check import check_text, is_ordered, is_textual, members
+from .util.quantization import PRECISIONS, quantize_embeddings
+from .util.similarity import SIMILARITIES, unit_rows
+from .util.vectors import as_tensor
+
+__all__ = ["SentenceTransformer"]
+
+_DOCUMENTS = ("document", "passage", "corpus")
+
+
+class SentenceTransformer:
+    """Sentence embeddings, called as sentence-transformers' class of this name is.
+
+    What has no meaning here is accepted where the result is the same (``batch_size``), and refused by name where it is
+    not (a ``device`` that is no CPU). Results are NumPy arrays; with ``convert_to_tensor`` they are tensors, if torch
+    is installed. ``num_threads``, ``pooling`` and ``mmap`` are those of `Encoder.from_pretrained`.
+    """
+
+    def __init__(
+        self,
+        model_name_or_path: str | os.PathLike[str] | None = None,
+        *,
+        device: object = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
+        similarity_fn_name: str | None = None,
+        truncate_dim: int | None = None,
+        pooling: Any = None,
+        num_threads: int | None = None,
+        mmap: bool = False,
+        **others: object,
+    ) -> None:
+        check_device(device, "SentenceTransformer")
+        refuse_unknown(others, "SentenceTransformer")
+        self.encoder = Encoder.from_pretrained(
+            model_name_or_path, num_threads=num_threads, pooling=pooling, mmap=mmap
+        )
+        card = self.encoder.card
+        self._routes = {
+            route: Encoder.from_pretrained(
+                card.folder, num_threads=num_threads, pooling=pooling, mmap=mmap, route=route
+            )
+            for route in (routes_of(Path(card.folder)) if card.folder else ())
+        }
+        self.prompts = {"query": "", "document": ""} | dict(card.prompts) | dict(prompts or {})
+        self.default_prompt_name = default_prompt_name or card.default_prompt
+        if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
+            raise ValueError(
+                f"SentenceTransformer: default_prompt_name must be one of {sorted(self.prompts)}, got "
+                f"{self.default_prompt_name!r}"
+            )
+        self.truncate_dim = truncate_dim
+        self.similarity_fn_name = similarity_fn_name or card.similarity or "cosine"
+
+    @property
+    def similarity_fn_name(self) -> str:
+        """The similarity that `similarity` computes: cosine, dot, euclidean or manhattan."""
+        return self._similarity
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, name: str) -> None:
+        name = getattr(name, "value", name)
+        if name not in SIMILARITIES:
+            raise ValueError(
+                f"SentenceTransformer: similarity_fn_name must be one of {', '.join(SIMILARITIES)}, got {name!r}"
+            )
+        self._similarity = name
+
+    @property
+    def max_seq_length(self) -> int:
+        """Longest text in tokens, special tokens included."""
+        return self.encoder.max_seq_length
+
+    @property
+    def device(self) -> str:
+        """Always the CPU."""
+        return "cpu"
+
+    def get_max_seq_length(self) -> int:
+        """The same as ``max_seq_length``."""
+        return self.max_seq_length
+
+    def get_sentence_embedding_dimension(self) -> int:
+        """Length of a vector."""
+        return min(self.encoder.dim, self.truncate_dim or self.encoder.dim)
+
+    get_embedding_dimension = get_sentence_embedding_dimension
+
+    def eval(self) -> SentenceTransformer:
+        """Nothing: there is no training here."""
+        return self
+
+    def to(self, device: object) -> SentenceTransformer:
+        """The same model. ``ValueError`` for a device that is no CPU."""
+        check_device(device, "to")
+        return self
+
+    def encode(
+        self,
+        inputs: Any = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+        output_value: str | None = "sentence_embedding",
+        precision: str = "float32",
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: object = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+        *,
+        sentences: Any = None,
+        task: str | None = None,
+        **others: object,
+    ) -> Any:
+        """Vectors of texts, (n, dim), of a text alone (dim,).
+
+        ``prompt``, a text, or the one that ``prompt_name`` names is put before each text. ``truncate_dim`` keeps the
+        first dimensions, ``normalize_embeddings`` scales to length 1 after that. ``precision`` is that of the output:
+        float32, int8, uint8, binary, ubinary, as `quantize_embeddings` makes them. ``output_value`` "token_embeddings"
+        gives an array (tokens, hidden) for each text.
+        """
+        check_device(device, "encode")
+        refuse_unknown(others, "encode")
+        positive(batch_size, "encode: batch_size")
+        if (inputs is None) == (sentences is None):
+            raise TypeError("encode: texts must be given once, as inputs")
+        texts, single = _texts(inputs if sentences is None else sentences)
+        if precision not in PRECISIONS:
+            raise ValueError(f"encode: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        before = self._prompt(prompt, prompt_name)
+        encoder = self._routed(task)
+        if output_value == "token_embeddings":
+            states = _token_embeddings(encoder, texts, before)
+            return states[0] if single else states
+        if output_value != "sentence_embedding":
+            raise ValueError(
+                f"encode: output_value must be 'sentence_embedding' or 'token_embeddings', got {output_value!r}"
+            )
+        vectors = encoder.encode(
+            texts, prompt=before, show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar"))
+        )
+        width = self.truncate_dim if truncate_dim is None else truncate_dim
+        if width is not None:
+            vectors = np.ascontiguousarray(vectors[:, : positive(width, "encode: truncate_dim")])
+        if flag(normalize_embeddings, "encode: normalize_embeddings"):
+            vectors = unit_rows(vectors)
+        result: Any = vectors
+        if precision != "float32" and len(vectors):
+            result = quantize_embeddings(vectors, precision)
+        if single:
+            result = result[0]
+        if convert_to_tensor:
+            return as_tensor(result, "encode: convert_to_tensor")
+        return result if convert_to_numpy or single else list(result)
+
+    def encode_query(
+        self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **others: Any
+    ) -> Any:
+        """As `encode`, with the model's prompt for queries."""
+        if prompt_name is None and prompt is None and "query" in self.prompts:
+            prompt_name = "query"
+        return self.encode(inputs, prompt_name, prompt, task="query", **others)
+
+    def encode_document(
+        self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **others: Any
+    ) -> Any:
+        """As `encode`, with the model's prompt for documents."""
+        if prompt_name is None and prompt is None:
+            prompt_name = next((name for name in _DOCUMENTS if name in self.prompts), None)
+        return self.encode(inputs, prompt_name, prompt, task="document", **others)
+
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
+        """Similarities of all vectors of one list with all of the other, (n, m) float32."""
+        return SIMILARITIES[self._similarity][0](embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:
+        """The similarity of each vector with that in its place, (n,) float32."""
+        return SIMILARITIES[self._similarity][1](embeddings1, embeddings2)
+
+    @contextmanager
+    def truncate_sentence_embeddings(self, truncate_dim: int | None) -> Iterator[None]:
+        """Within this context vectors have so many dimensions."""
+        before, self.truncate_dim = self.truncate_dim, truncate_dim
+        try:
+            yield
+        finally:
+            self.truncate_dim = before
+
+    def tokenize(self, texts: Any) -> dict[str, Any]:
+        """The ids of texts as a padded array, ``input_ids``, with an ``attention_mask``."""
+        output = self.encoder.forward(list(texts), layers=())
+        ids = [output.ids(i) for i in range(len(output))]
+        width = max(map(len, ids), default=0)
+        padded = np.zeros((len(ids), width), dtype=np.int64)
+        mask = np.zeros_like(padded)
+        for i, row in enumerate(ids):
+            padded[i, : len(row)], mask[i, : len(row)] = row, 1
+        return {"input_ids": padded, "attention_mask": mask}
+
+    def _routed(self, task: str | None) -> Encoder:
+        if task is None or not self._routes:
+            return self.encoder
+        if task not in self._routes:
+            raise ValueError(f"encode: task must be one of {sorted(self._routes)}, got {task!r}")
+        return self._routes[task]
+
+    def _prompt(self, prompt: str | None, name: str | None) -> str:
+        if prompt is not None:
+            return check_text(prompt, "encode: prompt")
+        name = self.default_prompt_name if name is None else name
+        if name is None:
+            return ""
+        if name not in self.prompts:
+            raise ValueError(f"encode: prompt_name must be one of {sorted(self.prompts)}, got {name!r}")
+        return self.prompts[name]
+
+    def __repr__(self) -> str:
+        return f"SentenceTransformer({self.encoder!r})"
+
+
+def _token_embeddings(encoder: Encoder, texts: list[Any], prompt: str) -> list[Any]:
+    given = [prompt + text if isinstance(text, str) else (prompt + text[0], text[1]) for text in texts]
+    return [text.hidden_states for text in encoder.forward(given)] if given else []
+
+
+def _texts(inputs: Any) -> tuple[list[Any], bool]:
+    """Texts and pairs of them, which may be lists, and whether it was one text."""
+    if isinstance(inputs, str):
+        return [inputs], True
+    if not is_ordered(inputs):
+        raise TypeError(f"encode: inputs must be a str or a list of str, got {type(inputs).__name__}")
+    texts = [tuple(item) if isinstance(item, list) else item for item in members(inputs)]
+    texts = [str(item) if isinstance(item, np.str_) else item for item in texts]
+    for i, text in enumerate(texts):
+        if not is_textual(text):
+            raise TypeError(f"encode: inputs[{i}] must be a str, got {type(text).__name__}")
+    return texts, False

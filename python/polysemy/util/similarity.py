@@ -1,0 +1,161 @@
+"""How near vectors are to each other: all of one list to all of another, or one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from .vectors import like, matrix, rows
+
+__all__ = [
+    "SIMILARITIES",
+    "cos_sim",
+    "dot_score",
+    "euclidean_sim",
+    "manhattan_sim",
+    "normalize_embeddings",
+    "pairwise_angle_sim",
+    "pairwise_cos_sim",
+    "pairwise_dot_score",
+    "pairwise_euclidean_sim",
+    "pairwise_manhattan_sim",
+    "pytorch_cos_sim",
+    "truncate_embeddings",
+    "unit_rows",
+]
+
+Floats = NDArray[np.float32]
+
+# Elements of differences that are held at a time.
+_BLOCK = 1 << 22
+
+
+def unit_rows(x: Floats) -> Floats:
+    """Rows scaled to length 1; zeros stay."""
+    out = np.empty_like(x)
+    _core.l2_normalize(x, out)
+    return out
+
+
+def normalize_embeddings(embeddings: Any) -> Any:
+    """Each vector scaled to length 1, in the shape of the argument; zeros stay zeros."""
+    array = rows(embeddings, "normalize_embeddings: embeddings")
+    scaled = unit_rows(matrix(array, "normalize_embeddings: embeddings"))
+    return like(embeddings, scaled.reshape(array.shape))
+
+
+def truncate_embeddings(embeddings: Any, truncate_dim: int | None) -> Any:
+    """The first dimensions of each vector; all with None."""
+    return embeddings[..., :truncate_dim]
+
+
+def cos_sim(a: Any, b: Any) -> Any:
+    """Cosines of all vectors of a with all of b, (n, m) float32."""
+    return like(a, _products(unit_rows(matrix(a, "cos_sim: a")), unit_rows(matrix(b, "cos_sim: b"))))
+
+
+def pytorch_cos_sim(a: Any, b: Any) -> Any:
+    """Another name of `cos_sim`."""
+    return cos_sim(a, b)
+
+
+def dot_score(a: Any, b: Any) -> Any:
+    """Dot products of all vectors of a with all of b, (n, m) float32."""
+    return like(a, _products(matrix(a, "dot_score: a"), matrix(b, "dot_score: b")))
+
+
+def euclidean_sim(a: Any, b: Any) -> Any:
+    """Euclidean distances of all vectors of a to all of b, negated, (n, m) float32."""
+    return like(a, _distances(a, b, "euclidean_sim", lambda d: np.sqrt(np.square(d).sum(axis=-1))))
+
+
+def manhattan_sim(a: Any, b: Any) -> Any:
+    """Sums of absolute differences of all vectors of a to all of b, negated, (n, m) float32."""
+    return like(a, _distances(a, b, "manhattan_sim", lambda d: np.abs(d).sum(axis=-1)))
+
+
+def pairwise_cos_sim(a: Any, b: Any) -> Any:
+    """The cosine of each vector of a with that of b in its place, (n,) float32."""
+    x, y = _pairs(a, b, "pairwise_cos_sim")
+    return like(a, _sums(unit_rows(x).astype(np.float64) * unit_rows(y)))
+
+
+def pairwise_dot_score(a: Any, b: Any) -> Any:
+    """The dot product of each vector of a with that of b in its place, (n,) float32."""
+    x, y = _pairs(a, b, "pairwise_dot_score")
+    return like(a, _sums(x.astype(np.float64) * y))
+
+
+def pairwise_euclidean_sim(a: Any, b: Any) -> Any:
+    """The Euclidean distance of each vector of a to that of b in its place, negated, (n,) float32."""
+    x, y = _pairs(a, b, "pairwise_euclidean_sim")
+    return like(a, -np.sqrt(np.square(x.astype(np.float64) - y).sum(axis=-1)).astype(np.float32))
+
+
+def pairwise_manhattan_sim(a: Any, b: Any) -> Any:
+    """The sum of absolute differences of each vector of a to that of b in its place, negated, (n,) float32."""
+    x, y = _pairs(a, b, "pairwise_manhattan_sim")
+    return like(a, -_sums(np.abs(x.astype(np.float64) - y)))
+
+
+def pairwise_angle_sim(a: Any, b: Any) -> Any:
+    """The similarity of AnglE, of each vector of a with that of b in its place, (n,) float32.
+
+    A vector is read as complex numbers, whose real parts are its first half.
+    """
+    x, y = _pairs(a, b, "pairwise_angle_sim")
+    x, y = (np.pad(side, ((0, 0), (0, side.shape[1] % 2))) for side in (x, y))
+    p, q = unit_rows(x).astype(np.float64), unit_rows(y).astype(np.float64)
+    half = p.shape[1] // 2
+    sines = p[:, half:] * q[:, :half] - p[:, :half] * q[:, half:]
+    return like(a, np.abs((p * q).sum(axis=-1) + sines.sum(axis=-1)).astype(np.float32))
+
+
+# Name -> all with all, and one by one.
+SIMILARITIES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
+    "cosine": (cos_sim, pairwise_cos_sim),
+    "dot": (dot_score, pairwise_dot_score),
+    "euclidean": (euclidean_sim, pairwise_euclidean_sim),
+    "manhattan": (manhattan_sim, pairwise_manhattan_sim),
+}
+
+
+def _products(x: Floats, y: Floats) -> Floats:
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"similarity: vectors must have one length, got {x.shape[1]} and {y.shape[1]} dimensions"
+        )
+    out = np.zeros((len(x), len(y)), dtype=np.float32)
+    if out.size and x.shape[1]:
+        _core.matmul(x, y.T, out)
+    return out
+
+
+def _distances(a: Any, b: Any, op: str, measure: Callable[[Any], Any]) -> Floats:
+    """Of differences in float64: those of near vectors would vanish in the rounding of products."""
+    x, y = matrix(a, f"{op}: a").astype(np.float64), matrix(b, f"{op}: b").astype(np.float64)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"{op}: a and b must have one number of dimensions, got {x.shape[1]} and {y.shape[1]}"
+        )
+    out = np.empty((len(x), len(y)), dtype=np.float32)
+    step = max(1, _BLOCK // max(1, y.size))
+    for start in range(0, len(x), step):
+        out[start : start + step] = -measure(x[start : start + step, None] - y)
+    return out
+
+
+def _pairs(a: Any, b: Any, op: str) -> tuple[Floats, Floats]:
+    x, y = matrix(a, f"{op}: a"), matrix(b, f"{op}: b")
+    if x.shape != y.shape:
+        raise ValueError(f"{op}: a and b must have one shape, got {x.shape} and {y.shape}")
+    return x, y
+
+
+def _sums(products: NDArray[np.float64]) -> Floats:
+    sums: Floats = products.sum(axis=-1).astype(np.float32)
+    return sums

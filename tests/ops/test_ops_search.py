@@ -1,0 +1,44 @@
+"""The nearest of many vectors, against all products."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from polysemy import ops, reference
+
+UNIT = 2.0**-24
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "dim", "k"), [(1, 1, 3, 1), (5, 4099, 8, 7), (300, 9000, 16, 3), (3, 10, 5, 99)]
+)
+def test_against_all_products(n: int, m: int, dim: int, k: int) -> None:
+    rng = np.random.default_rng(m)
+    queries = rng.normal(size=(n, dim)).astype(np.float32)
+    corpus = rng.normal(size=(m, dim)).astype(np.float32)
+    scores, rows = ops.topk(queries, corpus, k)
+    exact, places = reference.topk(queries.astype(np.float64), corpus.astype(np.float64), k)
+    assert scores.shape == rows.shape == exact.shape and scores.dtype == np.float32 and rows.dtype == np.int64
+    bound = dim * UNIT * 16 * float(np.abs(exact).max())
+    assert np.abs(scores - exact).max() <= bound
+    assert (np.diff(scores, axis=1) <= 0).all()
+    unlike = rows != places  # only where products are as near as rounding
+    found = (queries.astype(np.float64)[:, None] * corpus.astype(np.float64)[rows]).sum(axis=-1)
+    assert np.abs(found - exact)[unlike].max(initial=0.0) <= bound
+    alone = [ops.topk(queries[i : i + 1], corpus, k) for i in range(min(n, 5))]
+    assert all(a[0].tobytes() == scores[i].tobytes() and (a[1] == rows[i]).all() for i, a in enumerate(alone))
+
+
+def test_equal_products_come_in_order() -> None:
+    corpus = np.ones((9000, 4), dtype=np.float32)
+    assert ops.topk(corpus[:2], corpus, 6)[1].tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+
+
+def test_without_rows_and_with_wrong_shapes() -> None:
+    empty = np.empty((0, 4), dtype=np.float32)
+    assert ops.topk(empty, np.ones((3, 4), np.float32), 2)[0].shape == (0, 2)
+    assert ops.topk(np.ones((3, 4), np.float32), empty, 2)[1].shape == (3, 0)
+    with pytest.raises(ValueError, match="topk: queries and corpus must have shapes"):
+        ops.topk(empty, np.ones((3, 5), np.float32), 2)
+    with pytest.raises(ValueError, match="topk: k must be at least 1"):
+        ops.topk(empty, empty, 0)
