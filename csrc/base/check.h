@@ -1,4 +1,4 @@
-// Errors of the C++ core. Messages name the operation, the argument, what was expected and what came.
+// Errors of the C++ core. A message names the operation, the argument, its expected and its actual value.
 #pragma once
 
 #include <sstream>

@@ -12,7 +12,7 @@ namespace {
 
 using Name = std::optional<std::string>;
 
-// Packed between two looks at whether to stop: some milliseconds.
+// Floats packed between two polls for Ctrl-C: a few milliseconds of work.
 constexpr int64_t kFloatsPerStep = int64_t{1} << 22;
 
 struct BoundWeight {

@@ -130,9 +130,9 @@ INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
   } while (k < t.k);
 }
 
-// Weights come from far away when a model is larger than the caches, and the processor's own prefetcher stops at each
-// page of 4 KB, a third of a block. So tiles fetch the block that comes next: each of the first ones one panel of it,
-// because all at once are more than memory delivers during one tile.
+// A model larger than the caches streams its weights from memory, and the hardware prefetcher stops at every 4 KB page,
+// a third of a block. So tiles prefetch the next block, one panel each: all at once would be more than memory delivers
+// during one tile.
 template <class Panels, bool gated, int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   each_block(t, panels, [&](Block block) INLINE_LAMBDA {
@@ -147,7 +147,7 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   });
 }
 
-// One or two rows do little but read the weights: asking for each line twice would only take the cache's time.
+// One or two rows are bound by reading the weights; a second request for each line would only cost cache bandwidth.
 constexpr int kFetchRows = 3;
 
 // So few rows that one tile holds them all: it may take more panels at once, to have enough sums in flight.

@@ -162,7 +162,7 @@ INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const
   const int64_t end = round_up(keys.last - keys.block, kLanes);
   int64_t column = keys.first - keys.block;
   if (few_keys(t)) {
-    // There is room behind the keys of a block that is mostly empty.
+    // The block is mostly empty: there is room behind its keys.
     double* const wide = reinterpret_cast<double*>(packed_keys + kFewKeysOfLongHeads * t.dim);
     for (int64_t i = 0; i < round_up(rows, kQueryStep) * t.dim; ++i) wide[i] = static_cast<double>(query[i]);
     precise_scores(wide, t.dim, rows, packed_keys, end, scores);

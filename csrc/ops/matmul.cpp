@@ -14,11 +14,11 @@ namespace {
 constexpr int64_t kPackedK = 16 * kBlockK;
 // Floats of B that a thread packs at once: 4 MB. A is read again for every such part.
 constexpr int64_t kPackedFloats = int64_t{1} << 20;
-// Packing a value costs as much as some tens of multiplications, so it should serve at least this many rows.
+// Packing a value costs tens of multiplications; it pays from about this many rows on.
 constexpr int64_t kRowsPerPacking = 768;
-// Units per thread: enough that none waits long for the last one.
+// Units per thread: enough to keep all threads busy to the end.
 constexpr int64_t kUnitsPerThread = 4;
-// Multiplications that take about as long as waking up a thread.
+// Below this many multiplications, waking a thread costs more than the work it saves.
 constexpr int64_t kWorkPerThread = int64_t{1} << 17;
 
 // Neighbouring rows of C that share a B.

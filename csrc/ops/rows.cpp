@@ -7,7 +7,7 @@
 namespace polysemy {
 namespace {
 
-// A thread should have at least this many values to work on: less takes no longer than waking it up.
+// Below this many values, waking a thread costs more than the work it saves.
 constexpr int64_t kValuesPerThread = 16384;
 
 // Values between two looks at whether to stop: about a millisecond.

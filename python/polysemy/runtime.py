@@ -93,7 +93,7 @@ def openmp_runtimes() -> list[str] | None:
 
 
 def openmp_conflict(files: list[str]) -> str | None:
-    """What is to be feared from these OpenMP runtimes being loaded together, or None.
+    """The risk of these OpenMP runtimes being loaded together, or None.
 
     Each runtime has threads of its own: together they may use more threads than there are cores. LLVM's and
     Intel's are one code base and define the same symbols: a process that uses both may crash or hang.

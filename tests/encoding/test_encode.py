@@ -109,7 +109,7 @@ def test_bad_out(tiny: Encoder, out: object, error: type[Exception], message: st
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"), [(5, "more texts than the 5 rows"), (7, "expected 7 texts, got only 6")]
+    ("rows", "message"), [(5, "more texts than the 5 rows"), (7, "texts must be 7, as announced, got 6")]
 )
 def test_out_of_another_length_than_the_iterable(tiny: Encoder, rows: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):

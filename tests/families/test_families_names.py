@@ -78,4 +78,4 @@ def test_all_problems_in_one_error(tmp_path: Path) -> None:
     message = str(caught.value)
     assert "1 missing: layers.1.ffn.down.bias (encoder.layer.1.output.dense.bias)" in message
     assert "1 surplus: adapter.weight" in message
-    assert "(encoder.layer.0.intermediate.dense.weight): expected (40, 24), got (24, 40)" in message
+    assert "(encoder.layer.0.intermediate.dense.weight) must have shape (40, 24), got (24, 40)" in message

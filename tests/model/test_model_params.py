@@ -60,7 +60,7 @@ def test_every_problem_is_named_at_once() -> None:
     for part in (
         "2 missing: embeddings.norm.weight (emb.LN.weight), layers.1.ffn.up.bias",
         "2 surplus: extra.weight, layers.9.ffn.up.bias",
-        "1 misshaped: layers.0.attention.query.weight: expected (24, 24), got (24, 23)",
+        "1 misshaped: layers.0.attention.query.weight must have shape (24, 24), got (24, 23)",
     ):
         assert part in message
 

@@ -54,7 +54,7 @@ def check_shapes(
     missing = [shown(name) for name in expected if name not in found]
     extra = [*surplus, *(name for name in found if name not in expected)]
     misshaped = [
-        f"{shown(name)}: expected {expected[name]}, got {tuple(shape)}"
+        f"{shown(name)} must have shape {expected[name]}, got {tuple(shape)}"
         for name, shape in found.items()
         if name in expected and tuple(shape) != expected[name]
     ]
