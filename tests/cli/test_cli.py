@@ -196,3 +196,23 @@ def test_a_full_disk_behind_standard_output(model: Path, arguments: list[str]) -
     message = "python -m polysemy: error: No space left on device"
     assert done.returncode == 1 and message in done.stderr
     assert "Traceback" not in done.stderr and "ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"), [("encode", ["x"]), ("compare", ["x", "y", "--word", "x"]), ("info", [])]
+)
+def test_wrong_arguments_of_a_command_show_its_usage(run: Run, name: str, needed: list[str]) -> None:
+    status, out, err = run(name, *needed, "--nosuch")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"usage: polysemy {name} ") and "unrecognized arguments: --nosuch" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("option", ["--version", "--include-dir"])
+def test_a_full_device_is_an_error(option: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, option], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        )
+    assert done.returncode == 1
+    assert done.stderr == "python -m polysemy: error: No space left on device\n"

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sized
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from cli_texts import COMMAND, TEXTS, Run, only
 from polysemy import Encoder
-from polysemy.cli.lines import open_texts
+from polysemy.cli.lines import open_texts, refuse_records
 from polysemy.cli.outfile import check_writable, replacing
 from tiny_models import write_sentence_model, write_transformer
 
@@ -315,3 +316,54 @@ def test_progress(
     status, _, err = run("encode", source, "-o", tmp_path / "v.npy", "--model", model, *options)
     assert status == 0
     assert ("4/4" in err) == shown
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv", ".TSV", ".parquet", ".arrow", ".gz", ".zst"])
+def test_files_of_records_are_refused_by_their_ending(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"in{ending}"
+    path.write_text("a text\n")
+    with pytest.raises(ValueError, match=r"not one text per line; .* --lines"):
+        refuse_records(str(path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"text": "x"}\n',
+     b'\xef\xbb\xbf{"a": 1}', b'[{"a": 1}]', b'["a", "b"]', b"[\n", b"{\n", b"PAR1\0", b"ARROW1\0\0",
+     b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"BZh9", b"PK\3\4"],
+)  # fmt: skip
+def test_files_of_records_are_refused_by_how_they_begin(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "in.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="not one text per line"):
+        refuse_records(str(path))
+
+
+@pytest.mark.parametrize(
+    "content", ["[CLS] is a token", "{curly} words", '"quoted", he said', "", "PARIS", "[1] a note"]
+)
+def test_texts_are_not_taken_for_records(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text(content)
+    refuse_records(str(path))
+    refuse_records("-")
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    """That of a process which is gone, and nothing else."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, alive, fresh, other = (
+        tmp_path / name
+        for name in (
+            f".polysemy.{gone.pid}.{'0' * 16}.part", f".polysemy.{os.getpid()}.{'1' * 16}.part",
+            f".polysemy.{gone.pid}.{'2' * 16}.part", f".polysemy.{gone.pid}.part",
+        )
+    )  # fmt: skip
+    for path in (left, alive, fresh, other):
+        path.write_text("x")
+        if path != fresh:
+            os.utime(path, (1, 1))
+    with replacing(tmp_path / "out") as part:
+        assert part.stat().st_mode & 0o077 == 0, "others must not read what is not finished"
+    assert sorted(tmp_path.iterdir()) == sorted([alive, fresh, other, tmp_path / "out"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,14 +25,10 @@ _FAILED, _INTERRUPTED, _PIPE_CLOSED = 1, 130, 141
 def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
     """Run the command and return its exit status: 0, or 1 after an error, which was reported."""
     prepare_streams()
-    parser = build_parser(prog)
-    arguments = parser.parse_args(argv)
-    if arguments.run is None:
-        parser.print_help()
-        return 0
     try:
+        arguments = _parsed(build_parser(prog), argv)
         with _warnings_in_words(prog):
-            status: int = arguments.run(arguments)
+            status: int = arguments.run(arguments) if arguments.run else _print_help(arguments.parser)
             sys.stdout.flush()  # here, where a failure can still be reported
             return status
     except BrokenPipeError:
@@ -44,6 +41,23 @@ def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
         print(f"{prog}: error: {_message(error)}", file=sys.stderr)
         discard_output()
         return _FAILED
+
+
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments. What is wrong with a command's is said with the usage of that command."""
+    try:
+        arguments, unknown = parser.parse_known_args(argv)
+        if unknown:
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    except SystemExit:
+        sys.stdout.flush()  # help or a version, which have been printed
+        raise
+    return arguments
+
+
+def _print_help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 0
 
 
 def _message(error: BaseException) -> str:

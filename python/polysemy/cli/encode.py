@@ -14,7 +14,7 @@ from typing import BinaryIO
 from ..encoding.encoder import Encoder
 from ..encoding.sink import LineSink, NpySink
 from ..encoding.stream import Stream
-from .lines import open_texts
+from .lines import open_texts, refuse_records
 from .outfile import check_writable, ends_cleanly, replacing
 
 __all__ = ["run"]
@@ -30,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(output)
         if arguments.file != "-" and output.exists() and output.samefile(arguments.file):
             raise ValueError(f"{output}: the output would take the place of the input")
+    if not arguments.lines:
+        refuse_records(arguments.file)
     texts = open_texts(arguments.file)
     encoder = Encoder.from_pretrained(arguments.model, num_threads=arguments.threads)
     if arguments.truncate_dim is not None and arguments.truncate_dim > encoder.dim:

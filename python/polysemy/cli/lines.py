@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["open_texts"]
+__all__ = ["open_texts", "refuse_records"]
 
 # The byte order mark that some programs put in front of UTF-8.
 _MARK = b"\xef\xbb\xbf"
+# Files whose lines are no texts, by ending and by first bytes.
+_RECORDS = {
+    ".jsonl": "JSON", ".ndjson": "JSON", ".json": "JSON", ".csv": "a table", ".tsv": "a table",
+    ".parquet": "a Parquet file", ".arrow": "an Arrow file", ".feather": "an Arrow file",
+    ".gz": "compressed", ".zst": "compressed", ".bz2": "compressed", ".xz": "compressed", ".zip": "compressed",
+}  # fmt: skip
+_MAGIC = {
+    b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file", b"\x1f\x8b": "compressed", b"\x28\xb5\x2f\xfd": "compressed",
+    b"BZh": "compressed", b"\xfd7zXZ\0": "compressed", b"PK\3\4": "compressed",
+}  # fmt: skip
+_HEAD = 4096
+# An object's or an array's first line; a text may begin with a bracket, but hardly so.
+_JSON_LINE = re.compile(rb'\s*(\{\s*("[^"\n]*"\s*:|\}|$)|\[\s*(\{\s*"|"[^"\n]*"\s*[,\]]|$))')
 
 
 class _FileTexts:
@@ -28,6 +42,23 @@ class _FileTexts:
     def __iter__(self) -> Iterator[str]:
         with self._path.open("rb") as file:
             yield from _decoded(file, str(self._path))
+
+
+def refuse_records(name: str) -> None:
+    """Raise ``ValueError`` for a file whose lines are hardly texts: by its ending, or by how it begins."""
+    path = Path(name)
+    kind = _RECORDS.get(path.suffix.lower())
+    if kind is None and name != "-" and path.is_file():
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        kind = next((kind for begins, kind in _MAGIC.items() if head.startswith(begins)), None)
+        if kind is None and _JSON_LINE.match(head.removeprefix(_MARK)):
+            kind = "JSON"
+    if kind is not None:
+        raise ValueError(
+            f"{name}: this is {kind}, not one text per line; take the texts out of it first, or give --lines to "
+            "encode each line as it stands"
+        )
 
 
 def open_texts(name: str) -> Iterable[str]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
+import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 __all__ = ["check_writable", "ends_cleanly", "replacing"]
+
+_PART = re.compile(r"\.polysemy\.([0-9]{1,10})\.[0-9a-f]{16}\.part")
+_RESTED = 60.0  # seconds
 
 
 def check_writable(path: Path) -> None:
@@ -44,14 +50,19 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     target = _target(path)
     special = _is_special(target)
+    if not special:
+        _remove_left(target.parent)
     part = _new_part(Path(tempfile.gettempdir()) if special else target.parent)
     try:
-        if target.exists() and not special:
-            shutil.copymode(target, part)
         yield part
         if special:
             _copy(part, target)
             return
+        _sync(part)
+        if target.exists():
+            shutil.copymode(target, part)
+        else:
+            _open_to_others(part)
         try:
             part.replace(target)
         except OSError:
@@ -63,10 +74,49 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _new_part(folder: Path) -> Path:
-    """An empty file with the permissions that the umask gives, under a name that fits every file system."""
-    part = folder / f".polysemy.{secrets.token_hex(8)}.part"
-    part.open("xb").close()
+    """An empty file for its owner alone, under a name that fits every file system and tells who is writing it."""
+    part = folder / f".polysemy.{os.getpid()}.{secrets.token_hex(8)}.part"
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     return part
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what killed runs have left: parts of this user whose process is gone, and which rested for a while."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _PART.fullmatch(entry.name)
+            with contextlib.suppress(OSError):
+                if match and _is_left(int(match[1]), entry.stat(follow_symlinks=False)):
+                    os.unlink(entry.path)
+
+
+def _is_left(process: int, status: os.stat_result) -> bool:
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        return False
+    if (
+        time.time() - status.st_mtime < _RESTED
+    ):  # of a machine whose numbers of processes we don't see, perhaps
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _open_to_others(part: Path) -> None:
+    """The permissions that a new file gets from the umask."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    part.chmod(0o666 & ~mask)
+
+
+def _sync(part: Path) -> None:
+    """Let the bytes be on the disk before the name is: a crash of the machine leaves one file or the other."""
+    with part.open("rb") as file, contextlib.suppress(OSError):  # not every file system can
+        os.fsync(file.fileno())
 
 
 def _copy(part: Path, target: Path) -> None:

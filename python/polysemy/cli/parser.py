@@ -79,7 +79,7 @@ _MODEL = "a folder or a Hugging Face id (default: all-MiniLM-L6-v2)"
 def build_parser(prog: str) -> argparse.ArgumentParser:
     """The parser; the attribute ``run`` of its result is the command's function, or None."""
     parser = _described(argparse.ArgumentParser(prog=prog), prog, _ABOUT, _EXAMPLES)
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, parser=parser)
     parser.add_argument("--version", action=_Print, text=_version, help="print the version")
     parser.add_argument(
         "--cmake-dir", action=_Print, text=_cmake_dir, help="print the folder for CMake's polysemy_DIR"
@@ -125,7 +125,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def _add_encode(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_run_encode)
+    parser.set_defaults(run=_run_encode, parser=parser)
     parser.add_argument("file", metavar="FILE", help="UTF-8 text, one text per line; - is standard input")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="where vectors go (default, and -: standard output)"
@@ -148,6 +148,11 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truncate-dim", type=_positive, metavar="N", help="keep the first N dimensions of each vector"
     )
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="encode the lines of JSON, tables and other records as they stand",
+    )
     parser.add_argument("--prompt", metavar="NAME", help="the model's prompt to put before each text")
     parser.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, help="progress bar (default: on a terminal)"
@@ -155,7 +160,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_run_compare)
+    parser.set_defaults(run=_run_compare, parser=parser)
     parser.add_argument("first", metavar="TEXT", help="a text with the word")
     parser.add_argument("second", metavar="TEXT", help="another text with the word")
     parser.add_argument("--word", required=True, help="the word")
@@ -167,7 +172,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_run_info)
+    parser.set_defaults(run=_run_info, parser=parser)
     parser.add_argument("model", nargs="?", metavar="MODEL", help=_MODEL)
     parser.add_argument("--no-model", action="store_true", help="leave the model out")
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
