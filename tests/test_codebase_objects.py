@@ -164,6 +164,18 @@ def test_modules_export_only_their_entry(module: str) -> None:
     assert exported == [f"PyInit_{module}"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="flags of ELF")
+@pytest.mark.parametrize("module", ["_core", "cython_ops"])
+def test_modules_are_hardened(module: str) -> None:
+    """The loader's tables are read-only, no stack runs, nothing is searched for beside the library."""
+    found = importlib.util.find_spec(f"polysemy.{module}")
+    assert found
+    headers = output_of("objdump", "-p", Path(str(found.origin)))
+    assert re.search(r"^ *RELRO ", headers, re.MULTILINE) and re.search(r"FLAGS +0x0*8\b", headers)
+    assert re.search(r"STACK off.*\n.* flags rw-$", headers, re.MULTILINE)
+    assert "RPATH" not in headers and "TEXTREL" not in headers
+
+
 def test_the_reader_of_loops() -> None:
     """Two loops, one in the other: only the inner one counts, and its access to the stack is seen."""
     texts = ["push %rax", "add %rax,%rbx", "vmovups 0x8(%rsp),%ymm0", "jne 2", "jne 1", "ret"]

@@ -208,11 +208,10 @@ def test_wrong_arguments_of_a_command_show_its_usage(run: Run, name: str, needed
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-@pytest.mark.parametrize("option", ["--version", "--include-dir"])
-def test_a_full_device_is_an_error(option: str) -> None:
+def test_a_full_device_is_an_error() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*COMMAND, option], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+            [*COMMAND, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
         )
     assert done.returncode == 1
     assert done.stderr == "python -m polysemy: error: No space left on device\n"
