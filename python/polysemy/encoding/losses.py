@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TruncationWarning
+from ..text.head import counted_up_to
 
 __all__ = ["Losses"]
 
@@ -15,10 +16,10 @@ __all__ = ["Losses"]
 class Losses:
     """Counts texts, the cut ones among them, and the tokens that they lost."""
 
-    __slots__ = ("cut", "texts", "tokens")
+    __slots__ = ("cut", "most", "texts", "tokens")
 
     def __init__(self, tokens_cut: NDArray[np.int64] | None = None) -> None:
-        self.texts = self.cut = self.tokens = 0
+        self.texts = self.cut = self.tokens = self.most = 0
         if tokens_cut is not None:
             self.add(tokens_cut)
 
@@ -27,13 +28,14 @@ class Losses:
         self.texts += len(tokens_cut)
         self.cut += int(np.count_nonzero(tokens_cut))
         self.tokens += int(tokens_cut.sum())
+        self.most = max(self.most, int(tokens_cut.max(initial=0)))
 
     def warn(self, method: str, limit: int, *, stacklevel: int = 2) -> None:
         """Warn if tokens were lost. ``stacklevel`` 1 is the line of this call, 2 that of its caller."""
         if self.cut:
             warnings.warn(
                 f"{method}: {self.cut} of {self.texts} texts were longer than max_seq_length={limit} tokens; "
-                f"{self.tokens} tokens were left out",
+                f"{'at least ' if self.most >= counted_up_to(limit) else ''}{self.tokens} tokens were left out",
                 TruncationWarning,
                 stacklevel=stacklevel + 1,
             )

@@ -12,6 +12,7 @@ from ..errors import TokenizerError
 from .check import Text, shortened
 from .decoding import decode, joined
 from .folder import read_plain_tokenizer, read_tokenizer, special_ids
+from .head import border_before, counted_up_to, has_borders
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .threads import prepare_pool
@@ -23,6 +24,8 @@ __all__ = ["TextTokenizer"]
 
 T = TypeVar("T")
 
+# A text of which a head is enough is longer than this.
+_CHARACTERS_PER_TOKEN, _SHORT = 16, 16_384
 # How many tokens of a text an error message spells out.
 _SHOWN = 20
 
@@ -35,6 +38,8 @@ class TextTokenizer:
     """
 
     __slots__ = (
+        "__weakref__",
+        "_borders",
         "_cleaned",
         "_keep_end",
         "_pairs",
@@ -68,6 +73,7 @@ class TextTokenizer:
         self._keep_end = side == "left"
         self._cleaned = cleaned
         self.roles = dict(roles or {})
+        self._borders = not self._keep_end and has_borders(tokenizer)
         self.max_length = max_length
         with library("tokenizer: it can't cut a text"):
             tokenizer.no_padding()
@@ -142,6 +148,8 @@ class TextTokenizer:
         Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode, or when
         it has no form for pairs.
         """
+        if self._borders:
+            texts = [self._head(text) if isinstance(text, str) else text for text in texts]
         pairs = [text for text in texts if isinstance(text, tuple)]
         if not pairs:
             return [
@@ -167,6 +175,25 @@ class TextTokenizer:
         one = tokenizer.encode
         return [_tried(partial(one, text, add_special_tokens=special)) for text in texts]
 
+    def _head(self, text: str) -> str:
+        """As much of a long text as decides what the model reads, and `counted_up_to` tokens beyond that.
+
+        It ends at a border, so that what is read is the same as of the whole text.
+        """
+        most = max(_CHARACTERS_PER_TOKEN * self.max_length, _SHORT)
+        while len(text) > 2 * most:
+            border = border_before(text, most)
+            if border is not None:
+                head = text[:border]
+                with library("tokenizer: a text can't be tokenized"):
+                    encoding = self._tokenizer.encode(head, add_special_tokens=self._special)
+                if len(encoding) == self.max_length and cut_tokens(encoding) >= counted_up_to(
+                    self.max_length
+                ):
+                    return head
+            most *= 4
+        return text
+
     def _encode_pairs(
         self, pairs: Sequence[tuple[str, str]], *, spans: bool, num_threads: int
     ) -> list[PairEncoding]:
@@ -191,7 +218,10 @@ class TextTokenizer:
         return len(encoding) - (len(encoding) > 0 and encoding.special_tokens_mask[-1])
 
     def tokens_cut(self, encoding: Encoded) -> int:
-        """How many tokens of the text, or of both, did not fit; special tokens are not counted."""
+        """How many tokens of the text, or of both, did not fit; special tokens are not counted.
+
+        Where it is `counted_up_to` or more, there may be more: the end of a long text is not looked at.
+        """
         if len(encoding) < self.max_length:
             return 0
         if isinstance(encoding, PairEncoding):
