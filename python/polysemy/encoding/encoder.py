@@ -216,8 +216,8 @@ class Encoder:
         self,
         inputs: str | Sequence[object] | tuple[object, object],
         *,
-        layers: Sequence[int] = (-1,),
-        attentions: Sequence[int] = (),
+        layers: Sequence[int] | str = (-1,),
+        attentions: Sequence[int] | str = (),
         num_threads: int | None = None,
     ) -> EncoderOutput:
         """Hidden states of every token.
@@ -226,8 +226,8 @@ class Encoder:
         (special tokens included, never cut), or a tuple ``(input_ids, attention_mask)`` of two (n, length)
         integer arrays, padded left or right. ``layers``: the hidden states wanted, 0 is the embedding output, k
         what layer k gives, negative counts from the end. ``attentions``: the layers (from 1) whose attention
-        weights are wanted. Layers after the last one wanted are not computed. All results are held in memory at
-        once, ``4 * hidden`` bytes per token and layer.
+        weights are wanted. "all" stands for all of them. Layers after the last one wanted are not computed. All
+        results are held in memory at once, ``4 * hidden`` bytes per token and layer.
 
         Texts longer than `max_seq_length` are cut, with a `TruncationWarning`. Raises ``TypeError`` or
         ``ValueError`` for inputs and layers that are none, and `TokenizerError` for texts without a tokenizer.

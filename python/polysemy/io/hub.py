@@ -36,6 +36,16 @@ _TOKENIZER_FILES = (
 )  # fmt: skip
 # Of each of these a usable snapshot has at least one, in its folder or in that of its transformer module.
 _PARTS = (("config.json",), (WEIGHTS_FILE, INDEX_FILE), _TOKENIZER_FILES)
+# Models of sentence-transformers that people name without their owner.
+_SHORT_NAMES = frozenset(
+    {
+        "all-MiniLM-L12-v2", "all-MiniLM-L6-v2", "all-distilroberta-v1", "all-mpnet-base-v2",
+        "distiluse-base-multilingual-cased-v2", "gtr-t5-base", "multi-qa-MiniLM-L6-cos-v1",
+        "multi-qa-distilbert-cos-v1", "multi-qa-mpnet-base-dot-v1", "paraphrase-MiniLM-L3-v2",
+        "paraphrase-MiniLM-L6-v2", "paraphrase-albert-small-v2", "paraphrase-mpnet-base-v2",
+        "paraphrase-multilingual-MiniLM-L12-v2", "paraphrase-multilingual-mpnet-base-v2", "sentence-t5-base",
+    }
+)  # fmt: skip
 _REF_BYTES = 200
 _OTHER_FORMATS = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
@@ -71,6 +81,8 @@ def resolve(model: str | os.PathLike[str] | None) -> Source:
         raise ModelNotFoundError(
             f"from_pretrained: {shown(name)} is no folder, and can't be a Hugging Face id"
         )
+    if "/" not in name and name in _SHORT_NAMES:
+        name = f"sentence-transformers/{name}"
     cached = _cached_snapshot(name)
     if cached is not None:
         return Source(name, cached)
