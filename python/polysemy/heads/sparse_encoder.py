@@ -44,12 +44,19 @@ class SparseEncoder(Task):
         max_active_dims: int | None = None,
         num_threads: int | None = None,
         mmap: bool = False,
+        revision: str | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
         **others: object,
     ) -> None:
         check_device(device, "SparseEncoder")
         refuse_unknown(others, "SparseEncoder")
         self.max_active_dims = max_active_dims
-        super().__init__(model_name_or_path, num_threads=num_threads, mmap=mmap)
+        super().__init__(
+            model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
+            local_files_only=local_files_only, token=token,
+        )  # fmt: skip
 
     @property
     def dim(self) -> int:
