@@ -44,13 +44,18 @@ class SentenceTransformer:
         pooling: Any = None,
         num_threads: int | None = None,
         mmap: bool = False,
+        revision: str | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
         **others: object,
     ) -> None:
         check_device(device, "SentenceTransformer")
         refuse_unknown(others, "SentenceTransformer")
         self.encoder = Encoder.from_pretrained(
-            model_name_or_path, num_threads=num_threads, pooling=pooling, mmap=mmap
-        )
+            model_name_or_path, num_threads=num_threads, pooling=pooling, mmap=mmap, revision=revision,
+            cache_folder=cache_folder, local_files_only=local_files_only, token=token,
+        )  # fmt: skip
         card = self.encoder.card
         self._routes = {
             route: Encoder.from_pretrained(

@@ -32,7 +32,15 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "modernbert-mean": (
         "ModernBert", _BERT | {"classifier_pooling": "mean", "classifier_bias": True, "norm_bias": True},
     ),
+    "deberta-v2": (
+        "DebertaV2", _BERT | {
+            "relative_attention": True, "position_buckets": 8, "pos_att_type": ["c2p", "p2c"],
+            "norm_rel_ebd": "layer_norm", "share_att_key": True, "position_biased_input": False,
+        },
+    ),
+    "gte": ("Gte", _BERT | {"type_vocab_size": 2}),
 }  # fmt: skip
+ANSWERING = [family for family in FAMILIES if family != "gte"]
 NLI = {0: "contradiction", 1: "neutral", 2: "entailment"}
 ENTITIES = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
 LABELS = {"SequenceClassification": NLI, "TokenClassification": ENTITIES}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from head_models import FAMILIES, Built
+from head_models import ANSWERING, Built
 from polysemy import CrossEncoder, FillMask, QuestionAnswerer, SparseEncoder, TokenClassifier
 
 Checkpoint = Callable[[str, str], Built]
@@ -33,7 +33,7 @@ def texts(rng: np.random.Generator, count: int) -> list[str]:
     return [" ".join(rng.choice(WORDS, rng.integers(1, 14))) for _ in range(count)]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ANSWERING)
 def test_alone_and_in_batches(family: str, checkpoint: Checkpoint) -> None:
     rng = np.random.default_rng(len(family))
     some = texts(rng, 40)

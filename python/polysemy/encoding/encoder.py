@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,10 @@ from ..model.spec import EncoderSpec
 from ..text.check import Text, check_text
 from ..text.inputs import Inputs, read_inputs
 from .losses import Losses
-from .output import EncoderOutput, layer_number, layer_numbers
+from .output import EncoderOutput, layer_numbers
 from .sink import ArraySink
 from .stream import Stream
-from .words import uses_in, vectors_of_uses
+from .words import texts_of, wanted_layers, word_in
 
 if TYPE_CHECKING:
     from ..text.tokenizer import TextTokenizer
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Encoder"]
 
 Floats = NDArray[np.float32]
+Texts = list[str] | tuple[str, ...]
+Layers = int | Sequence[int] | str
 
 _PRECISIONS = ("float32",)
 
@@ -73,6 +75,10 @@ class Encoder:
         pooling: str | Sequence[str] | None = None,
         mmap: bool = False,
         route: str | None = None,
+        revision: str | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
     ) -> Encoder:
         """Load a model.
 
@@ -83,7 +89,8 @@ class Encoder:
         what the model says, and nothing is normalised then. ``mmap=True`` maps the weights file instead of
         reading it: embedding tables are shared with other processes, but whoever writes to the file changes
         this encoder, and whoever truncates it ends the process. ``route`` is the way through a Router, "query" or
-        "document" mostly; None is the model's default.
+        "document" mostly; None is the model's default. ``revision`` is a branch, tag or commit of a Hugging Face id,
+        ``cache_folder`` another cache, ``local_files_only`` forbids downloads, ``token`` is for models that need one.
 
         Raises `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
         """
@@ -93,9 +100,12 @@ class Encoder:
             )
         given = None if pooling is None else SentenceHead(pooling_modes(pooling))
         thread_count(num_threads, 0, "from_pretrained")
+        from ..io.hub import HubOptions
         from .loading import load_model
 
-        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")), route=route)
+        hub = HubOptions(revision, cache_folder, bool(local_files_only), token)
+
+        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")), route=route, hub=hub)
         return cls(
             loaded.spec,
             loaded.weights,
@@ -216,8 +226,8 @@ class Encoder:
         self,
         inputs: str | Sequence[object] | tuple[object, object],
         *,
-        layers: Sequence[int] = (-1,),
-        attentions: Sequence[int] = (),
+        layers: Sequence[int] | str = (-1,),
+        attentions: Sequence[int] | str = (),
         num_threads: int | None = None,
     ) -> EncoderOutput:
         """Hidden states of every token.
@@ -226,8 +236,8 @@ class Encoder:
         (special tokens included, never cut), or a tuple ``(input_ids, attention_mask)`` of two (n, length)
         integer arrays, padded left or right. ``layers``: the hidden states wanted, 0 is the embedding output, k
         what layer k gives, negative counts from the end. ``attentions``: the layers (from 1) whose attention
-        weights are wanted. Layers after the last one wanted are not computed. All results are held in memory at
-        once, ``4 * hidden`` bytes per token and layer.
+        weights are wanted. "all" stands for all of them. Layers after the last one wanted are not computed. All
+        results are held in memory at once, ``4 * hidden`` bytes per token and layer.
 
         Texts longer than `max_seq_length` are cut, with a `TruncationWarning`. Raises ``TypeError`` or
         ``ValueError`` for inputs and layers that are none, and `TokenizerError` for texts without a tokenizer.
@@ -242,26 +252,37 @@ class Encoder:
         Losses(output.truncated).warn("forward", self.max_seq_length)
         return output
 
+    @overload
     def word_vectors(
-        self, text: str, word: str, layer: int = -1, *, num_threads: int | None = None
-    ) -> Floats:
+        self, text: str, word: str, layer: Layers = ..., *, num_threads: int | None = ...
+    ) -> Floats: ...
+
+    @overload
+    def word_vectors(
+        self, text: Texts, word: str, layer: Layers = ..., *, num_threads: int | None = ...
+    ) -> list[Floats]: ...
+
+    def word_vectors(
+        self, text: str | Texts, word: str, layer: Layers = -1, *, num_threads: int | None = None
+    ) -> Floats | list[Floats]:
         """The vector of each whole-word occurrence of ``word`` in ``text``, (occurrences, hidden) float32.
 
-        The hidden states of the word's tokens after ``layer`` are averaged. ``word`` may be several words.
-        Case matters exactly if it matters to the model; canonically equivalent spellings are the same word. Raises
-        ``ValueError`` when the word isn't there, or only beyond the part of the text that the model reads.
+        The hidden states of the word's tokens after ``layer`` are averaged. Several layers, or "all", give
+        (layers, occurrences, hidden); several texts give a list of such arrays, all of one pass. ``word`` may be
+        several words. Case matters exactly if it matters to the model; canonically equivalent spellings are the same
+        word. Raises ``ValueError`` when the word isn't in a text, or only beyond the part that the model reads.
         """
         tokenizer = self._text_tokenizer("word_vectors")
-        check_text(text, "word_vectors: text")
-        check_text(word, "word_vectors: word")
-        number = layer_number(layer, len(self.spec.layers), first=0, name="word_vectors: layer")
+        texts = texts_of(text, word, "word_vectors")
+        order = wanted_layers(layer, len(self.spec.layers), "word_vectors: layer")
         threads = thread_count(num_threads, self._num_threads, "word_vectors")
-        output = self._output(
-            read_inputs(text, self.spec, tokenizer, num_threads=threads), {number}, (), None, threads
-        )
+        read = read_inputs(texts, self.spec, tokenizer, num_threads=threads)
+        output = self._output(read, {*order}, (), None, threads)
         Losses(output.truncated).warn("word_vectors", self.max_seq_length)
-        uses = uses_in(output, 0, text, word, tokenizer, name="word_vectors: word")
-        return vectors_of_uses(output.hidden_state(0, number), uses)
+        one = not isinstance(layer, (str, Iterable))
+        found = [word_in(output, i, item, word, order, tokenizer) for i, item in enumerate(texts)]
+        vectors = [array[0] if one else array for array in found]
+        return vectors[0] if isinstance(text, str) else vectors
 
     def static_embedding(self, token: str | int) -> Floats:
         """The row of the token table, (hidden,) float32: what a token is before any context.

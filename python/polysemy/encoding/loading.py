@@ -19,7 +19,7 @@ from ..families.family import Family, NameMatch, match_names, stored_as
 from ..families.heads import HeadMatch, found_heads, match_head
 from ..io.background import Background
 from ..io.checkpoint import Checkpoint
-from ..io.hub import Source, resolve
+from ..io.hub import HubOptions, Source, resolve
 from ..io.jsonfile import read_json_object
 from ..io.sentence import SentenceFolder, read_sentence_folder
 from ..model.heads import Head, HeadKind, LinearSpec, NormLayerSpec, Vocabulary, VocabularySpec
@@ -53,12 +53,13 @@ def load_model(
     mapped: bool = False,
     kind: HeadKind | None = None,
     route: str | None = None,
+    hub: HubOptions | None = None,
 ) -> LoadedModel:
     """Find, read and check a model, with the head of a ``kind`` or without one.
 
     ``mapped`` maps its weights, see `SafetensorsFile`. ``route`` is the way through a Router.
     """
-    source = resolve(model)
+    source = resolve(model, hub or HubOptions())
     sentence = read_sentence_folder(source.folder, kind, route)
     if sentence.static:
         return _load_static(source, sentence, mapped=mapped)

@@ -33,7 +33,9 @@ def layer_number(layer: object, layers: int, *, first: int, name: str) -> int:
 
 
 def layer_numbers(wanted: object, layers: int, *, first: int, name: str) -> set[int]:
-    """As `layer_number`, for several."""
+    """As `layer_number`, for several, or for "all"."""
+    if isinstance(wanted, str) and wanted == "all":
+        return set(range(first, layers + 1))
     try:
         items = list(wanted)  # type: ignore[call-overload]
     except TypeError:

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UnsupportedModelError
-from ..model.spec import EncoderSpec, NormSpec, PositionBias, PositionBiasSpec
-from .bert import bert_spec
+from ..model.heads import HeadKind, HeadSpec, LinearSpec
+from ..model.spec import EncoderSpec, NormSpec, Pooling, PositionBias, PositionBiasSpec
+from .bert import bert_heads, bert_spec
 from .config import Config
 from .family import Family, layer_names, with_parameters
 
@@ -102,10 +103,19 @@ def _names(spec: EncoderSpec) -> dict[str, str]:
     } | with_parameters(norms | layers)
 
 
+def _heads(config: Config) -> dict[HeadKind, HeadSpec]:
+    heads = bert_heads(config)
+    if not config.switch("legacy", True):  # another head, with names of its own
+        del heads[HeadKind.MASKED]
+    pooler = LinearSpec("pooler.dense", config.activation("pooler_hidden_act", "gelu"))
+    return heads | {HeadKind.SEQUENCE: HeadSpec((pooler, LinearSpec("classifier")), Pooling.CLS)}
+
+
 FAMILY = Family(
     model_types=("deberta-v2",),
     spec=_spec,
     names=_names,
     prefixes=("deberta.",),
     ignored=("pooler.", "cls.", "lm_predictions.", "mask_predictions.", "classifier.", "qa_outputs."),
+    heads=_heads,
 )

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import math
 
-from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardSpec, LayerSpec, Norm, NormSpec
+from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
+from ..model.spec import (
+    Activation,
+    AttentionSpec,
+    EmbeddingSpec,
+    EncoderSpec,
+    FeedForwardSpec,
+    LayerSpec,
+    Norm,
+    NormSpec,
+)
+from .bert import bert_heads
 from .config import Config
 from .family import Family, Names, either, fused_names, layer_names, with_parameters
 from .nomic_bert import native_names
@@ -69,11 +80,28 @@ def _published_names(spec: EncoderSpec) -> dict[str, Names]:
     }
 
 
+def _heads(config: Config) -> dict[HeadKind, HeadSpec]:
+    norm = NormSpec(Norm.LAYER, config.number("layer_norm_eps", 1e-12), bias=True)
+    heads = bert_heads(config)
+    return {
+        HeadKind.SEQUENCE: heads[HeadKind.SEQUENCE],
+        HeadKind.TOKENS: heads[HeadKind.TOKENS],
+        HeadKind.MASKED: HeadSpec(
+            (
+                LinearSpec("lm_head.dense", Activation.GELU_ERF),
+                NormLayerSpec("lm_head.norm", norm),
+                VocabularySpec("lm_head.decoder.weight", ("lm_head.decoder.bias", "lm_head.bias")),
+            )
+        ),
+    }
+
+
 FAMILY = Family(
     model_types=("gte", "new"),
     spec=_spec,
     names=lambda spec: either(native_names(spec), _published_names(spec)),
     prefixes=("new.", "gte."),
     ignored=("pooler.", "lm_head.", "classifier."),
+    heads=_heads,
     remote=("NewModel", "GteModel"),
 )

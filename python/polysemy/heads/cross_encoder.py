@@ -40,11 +40,18 @@ class CrossEncoder(Task):
         max_length: int | None = None,
         num_threads: int | None = None,
         mmap: bool = False,
+        revision: str | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
         **others: object,
     ) -> None:
         check_device(device, "CrossEncoder")
         refuse_unknown(others, "CrossEncoder")
-        super().__init__(model_name_or_path, num_threads=num_threads, mmap=mmap)
+        super().__init__(
+            model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
+            local_files_only=local_files_only, token=token,
+        )  # fmt: skip
         if max_length is not None:
             self._tokenizer = self._tokenizer.limited(max_length, "CrossEncoder: max_length")
         self._activation: Scores = (

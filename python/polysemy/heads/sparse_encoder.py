@@ -22,6 +22,9 @@ __all__ = ["SparseEncoder"]
 
 Floats = NDArray[np.float32]
 
+# Rows that are held with all their zeros at a time, for products.
+_ROWS = 64
+
 
 class SparseEncoder(Task):
     """A masked language model whose scores, over all tokens of a text, are a sparse vector.
@@ -41,12 +44,19 @@ class SparseEncoder(Task):
         max_active_dims: int | None = None,
         num_threads: int | None = None,
         mmap: bool = False,
+        revision: str | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
         **others: object,
     ) -> None:
         check_device(device, "SparseEncoder")
         refuse_unknown(others, "SparseEncoder")
         self.max_active_dims = max_active_dims
-        super().__init__(model_name_or_path, num_threads=num_threads, mmap=mmap)
+        super().__init__(
+            model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
+            local_files_only=local_files_only, token=token,
+        )  # fmt: skip
 
     @property
     def dim(self) -> int:
@@ -117,8 +127,13 @@ class SparseEncoder(Task):
 
     def similarity(self, embeddings1: SparseRows, embeddings2: SparseRows) -> Floats:
         """Dot products of all rows of one with all rows of the other, (n, m) float32."""
-        products: Floats = (_doubles(embeddings1) @ _doubles(embeddings2).T).astype(np.float32)
-        return products
+        out = np.empty((len(embeddings1), len(embeddings2)), dtype=np.float32)
+        for start in range(0, len(embeddings1), _ROWS):
+            some = embeddings1[start : start + _ROWS].toarray().astype(np.float64)
+            for j in range(len(embeddings2)):
+                row = embeddings2[j]
+                out[start : start + _ROWS, j] = some[:, row.indices] @ row.data.astype(np.float64)
+        return out
 
     @staticmethod
     def sparsity(embeddings: SparseRows) -> dict[str, float]:
@@ -160,7 +175,3 @@ def _stacked(parts: Iterator[SparseRows], count: int, width: int) -> SparseRows:
         np.cumsum(lengths),
         (count, width),
     )
-
-
-def _doubles(rows: SparseRows) -> NDArray[np.float64]:
-    return rows.toarray().astype(np.float64)

@@ -15,6 +15,7 @@ from ..card import ModelCard
 from ..encoding.loading import load_model
 from ..encoding.losses import Losses
 from ..encoding.stream import Stream
+from ..io.hub import HubOptions
 from ..model.heads import Head, HeadKind
 from ..model.network import Network
 from ..text.batch import RaggedBatch, split_by_tokens
@@ -50,18 +51,28 @@ class Task:
     """A model with a head. Immutable after construction: any number of threads may share it.
 
     ``model`` is a folder or a Hugging Face id whose checkpoint has the head. ``num_threads`` is the default of all
-    calls, None leaves it to the process. ``mmap`` maps the weights file, see `Encoder.from_pretrained`. Raises
+    calls, None leaves it to the process. The other arguments are those of
+    `Encoder.from_pretrained`. Raises
     `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
     """
 
     kind: ClassVar[HeadKind]
 
     def __init__(
-        self, model: str | os.PathLike[str], *, num_threads: int | None = None, mmap: bool = False
+        self,
+        model: str | os.PathLike[str],
+        *,
+        num_threads: int | None = None,
+        mmap: bool = False,
+        revision: str | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
     ) -> None:
         name = type(self).__name__
         self._num_threads = thread_count(num_threads, 0, name)
-        loaded = load_model(model, mapped=bool(switch(mmap, f"{name}: mmap")), kind=self.kind)
+        hub = HubOptions(revision, cache_folder, bool(local_files_only), token)
+        loaded = load_model(model, mapped=bool(switch(mmap, f"{name}: mmap")), kind=self.kind, hub=hub)
         assert loaded.head is not None  # a kind was asked for
         self._head: Head = loaded.head
         self._network = Network(loaded.spec, loaded.weights)

