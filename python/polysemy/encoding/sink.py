@@ -63,7 +63,9 @@ class ArraySink:
         if self._target is None:
             return np.concatenate([np.empty((0, self._width), dtype=np.float32), *self._blocks])
         if self.count != len(self._target):
-            raise ValueError(f"{self._name}: texts must be {len(self._target)}, as announced, got {self.count}")
+            raise ValueError(
+                f"{self._name}: texts must be {len(self._target)}, as announced, got {self.count}"
+            )
         return self._target if self._out is None else self._out
 
 
