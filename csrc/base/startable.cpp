@@ -1,7 +1,6 @@
 #include "base/startable.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>

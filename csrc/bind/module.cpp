@@ -24,7 +24,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
 }
 #undef PyInit__core
 
-extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {  // NOLINT(bugprone-reserved-identifier): Python's name for it
   if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
     PyErr_SetString(PyExc_ImportError,
                     "polysemy._core can be used in the main interpreter only, not in a sub-interpreter");
