@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "bind/arrays.h"
 #include "bind/module.h"
+#include "bind/names.h"
 #include "bind/records.h"
 #include "bind/unlocked.h"
 #include "encoder/encoder.h"
@@ -44,7 +45,9 @@ struct BoundEncoder {
   py::list tables;  // used where they are
   std::unique_ptr<const Encoder> encoder;
 
-  BoundEncoder(const EncoderSpec& spec, const py::dict& weights, const std::vector<std::string>& mapped) {
+  BoundEncoder(const EncoderSpec& spec, const py::dict& weights, const std::vector<std::string>& mapped,
+               const std::string& precision) {
+    const auto stored = enum_of<Precision>(precision, "Encoder: precision");
     std::map<std::string, Tensor> tensors;
     for (const Parameter& p : parameters(spec)) {
       require(weights.contains(p.name.c_str()), "Encoder: weights must have '", p.name, "'");
@@ -61,7 +64,7 @@ struct BoundEncoder {
     const int threads = get_num_threads();
     unlocked([&] {
       encoder = std::make_unique<Encoder>(
-          table, spec, [&](const Parameter& p) { return tensors.at(p.name); }, threads);
+          table, spec, stored, [&](const Parameter& p) { return tensors.at(p.name); }, threads);
     });
   }
 
@@ -155,8 +158,10 @@ void bind_encoder(py::module_& m) {
   m.def("parameters", &parameter_list, py::arg("spec"));
   py::class_<BoundEncoder>(m, "Encoder",
                            "An encoder with its packed weights; immutable, shared by any number of threads.")
-      .def(py::init<const EncoderSpec&, const py::dict&, const std::vector<std::string>&>(), py::arg("spec"),
-           py::arg("weights"), py::arg("mapped") = std::vector<std::string>{})
+      .def(py::init<const EncoderSpec&, const py::dict&, const std::vector<std::string>&, const std::string&>(),
+           py::arg("spec"), py::arg("weights"), py::arg("mapped") = std::vector<std::string>{},
+           py::arg("precision") = "float32")
+      .def_property_readonly("weight_bytes", [](const BoundEncoder& e) { return e.encoder->weights().arena.bytes(); })
       .def("forward", &BoundEncoder::forward, py::arg("ids"), py::arg("offsets"), py::arg("types") = py::none(),
            py::kw_only(), py::arg("layers") = std::vector<int64_t>{}, py::arg("attentions") = std::vector<int64_t>{},
            py::arg("pooling") = py::none(), py::arg("normalize") = false, py::arg("schedule") = "auto",

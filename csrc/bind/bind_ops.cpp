@@ -18,12 +18,13 @@ constexpr int64_t kFloatsPerStep = int64_t{1} << 22;
 struct BoundWeight {
   PackedWeight packed;
 
-  explicit BoundWeight(const py::object& weight) {
+  BoundWeight(const py::object& weight, const std::string& precision) {
     const auto w = view<const float>(weight, "PackedWeight", "weight", {kAnySize, kAnySize});
+    const auto stored = enum_of<Precision>(precision, "PackedWeight: precision");
     const int64_t n = w.shape[0], k = w.shape[1];
     const int64_t step = round_up(kFloatsPerStep / std::max<int64_t>(1, k) + 1, kLanes);
     unlocked([&] {
-      packed = PackedWeight(n, k);
+      packed = PackedWeight(n, k, stored);
       const Stop stop;
       for (int64_t first = 0; first < n && !stop(); first += step) {
         const Tensor rows{.data = w.data + first * k, .rows = std::min(step, n - first), .columns = k};
@@ -208,10 +209,11 @@ void bind_ops(py::module_& m) {
   const auto threads = [] { return py::arg("num_threads") = 0; };
   const auto isa = [] { return py::arg("isa") = py::none(); };
   py::class_<BoundWeight>(m, "PackedWeight", "A (n, k) float32 weight in the order that the kernels read it.")
-      .def(py::init<const py::object&>(), py::arg("weight"))
+      .def(py::init<const py::object&, const std::string&>(), py::arg("weight"), py::arg("precision") = "float32")
       .def_property_readonly("shape", [](const BoundWeight& w) { return py::make_tuple(w.packed.n(), w.packed.k()); })
       .def_property_readonly("nbytes", [](const BoundWeight& w) { return w.packed.bytes(); });
   m.attr("ACTIVATIONS") = names(kActivationNames);
+  m.attr("PRECISIONS") = names(kPrecisionNames);
   m.attr("POOLINGS") = names(kPoolingNames);
   m.def("linear", &bound_linear, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
         py::arg("activation"), py::arg("out"), py::kw_only(), threads(), isa());

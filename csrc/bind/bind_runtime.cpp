@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <numeric>
 
 #include "base/buffer.h"
@@ -115,6 +116,17 @@ void bind_runtime(py::module_& m) {
     return names;
   });
   m.def("default_isa", [] { return default_kernels().name; });
+  m.def(
+      "products",
+      [](const std::optional<std::string>& isa) {
+        const KernelTable& table = kernels_of(isa);
+        std::map<std::string, std::pair<std::string, bool>> all;
+        for (int i = 0; i < kPrecisions; ++i) {
+          all[kPrecisionNames[i]] = {table.products[i].instruction, table.products[i].native};
+        }
+        return all;
+      },
+      py::arg("isa") = py::none());
   m.def("cpu_info", &cpu_dict);
   m.def("build_info", &build_dict);
   m.def("default_num_threads", [] { return standard_thread_count().threads; });

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/precision.h"
 #include "kernels/tasks.h"
 
 namespace polysemy {
@@ -19,6 +20,10 @@ struct Names<Activation> {
 template <>
 struct Names<Pooling> {
   static constexpr auto& list = kPoolingNames;
+};
+template <>
+struct Names<Precision> {
+  static constexpr auto& list = kPrecisionNames;
 };
 
 // The value of that name; `argument` begins the message where there is none.

@@ -24,13 +24,7 @@ PackedWeight packed(const KernelTable& table, const float* weight, int64_t strid
     const Range part = share(panels.count(), thread, team);
     const int64_t first = part.first * kLanes, last = std::min(n, part.last * kLanes);
     if (first >= last) return;
-    table.products[static_cast<int>(DType::kFloat32)].pack({.weight = weight + first * stride,
-                                                            .dtype = DType::kFloat32,
-                                                            .weight_stride = stride,
-                                                            .packed = panels.panel(part.first),
-                                                            .panel_stride = panels.stride(),
-                                                            .rows = last - first,
-                                                            .k = k});
+    panels.pack(table, {.data = weight + first * stride, .rows = last - first, .columns = k}, part.first, 1, stride);
   });
   return result;
 }

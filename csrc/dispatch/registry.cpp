@@ -10,7 +10,7 @@
 namespace polysemy {
 
 // One declaration and one row per level, written by isa.cmake.
-#define POLYSEMY_ISA_ROW(name, ...) extern const KernelTable name##_kernels;
+#define POLYSEMY_ISA_ROW(name, extends, ...) extern const KernelTable name##_kernels;
 #include "isas.inc"
 #undef POLYSEMY_ISA_ROW
 
@@ -19,6 +19,18 @@ namespace {
 bool usable(const Isa& isa) {
   return std::all_of(isa.required.begin(), isa.required.end(),
                      [](const std::string& feature) { return cpu_info().has(feature); });
+}
+
+// An extension has only the products that it does better than the level before it, which is complete.
+void complete(Isa& isa, const std::vector<Isa>& all) {
+  if (isa.extends.empty()) return;
+  const auto parent = std::find_if(all.begin(), all.end(), [&](const Isa& other) { return other.name == isa.extends; });
+  KernelTable table = parent->kernels;
+  table.name = isa.kernels.name;
+  for (int i = 0; i < kPrecisions; ++i) {
+    if (isa.kernels.products[i].gemm) table.products[i] = isa.kernels.products[i];
+  }
+  isa.kernels = table;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -32,11 +44,13 @@ std::string joined(const std::vector<std::string>& names) {
 const std::vector<Isa>& built_isas() {
   static constinit Lazy<std::vector<Isa>> isas;
   return isas.get([] {
-    return std::vector<Isa>{
-#define POLYSEMY_ISA_ROW(name, ...) {#name, &name##_kernels, {__VA_ARGS__}},
+    std::vector<Isa> all = {
+#define POLYSEMY_ISA_ROW(name, extends, ...) {#name, extends, name##_kernels, {__VA_ARGS__}},
 #include "isas.inc"
 #undef POLYSEMY_ISA_ROW
     };
+    for (Isa& isa : all) complete(isa, all);
+    return all;
   });
 }
 
@@ -51,7 +65,7 @@ std::vector<std::string> usable_isas() {
 const KernelTable& kernels(const std::string& name) {
   for (const Isa& isa : built_isas()) {
     if (isa.name != name) continue;
-    if (usable(isa)) return *isa.kernels;
+    if (usable(isa)) return isa.kernels;
     throw ArgumentError(concat("isa '", name, "' needs CPU features that this machine lacks (", joined(isa.required),
                                "); possible here: ", joined(usable_isas())));
   }

@@ -10,7 +10,8 @@ namespace polysemy {
 
 struct Isa {
   std::string name;
-  const KernelTable* kernels;
+  std::string extends;  // the level whose kernels it has where it has none of its own, or empty
+  KernelTable kernels;
   std::vector<std::string> required;  // CPU features
 };
 

@@ -41,7 +41,7 @@ inline Access writes(Activations& buffer, Split split) { return {buffer, split, 
 // One thread's place in a team, and the buffers that the team shares.
 class Member {
  public:
-  static constexpr int kBuffers = 8;
+  static constexpr int kBuffers = 9;
 
   Member(int thread, int team, Barrier& barrier) : thread_(thread), team_(team), barrier_(barrier) {}
   Member(const Member&) = delete;

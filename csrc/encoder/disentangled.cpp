@@ -62,13 +62,15 @@ Disentangled::Disentangled(const KernelTable& kernels, const EncoderSpec& spec, 
   const Buffer rows = table_rows(kernels, spec, weights, bias_);
   const auto project = [&](const LinearWeights& by) {
     Buffer made = Buffer::of<float>(bias_.buckets * by.weight.n);
-    linear(kernels, {.weight = by.weight,
+    linear_parallel(kernels,
+                    {.weight = by.weight,
                      .a = rows.data<float>(),
                      .a_stride = spec.hidden,
                      .rows = bias_.buckets,
                      .c = made.data<float>(),
                      .c_stride = by.weight.n,
-                     .bias = by.bias});
+                     .bias = by.bias},
+                    1);
     return made;
   };
   if (bias_.shared) {

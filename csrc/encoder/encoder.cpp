@@ -14,9 +14,9 @@ EncoderSpec validated(EncoderSpec spec) {
 
 }  // namespace
 
-Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, const FindTensor& find, int threads)
+Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, const FindTensor& find, int threads)
     : spec_(validated(std::move(spec))),
-      weights_(pack_weights(kernels, spec_, find, threads)),
+      weights_(pack_weights(kernels, spec_, precision, find, threads)),
       rotary_(spec_),
       disentangled_(kernels, spec_, weights_) {}
 

@@ -16,7 +16,7 @@ class Encoder {
  public:
   // Throws ArgumentError for a spec that can't be, or a tensor that is missing or misshaped. The tables that `find`
   // gives are used where they are, everything else is packed.
-  Encoder(const KernelTable& kernels, EncoderSpec spec, const FindTensor& find, int threads);
+  Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, const FindTensor& find, int threads);
 
   const EncoderSpec& spec() const { return spec_; }
   const EncoderWeights& weights() const { return weights_; }

@@ -89,6 +89,12 @@ Call::Call(const KernelTable& table, const Encoder& encoder, const RaggedBatch& 
   qkv_stride = stride_of(qkv);
   context_stride = stride_of(context);
   ffn_stride = stride_of(ffn);
+  prepares = polysemy::prepares(kernels, weights.precision);
+  const auto prepared = [&](int64_t k) {
+    return prepares ? polysemy::prepared_stride(kernels, weights.precision, k) : 0;
+  };
+  prepared_stride = prepared(std::max({spec.hidden, spec.embedding.width, context, ffn}));
+  prepared_block_stride = prepared(kBlockK);
   for (const LayerSpec& layer : spec.layers) {
     attention.push_back(attention_of(layer.attention, biases, qkv_stride, context_stride));
     int64_t start = 0;
@@ -100,7 +106,8 @@ Call::Call(const KernelTable& table, const Encoder& encoder, const RaggedBatch& 
 }
 
 int64_t Call::floats(int64_t tokens) const {
-  const int64_t rows = (pre_norm ? 3 : 2) * x_stride + embedded_stride + qkv_stride + context_stride + ffn_stride;
+  const int64_t rows = (pre_norm ? 3 : 2) * x_stride + embedded_stride + qkv_stride + context_stride + ffn_stride +
+                       prepared_stride + prepared_block_stride;
   return tokens * rows + round_up(tokens, kLanes);
 }
 
@@ -130,6 +137,8 @@ Pass::Pass(const Call& call, const Microbatch& microbatch, float* memory, float*
   place(kFfn, call.ffn_stride);
   if (by_rows_) buffer(kFfn).stride = stride_of(kBlockK);  // one block of activations
   place(kEmbedded, call.embedded_stride);
+  place(kPrepared, call.prepared_stride);
+  place(kPreparedBlock, call.prepared_block_stride);
   positions_ = reinterpret_cast<int32_t*>(memory);
 }
 

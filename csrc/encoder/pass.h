@@ -28,7 +28,8 @@ struct Call {
 
   // Rows of activations lie this far apart.
   int64_t x_stride, embedded_stride, qkv_stride, context_stride, ffn_stride;
-  bool pre_norm, gated;
+  int64_t prepared_stride, prepared_block_stride;  // what products read; 0 where they read activations
+  bool pre_norm, gated, prepares;
 
   int64_t floats(int64_t tokens) const;  // of one microbatch's memory
   int64_t scratch() const;               // of one thread's
@@ -41,7 +42,7 @@ class Pass {
   void run();
 
  private:
-  enum Buffers { kX, kSum, kNormed, kQkv, kContext, kFfn, kEmbedded };
+  enum Buffers { kX, kSum, kNormed, kQkv, kContext, kFfn, kEmbedded, kPrepared, kPreparedBlock };
 
   void layer(size_t index);
 
@@ -59,8 +60,10 @@ class Pass {
 
   // Parts of steps
   void embed_rows(int64_t sequence, Range rows, int64_t start, Activations& to);
-  void multiply(const LinearWeights& w, Activations& a, Activations& c, Activations* residual,
+  void multiply(const LinearWeights& w, Activations& x, Activations& c, Activations* residual,
                 Activation activation = Activation::kNone);
+  Activations& prepared(Activations& a, const LinearWeights& w);
+  void prepare(const Activations& a, const Activations& to, Range rows, int64_t k) const;
   Linear product(const LinearWeights& w, const Activations& a, const Activations& c, const Activations* residual) const;
   void feed_forward_rows(const FeedForwardSpec& s, const LayerWeights& w, Activations& x, bool join, Range rows);
   void normalize(const NormSpec& s, const NormWeights& w, const Activations& x, const Activations* residual,

@@ -83,6 +83,20 @@ Activations& Pass::norm(const NormSpec& s, const NormWeights& w, Activations& x,
 
 // ---- products
 
+// What products read in the place of rows of `a`: those themselves in float32.
+Activations& Pass::prepared(Activations& a, const LinearWeights& w) {
+  if (!call_.prepares) return a;
+  Activations& to = buffer(kPrepared);
+  member_.step({reads(a, Split::kRows), writes(to, Split::kRows)});
+  prepare(a, to, rows_, w.weight.k);
+  return to;
+}
+
+void Pass::prepare(const Activations& a, const Activations& to, Range rows, int64_t k) const {
+  polysemy::prepare(call_.kernels, call_.weights.precision, a.row(rows.first), a.stride, to.row(rows.first), to.stride,
+                    rows.last - rows.first, k);
+}
+
 Linear Pass::product(const LinearWeights& w, const Activations& a, const Activations& c,
                      const Activations* residual) const {
   const Range rows = by_rows_ ? rows_ : Range{0, microbatch_.tokens};
@@ -98,9 +112,10 @@ Linear Pass::product(const LinearWeights& w, const Activations& a, const Activat
           .sums = w.weight.gated ? scratch_ + call_.scratch() - kSumsPerThread : nullptr};
 }
 
-// c = activation(a W + bias) + residual: this thread's rows, or its share of the columns of all rows.
-void Pass::multiply(const LinearWeights& w, Activations& a, Activations& c, Activations* residual,
+// c = activation(x W + bias) + residual: this thread's rows, or its share of the columns of all rows.
+void Pass::multiply(const LinearWeights& w, Activations& x, Activations& c, Activations* residual,
                     Activation activation) {
+  Activations& a = prepared(x, w);
   const Split whole = by_rows_ ? Split::kRows : Split::kAny;
   if (residual) {
     member_.step({reads(a, whole), reads(*residual, split()), writes(c, split())});
@@ -127,8 +142,9 @@ bool Pass::own_heads(const AttentionSpec& s) const {
 void Pass::project_qkv(const AttentionSpec& s, const LinearWeights& w, Activations& x) {
   Activations& qkv = buffer(kQkv);
   if (!own_heads(s)) return multiply(w, x, qkv, nullptr);
-  member_.step({reads(x, Split::kAny), writes(qkv, Split::kHeads)});
-  const Linear op = product(w, x, qkv, nullptr);
+  Activations& a = prepared(x, w);
+  member_.step({reads(a, Split::kAny), writes(qkv, Split::kHeads)});
+  const Linear op = product(w, a, qkv, nullptr);
   int64_t panel = 0;
   for (const int64_t heads : {s.heads, s.kv_heads, s.kv_heads}) {
     const Range own = member_.share_of(heads);
@@ -252,8 +268,8 @@ void Pass::project_context(const LinearWeights& w, bool join) {
 // the two products are one block wide, stay in L2 and are never written to memory as [rows, ffn].
 void Pass::feed_forward_rows(const FeedForwardSpec& s, const LayerWeights& w, Activations& x, bool join, Range rows) {
   const Range part{rows.first - rows_.first, rows.last - rows_.first};
-  const Activations& inner = member_.buffer(kFfn);
-  const Linear down = product(w.ffn_down, inner, buffer(kSum), join ? &buffer(kX) : nullptr).of_rows(part);
+  const Activations &inner = member_.buffer(kFfn), &read = call_.prepares ? member_.buffer(kPreparedBlock) : inner;
+  const Linear down = product(w.ffn_down, read, buffer(kSum), join ? &buffer(kX) : nullptr).of_rows(part);
   Linear up = product(w.ffn_up, x, inner, nullptr).of_rows(part);
   up.activation = s.activation;
   const int64_t panels = kBlockK / kLanes * (s.gated ? 2 : 1);
@@ -261,6 +277,7 @@ void Pass::feed_forward_rows(const FeedForwardSpec& s, const LayerWeights& w, Ac
     Linear some = up.of_panels({block * panels, std::min((block + 1) * panels, up.weight.count())});
     some.c = up.c;
     linear(call_.kernels, some);
+    if (call_.prepares) prepare(inner, read, rows, std::min(kBlockK, w.ffn_down.weight.k - block * kBlockK));
     linear_block(call_.kernels, down, block);
   }
 }
@@ -272,12 +289,13 @@ void Pass::feed_forward(const FeedForwardSpec& s, const LayerWeights& w, Activat
     multiply(w.ffn_up, x, inner, nullptr, s.activation);
     return multiply(w.ffn_down, inner, sum, residual);
   }
-  member_.step({reads(x, Split::kRows), reads(buffer(kX), Split::kRows), writes(inner, Split::kRows),
+  Activations& a = prepared(x, w.ffn_up);
+  member_.step({reads(a, Split::kRows), reads(buffer(kX), Split::kRows), writes(inner, Split::kRows),
                 writes(sum, Split::kRows)});
   const int64_t count = rows_.last - rows_.first, parts = (count + kBlockRows - 1) / kBlockRows;
   for (int64_t i = 0; i < parts; ++i) {
     const Range part = share(count, static_cast<int>(i), static_cast<int>(parts));
-    feed_forward_rows(s, w, x, join, {rows_.first + part.first, rows_.first + part.last});
+    feed_forward_rows(s, w, a, join, {rows_.first + part.first, rows_.first + part.last});
   }
 }
 

@@ -39,7 +39,7 @@ struct Layout {
 // be filled.
 class Arena {
  public:
-  explicit Arena(const FindTensor& find) : find_(find) {}
+  Arena(Precision precision, const FindTensor& find) : precision_(precision), find_(find) {}
   void use(std::byte* memory) {
     memory_ = memory;
     vectors_start_ = used_.matrices;
@@ -66,7 +66,7 @@ class Arena {
       rows += part.rows;
       biases.push_back({part.name + ".bias", part.rows});
     }
-    slot.weight = {.dtype = DType::kFloat32, .n = m.gated ? m.parts[0].rows : rows, .k = m.columns, .gated = m.gated};
+    slot.weight = {.precision = precision_, .n = m.gated ? m.parts[0].rows : rows, .k = m.columns, .gated = m.gated};
     slot.weight.data = take(used_.matrices, 0, slot.weight.bytes());
     if (m.bias) slot.bias = vector(biases, slot.weight.count() * kLanes, m.gated);
     if (!memory_) return;
@@ -104,6 +104,7 @@ class Arena {
     return memory_ ? memory_ + at : nullptr;
   }
 
+  const Precision precision_;
   const FindTensor& find_;
   std::byte* memory_ = nullptr;
   int64_t vectors_start_ = 0;
@@ -165,9 +166,11 @@ void fill_all(const KernelTable& kernels, const std::vector<MatrixJob>& jobs, in
 
 }  // namespace
 
-EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads) {
+EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, Precision precision,
+                            const FindTensor& find, int threads) {
   EncoderWeights w = empty_weights(spec);
-  Arena arena(find);
+  w.precision = precision;
+  Arena arena(precision, find);
   walk(spec, w, arena);
   const Layout measured = arena.used();
   w.arena = Buffer(std::max(measured.bytes(), kCacheLine));

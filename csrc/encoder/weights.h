@@ -37,7 +37,8 @@ struct EncoderWeights {
   std::vector<NormWeights> position_norms;  // of those tables
   NormWeights embedding_norm, final_norm;
   LinearWeights projection;
-  std::vector<LayerWeights> layers;  // by LayerSpec::weights
+  std::vector<LayerWeights> layers;           // by LayerSpec::weights
+  Precision precision = Precision::kFloat32;  // of all matrices
 };
 
 // Where a parameter lies; throws when there is none.
@@ -45,6 +46,7 @@ using FindTensor = std::function<Tensor(const Parameter&)>;
 
 // Packs everything but the tables, matrices on several threads. Pages of mapped tensors leave the memory of the process
 // as soon as they are packed. Throws ArgumentError for a tensor of another shape.
-EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, const FindTensor& find, int threads);
+EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, Precision precision,
+                            const FindTensor& find, int threads);
 
 }  // namespace polysemy

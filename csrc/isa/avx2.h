@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "isa/inline.h"
+#include "isa/mode_sse.h"
 #include "isa/transpose_avx.h"
 
 namespace polysemy {
@@ -184,6 +185,52 @@ INLINE double reduce_add(DVec a) {
 
 INLINE void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
+
+constexpr const char* kWidenFloat16 = "vcvtph2ps";
+INLINE void store_float16(uint16_t* p, Vec a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
+}
+
+// vpmaddwd on widened integers, which can't saturate; of each four inputs the pairs (0, 2) and (1, 3), because those
+// are what shifts make of packed bytes.
+struct WideQuads {
+  using Element = int16_t;
+  using Sum = IVec;
+  static constexpr const char* kInstruction = "vpmaddwd";
+
+  struct Words {
+    IVec even, odd;
+  };
+  struct Input {
+    __m256i even, odd;
+  };
+  INLINE static Sum zero() { return iset1(0); }
+  INLINE static Words load_quads(const int8_t* p) {
+    const __m256i lo = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i hi = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
+    const auto even = [](__m256i b) { return _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8); };
+    return {{even(lo), even(hi)}, {_mm256_srai_epi16(lo, 8), _mm256_srai_epi16(hi, 8)}};
+  }
+  INLINE static Input load_input(const char* p) {
+    int32_t pair[2];
+    __builtin_memcpy(pair, p, sizeof pair);
+    return {_mm256_set1_epi32(pair[0]), _mm256_set1_epi32(pair[1])};
+  }
+  INLINE static Sum add_products(Sum s, Input x, Words w) {
+    s.lo = _mm256_add_epi32(s.lo, _mm256_madd_epi16(x.even, w.even.lo));
+    s.hi = _mm256_add_epi32(s.hi, _mm256_madd_epi16(x.even, w.even.hi));
+    s.lo = _mm256_add_epi32(s.lo, _mm256_madd_epi16(x.odd, w.odd.lo));
+    s.hi = _mm256_add_epi32(s.hi, _mm256_madd_epi16(x.odd, w.odd.hi));
+    return s;
+  }
+  INLINE static Vec value(Sum s, float, Vec) { return {_mm256_cvtepi32_ps(s.lo), _mm256_cvtepi32_ps(s.hi)}; }
+  INLINE static void store_elements(Element* p, IVec centered, float) {
+    const __m256i words =
+        _mm256_packs_epi32(_mm256_shuffle_epi32(centered.lo, 0xD8), _mm256_shuffle_epi32(centered.hi, 0xD8));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xD8));
+  }
+};
 
 }  // namespace
 }  // namespace polysemy

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "isa/inline.h"
+#include "isa/mode_sse.h"
 #include "isa/transpose_avx.h"
 
 namespace polysemy {
@@ -130,6 +131,41 @@ INLINE double reduce_add(DVec a) {
 
 INLINE void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
+
+constexpr const char* kWidenFloat16 = "vcvtph2ps";
+INLINE void store_float16(uint16_t* p, Vec a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+// As on AVX2.
+struct WideQuads {
+  using Element = int16_t;
+  using Sum = IVec;
+  static constexpr const char* kInstruction = "vpmaddwd";
+
+  struct Words {
+    __m512i even, odd;
+  };
+  INLINE static Sum zero() { return iset1(0); }
+  INLINE static Words load_quads(const int8_t* p) {
+    const __m512i b = _mm512_loadu_si512(p);
+    return {_mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8), _mm512_srai_epi16(b, 8)};
+  }
+  INLINE static Words load_input(const char* p) {
+    int32_t pair[2];
+    __builtin_memcpy(pair, p, sizeof pair);
+    return {_mm512_set1_epi32(pair[0]), _mm512_set1_epi32(pair[1])};
+  }
+  INLINE static Sum add_products(Sum s, Words x, Words w) {
+    const __m512i even = _mm512_add_epi32(s.v, _mm512_madd_epi16(x.even, w.even));
+    return {_mm512_add_epi32(even, _mm512_madd_epi16(x.odd, w.odd))};
+  }
+  INLINE static Vec value(Sum s, float, Vec) { return {_mm512_cvtepi32_ps(s.v)}; }
+  INLINE static void store_elements(Element* p, IVec centered, float) {
+    const __m512i order = _mm512_shuffle_epi32(centered.v, _MM_PERM_DBCA);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(order));
+  }
+};
 
 }  // namespace
 }  // namespace polysemy

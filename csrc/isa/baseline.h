@@ -247,5 +247,69 @@ INLINE void transpose8(const float* src, int64_t stride, float* dst) {
 INLINE void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
 INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
+// The mode of floating point for the lifetime of an object: as it is, or, on levels with fused multiply-adds, with
+// subnormal numbers as zeros.
+struct SameMode {};
+using FlushSubnormals = SameMode;
+
+constexpr const char* kWidenFloat16 = "integer arithmetic";
+
+// 16 numbers rounded to the nearest of 16 bits, ties to even.
+INLINE uint16_t float16_bits(float x) {
+  uint32_t u;
+  __builtin_memcpy(&u, &x, sizeof u);
+  const uint32_t sign = u >> 16 & 0x8000u, magnitude = u & 0x7FFFFFFFu;
+  uint32_t half;
+  if (magnitude > 0x7F800000u) {
+    half = 0x7E00u | (magnitude >> 13 & 0x1FFu);
+  } else if (magnitude >= 0x477FF000u) {  // 65520 and more round to infinity
+    half = 0x7C00u;
+  } else if (magnitude < 0x38800000u) {  // subnormal: a multiple of 2^-24, rounded by an addition
+    float m;
+    __builtin_memcpy(&m, &magnitude, sizeof m);
+    m += 0.5f;
+    __builtin_memcpy(&half, &m, sizeof half);
+    half -= 0x3F000000u;
+  } else {
+    half = (magnitude + 0xFFFu + (magnitude >> 13 & 1u) - (112u << 23)) >> 13;
+  }
+  return static_cast<uint16_t>(sign | half);
+}
+INLINE void store_float16(uint16_t* p, Vec a) {
+  for (int i = 0; i < 16; ++i) p[i] = float16_bits(a.q[i / 4][i % 4]);
+}
+
+// Products of four 8-bit weights and four activations for each of 16 outputs: how a level adds them up exactly. Here
+// in float32, which is exact as long as sums stay below 2^24.
+struct WideQuads {
+  using Element = float;  // of a prepared row
+  using Sum = Vec;
+  static constexpr const char* kInstruction = "multiply, add";
+
+  struct Words {
+    Vec of[4];
+  };
+  INLINE static Sum zero() { return ::polysemy::zero(); }
+  INLINE static Words load_quads(const int8_t* p) {
+    Words w;
+    for (int i = 0; i < 16; ++i)
+      for (int j = 0; j < 4; ++j) w.of[j].q[i / 4][i % 4] = static_cast<float>(p[4 * i + j]);
+    return w;
+  }
+  INLINE static const char* load_input(const char* p) { return p; }
+  INLINE static Sum add_products(Sum s, const char* p, const Words& w) {
+    float x[4];
+    __builtin_memcpy(x, p, sizeof x);
+    for (int j = 0; j < 4; ++j) s = fma(set1(x[j]), w.of[j], s);
+    return s;
+  }
+  // The sum of (q - zero) * weight, where `total` are sums of weights.
+  INLINE static Vec value(Sum s, float /*zero*/, Vec /*total*/) { return s; }
+  // centered: q - zero.
+  INLINE static void store_elements(Element* p, IVec centered, float /*zero*/) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<float>(centered.q[i / 4][i % 4]);
+  }
+};
+
 }  // namespace
 }  // namespace polysemy

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/elements.inl.h"
+#include "kernels/layout.h"
 #include "kernels/tile.inl.h"
 
 namespace polysemy {
@@ -78,6 +79,12 @@ INLINE int64_t sums_stride(const GemmTask& t) {
   return gated ? t.sums_stride : t.c_stride;
 }
 
+// From the start of a panel to the block at k, in the words that a precision reads.
+template <class Panels>
+constexpr int64_t panel_at(int64_t k) {
+  return panel_offset(Panels::kPrecision, k) / static_cast<int64_t>(sizeof(typename Panels::Word));
+}
+
 template <class Panels, bool gated, int rows, int panels, int fetched>
 INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
   float* const c = sums_of<gated, panels>(t, row, panel);
@@ -90,10 +97,13 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block
                        INLINE_LAMBDA { prefetch_to_write(c + r * sums_stride<gated>(t) + p * kLanes); });
   }
   using Word = typename Panels::Word;
+  using Input = typename Panels::Input;
+  constexpr int64_t inputs = sizeof(float) / sizeof(Input), word = sizeof(Word);
   Panels::template accumulate<fetched>(
-      tile, static_cast<const float*>(t.a) + row * t.a_stride + block.start, t.a_stride,
-      static_cast<const Word*>(t.panels) + panel * t.panel_stride + block.start * kLanes, t.panel_stride, block.length,
-      block.ahead);
+      tile, static_cast<const Input*>(t.a) + row * t.a_stride * inputs + Panels::input_at(block.start),
+      t.a_stride * inputs,
+      static_cast<const Word*>(t.panels) + panel * (t.panel_stride / word) + panel_at<Panels>(block.start),
+      t.panel_stride / word, block.length, block.ahead);
   if (columns == panels * kLanes) {
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
       float* to = c + r * sums_stride<gated>(t) + p * kLanes;
@@ -117,17 +127,52 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block
 }
 
 // Calls f(block) for the k-blocks of a group of panels, in order. An empty k is one empty block: zeros and epilogue.
-template <class F>
+template <class Panels, class F>
 INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
   const bool plain = !t.bias && !t.residual && !t.gated && t.activation == Activation::kNone;
   int64_t k = 0;
   do {
-    const int64_t end = k + kBlockK < t.k ? k + kBlockK : t.k;
+    const int64_t end = k + Panels::kBlock < t.k ? k + Panels::kBlock : t.k;
     const bool more = end < t.k;
-    const int64_t ahead = more ? (end - k) * kLanes : panels * t.panel_stride - k * kLanes;
+    const int64_t next =
+        more ? panel_at<Panels>(end) : panels * t.panel_stride / static_cast<int64_t>(sizeof(typename Panels::Word));
+    const int64_t ahead = next - panel_at<Panels>(k);
     f(Block{k, end - k, ahead, t.first && k == 0, t.last && !more && !plain});
     k = end;
   } while (k < t.k);
+}
+
+// Many rows with weights that are widened once per block, not by every tile. The block's part of the product is a task
+// of its own, whose panels lie on the stack; they keep their place in a pair.
+template <class Panels, bool gated, int panels>
+INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
+  using Word = typename Panels::Word;
+  constexpr int64_t size = kBlockK * kLanes;
+  alignas(64) float wide[(panels + gated) * size];
+  const int64_t place = gated ? panel % 2 : 0, base = panel - place;
+  const int64_t stride = t.panel_stride / static_cast<int64_t>(sizeof(Word));
+  GemmTask part = t;
+  part.panels = wide;
+  part.panel_stride = size * static_cast<int64_t>(sizeof(float));
+  const int64_t column = (gated ? base / 2 : base) * kLanes;
+  part.c = t.c + column;
+  part.columns = t.columns - column;
+  if (t.bias) part.bias = t.bias + base * kLanes;
+  if (t.residual) part.residual = t.residual + column;
+  each_block<Panels>(t, panels, [&](Block block) INLINE_LAMBDA {
+    for (int64_t p = 0; p < panels; ++p) {
+      const Word* const from =
+          static_cast<const Word*>(t.panels) + (panel + p) * stride + panel_at<Panels>(block.start);
+      Panels::widen_block(from, block.length, block.ahead, wide + (place + p) * size);
+    }
+    part.a = static_cast<const float*>(t.a) + block.start;
+    each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
+      with_constant<kTileRows>(height, [&](auto rows) INLINE_LAMBDA {
+        const Block whole{0, block.length, 0, block.first, block.last};
+        gemm_tile<typename Panels::Wide, gated, rows, panels, 0>(part, row, place, whole);
+      });
+    });
+  });
 }
 
 // A model larger than the caches streams its weights from memory, and the hardware prefetcher stops at every 4 KB page,
@@ -135,11 +180,13 @@ INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
 // during one tile.
 template <class Panels, bool gated, int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
-  each_block(t, panels, [&](Block block) INLINE_LAMBDA {
+  if constexpr (requires { typename Panels::Wide; }) return gemm_widened<Panels, gated, panels>(t, panel);
+  each_block<Panels>(t, panels, [&](Block block) INLINE_LAMBDA {
     const int64_t ahead = block.ahead;
     int64_t tile = 0;
     each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
-      block.ahead = tile < panels ? ahead + tile * t.panel_stride : 0;
+      block.ahead =
+          tile < panels ? ahead + tile * t.panel_stride / static_cast<int64_t>(sizeof(typename Panels::Word)) : 0;
       ++tile;
       with_constant<kTileRows>(
           height, [&](auto rows) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, panels, 1>(t, row, panel, block); });
@@ -156,12 +203,13 @@ INLINE void gemm_few_rows(const GemmTask& t, int64_t count) {
   constexpr bool fetch = rows >= kFetchRows;
   int64_t panel = 0;
   for (; panel + panels <= count; panel += panels) {
-    each_block(t, panels, [&](Block block) INLINE_LAMBDA {
+    each_block<Panels>(t, panels, [&](Block block) INLINE_LAMBDA {
       gemm_tile<Panels, gated, rows, panels, fetch ? panels : 0>(t, 0, panel, block);
     });
   }
   for (; panel < count; ++panel) {
-    each_block(t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, 1, fetch>(t, 0, panel, block); });
+    each_block<Panels>(
+        t, 1, [&](Block block) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, 1, fetch>(t, 0, panel, block); });
   }
 }
 
@@ -198,6 +246,7 @@ template <class Panels, bool gated>
 template <class Panels>
 void gemm(const GemmTask& t) noexcept {
   if (t.rows <= 0) return;
+  [[maybe_unused]] const typename Panels::Mode mode;
   return t.gated ? gemm_loops<Panels, true>(t) : gemm_loops<Panels, false>(t);
 }
 

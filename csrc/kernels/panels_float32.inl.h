@@ -1,6 +1,7 @@
 // Products in float32: a panel is [k][16] floats, activations are read where they lie.
 #pragma once
 
+#include "kernels/layout.h"
 #include "kernels/tile.inl.h"
 #include "kernels/transpose.inl.h"
 #include "kernels/widen.inl.h"
@@ -9,7 +10,16 @@ namespace polysemy {
 namespace {
 
 struct Float32Panels {
-  using Word = float;  // of packed weights
+  using Word = float;   // of packed weights
+  using Input = float;  // of activations
+  static constexpr Precision kPrecision = Precision::kFloat32;
+  static constexpr const char* kInstruction = kFused ? "vfmadd" : "multiply, add";
+  static constexpr bool kPrepares = false;
+  static constexpr int64_t kBlock = kBlockK;  // inputs whose sums are added to C at once
+  using Mode = SameMode;                      // of floating point
+
+  static constexpr int64_t input_at(int64_t k) { return k; }  // from a row's start to its block at k
+  static constexpr int64_t input_bytes(int64_t k) { return k * static_cast<int64_t>(sizeof(Input)); }  // of a row
 
   // tile += A B over one block of k. a, b: at the block's first k.
   template <int fetched, int rows, int panels>
@@ -21,7 +31,7 @@ struct Float32Panels {
   static void pack(const PackTask& t) noexcept {
     for (int64_t row = 0; row < t.rows; row += kLanes) {
       const int64_t rows = t.rows - row < kLanes ? t.rows - row : kLanes;
-      Word* const panel = static_cast<Word*>(t.packed) + row / kLanes * t.panel_stride;
+      auto* const panel = reinterpret_cast<Word*>(static_cast<char*>(t.packed) + row / kLanes * t.panel_stride);
       if (t.dtype == DType::kFloat32) {
         const float* from = static_cast<const float*>(t.weight) + row * t.weight_stride;
         transpose_panel(from, t.weight_stride, rows, t.k, panel);

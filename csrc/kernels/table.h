@@ -2,21 +2,25 @@
 // allocates nothing and throws nothing.
 #pragma once
 
+#include "base/precision.h"
 #include "kernels/tasks.h"
 
 namespace polysemy {
 
-// The products of one precision. How a panel lies in memory is the same on every isa.
+// The products of one precision.
 struct GemmSlot {
   void (*gemm)(const GemmTask&) noexcept;
   void (*pack)(const PackTask&) noexcept;
-  int64_t word;  // bytes of an element of a packed weight
+  void (*prepare)(const PrepareTask&) noexcept;  // null: products read float32 rows where they lie
+  int64_t (*input_bytes)(int64_t k) noexcept;    // of a row that they read
+  const char* instruction;                       // that multiplies
+  bool native;                                   // an instruction made for this precision
 };
 
 struct KernelTable {
   const char* name;
-  bool fused;                  // bit-identical to every other fused isa
-  GemmSlot products[kDTypes];  // by the dtype of the packed weight; empty where there is none
+  bool fused;  // bit-identical to every other fused isa
+  GemmSlot products[kPrecisions];
   void (*attention)(const AttentionTask&) noexcept;
   void (*norm)(const NormTask&) noexcept;
   void (*embed)(const EmbedTask&) noexcept;
@@ -29,5 +33,9 @@ struct KernelTable {
   void (*rotary)(const RotaryTask&) noexcept;
   double (*fma_peak)(int64_t rounds) noexcept;  // runs rounds of fused multiply-adds in registers, returns their FLOP
 };
+
+inline const GemmSlot& products_of(const KernelTable& kernels, Precision precision) {
+  return kernels.products[static_cast<int>(precision)];
+}
 
 }  // namespace polysemy

@@ -2,6 +2,7 @@
 // Strides and leading dimensions are in elements; the innermost stride is 1 unless a field says otherwise.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/dtype.h"
@@ -40,10 +41,10 @@ inline constexpr const char* kActivationNames[] = {"none", "gelu",       "gelu_t
 // A gated product has two panels for each 16 columns of C, one of the gate and one beside it:
 // C = activation(A G^T + bias) * (A U^T + bias).
 struct GemmTask {
-  const void* a;  // [rows, k] in the form that the precision of the weight reads
-  int64_t a_stride;
-  const void* panels;    // packed: [panel][all of k][16], from the first k of this task on
-  int64_t panel_stride;  // in elements of the packed weight
+  const void* a;         // [rows, k] float32, or what the precision of the weight prepares of it
+  int64_t a_stride;      // in units of a float, of either
+  const void* panels;    // packed (kernels/layout.h), from the first k of this task on
+  int64_t panel_stride;  // in bytes
   float* c;
   int64_t c_stride;
   int64_t rows, columns, k;
@@ -58,13 +59,22 @@ struct GemmTask {
 };
 inline constexpr int64_t kGatedPanels = 4;
 
-// Rows of a row-major weight -> panels, [panel][k][16]; columns beyond the last row are zero.
+// Rows of activations -> what products of a precision read in their place.
+struct PrepareTask {
+  const float* x;  // [rows, k]
+  int64_t x_stride;
+  std::byte* out;
+  int64_t out_stride;  // in bytes
+  int64_t rows, k;
+};
+
+// Rows of a row-major weight -> panels (kernels/layout.h); columns beyond the last row are zero.
 struct PackTask {
   const void* weight;  // [rows, k]
   DType dtype;
   int64_t weight_stride;
   void* packed;
-  int64_t panel_stride;  // from one panel to the next, in elements of the packed weight
+  int64_t panel_stride;  // from one panel to the next, in bytes
   int64_t rows, k;
 };
 

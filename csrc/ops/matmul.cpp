@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/parallel.h"
+#include "kernels/layout.h"
 #include "ops/blocking.h"
 
 namespace polysemy {
@@ -89,7 +90,7 @@ std::vector<Range> units_of(const std::vector<Piece>& pieces, int64_t most) {
 class Worker {
  public:
   Worker(const KernelTable& kernels, const Matmul& op, const Stop& stop, float* packed, float* a)
-      : products_(kernels.products[static_cast<int>(DType::kFloat32)]), op_(op), stop_(stop), packed_(packed), a_(a) {}
+      : products_(products_of(kernels, Precision::kFloat32)), op_(op), stop_(stop), packed_(packed), a_(a) {}
 
   void run(const Piece* first, const Piece* last, Range panels) const {
     const int64_t column = panels.first * kLanes;
@@ -109,7 +110,7 @@ class Worker {
                              .dtype = DType::kFloat32,
                              .weight_stride = op_.b.column,
                              .packed = packed_,
-                             .panel_stride = k * kLanes,
+                             .panel_stride = panel_bytes(Precision::kFloat32, k),
                              .rows = columns,
                              .k = k});
     }
@@ -133,7 +134,7 @@ class Worker {
     GemmTask task{};
     task.a_stride = in_place ? piece.a_stride : k;
     task.panels = packed_;
-    task.panel_stride = k * kLanes;
+    task.panel_stride = panel_bytes(Precision::kFloat32, k);
     task.c_stride = piece.c_stride;
     task.columns = columns;
     task.k = k;

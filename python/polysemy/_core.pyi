@@ -82,6 +82,12 @@ _C_API: object
 def startable_threads(wanted: int) -> int:
     """How many of so many threads can exist beside those of now: they are made, and ended again."""
 
+PRECISIONS: tuple[str, ...]
+"""Of matrix products."""
+
+def products(isa: str | None = None) -> dict[str, tuple[str, bool]]:
+    """By precision: the instruction that multiplies, and whether it is one made for that precision."""
+
 def measure_fma_peak(num_threads: int = 0, isa: str | None = None) -> float:
     """Multiply-adds from registers alone, in GFLOP/s of all threads. Takes some tens of milliseconds."""
 
@@ -97,9 +103,9 @@ POOLINGS: tuple[str, ...]
 lasttoken."""
 
 class PackedWeight:
-    """A float32 weight (n, k) in the order in which the kernels read it: a copy."""
+    """A weight (n, k) in the order in which the kernels read it, in one of ``PRECISIONS``: a copy."""
 
-    def __init__(self, weight: NDArray[np.float32]) -> None: ...
+    def __init__(self, weight: NDArray[np.float32], precision: str = "float32") -> None: ...
     @property
     def shape(self) -> tuple[int, int]:
         """(n, k) as given."""
@@ -403,13 +409,18 @@ class Encoder:
         spec: EncoderSpec,
         weights: dict[str, NDArray[Any]],
         mapped: Sequence[str] = [],
+        precision: str = "float32",
     ) -> None:
         """weights: name -> array of each of ``parameters(spec)``: float32, float16, or the bits of bfloat16 as uint16.
 
         Tables (of tokens, positions, types) are kept by reference, all else is packed, without the interpreter lock.
         mapped: names of those that are views of a file mapped for reading: once packed, their pages leave the memory
-        of the process.
+        of the process. precision: of the matrix products, one of ``PRECISIONS``.
         """
+
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of the packed weights, in bytes."""
 
     def forward(
         self,

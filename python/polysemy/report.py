@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from . import _core
+from .model.precision import PRECISIONS, choose
 from .runtime import openmp_conflict, openmp_runtimes
 
 __all__ = ["RuntimeReport", "runtime_report"]
@@ -32,6 +33,10 @@ class RuntimeReport:
     isas: list[str]
     isa: str
     isa_reason: str
+    products: dict[str, str]
+    """By precision, the instruction that multiplies."""
+    precision_auto: str
+    precision_reason: str
     threads: int
     threads_reason: str
     openmp_built_with: str
@@ -53,6 +58,8 @@ class RuntimeReport:
             ("caches", f"L1d {_bytes(self.l1d)}, L2 {_bytes(self.l2)}, L3 {_bytes(self.l3)}"),
             ("ISA levels", levels),
             ("ISA in use", f"{self.isa} ({self.isa_reason})"),
+            ("products", ", ".join(f"{name} by {how}" for name, how in self.products.items())),
+            ("precision 'auto'", f"{self.precision_auto} ({self.precision_reason})"),
             ("threads", f"{self.threads} ({self.threads_reason})"),
         ]
         if self.openmp_runtimes is None:
@@ -66,6 +73,7 @@ class RuntimeReport:
 def runtime_report() -> RuntimeReport:
     """Ask the compiled core and the system. Raises ``ValueError`` when ``POLYSEMY_ISA`` is impossible."""
     build, cpu = _core.build_info(), _core.cpu_info()
+    products, auto = _core.products(), choose()
     loaded = openmp_runtimes()
     return RuntimeReport(
         version=_core.__version__,
@@ -82,6 +90,9 @@ def runtime_report() -> RuntimeReport:
         isas=_core.isas(),
         isa=_core.default_isa(),
         isa_reason="POLYSEMY_ISA" if os.environ.get("POLYSEMY_ISA") else "the strongest that this CPU runs",
+        products={name: products[name][0] for name in PRECISIONS},
+        precision_auto=auto.precision,
+        precision_reason=auto.reason,
         threads=_core.get_num_threads(),
         threads_reason=_core.num_threads_reason(),
         openmp_built_with=build["openmp"],

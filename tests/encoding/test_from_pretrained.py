@@ -18,7 +18,7 @@ from tiny_models import SPEC, bert_config, random_weights, stored, write_transfo
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"precision": "int8"}, ValueError, "precision must be one of float32, got 'int8'"),
+        ({"precision": "int4"}, ValueError, r"precision must be one of float32, .*auto, got .int4."),
         ({"pooling": "average"}, ValueError, "pooling must be one of mean, cls"),
         ({"num_threads": 0}, ValueError, "num_threads must be at least 1"),
         ({"num_threads": 1.5}, TypeError, "num_threads must be an int"),

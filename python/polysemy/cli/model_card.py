@@ -32,6 +32,7 @@ def card_facts(encoder: Encoder) -> dict[str, object]:
         "windows": _windows(spec.layers),
         "vocabulary": spec.embedding.vocab,
         "parameters": encoder.parameters,
+        "precision": encoder.precision,
         "pooling": None if head is None else describe(head.modes),
         "normalize": None if head is None else head.normalize,
         "dimensions": encoder.dim,

@@ -56,25 +56,33 @@ class Network:
     """The weights of an encoder, packed for this CPU.
 
     ``weights`` are arrays by canonical name (see `polysemy.model.params`): float32, float16, or the bits of
-    bfloat16 as uint16. The embedding tables among them are used where they are, the others are packed. Raises
-    ``CheckpointError`` for missing, surplus or misshaped ones, ``TypeError`` for another dtype and ``ValueError``
-    for another layout.
+    bfloat16 as uint16. The embedding tables among them are used where they are, the others are packed, matrices in
+    ``precision``. Raises ``CheckpointError`` for missing, surplus or misshaped ones, ``TypeError`` for another dtype
+    and ``ValueError`` for another layout.
     """
 
-    __slots__ = ("_encoder", "_token_table", "spec")
+    __slots__ = ("_encoder", "_token_table", "precision", "spec")
 
-    def __init__(self, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(
+        self, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]], precision: str = "float32"
+    ) -> None:
         if not isinstance(spec, EncoderSpec):
             raise TypeError(f"Encoder: spec must be an EncoderSpec, got {type(spec).__name__}")
         if not isinstance(weights, Mapping):
             raise TypeError(f"Encoder: weights must be a mapping of arrays, got {type(weights).__name__}")
         check_shapes(spec, {name: array.shape for name, array in weights.items()})
         self.spec = spec
+        self.precision = precision
         self._token_table = weights["embeddings.token"]
         spent = weights if isinstance(weights, SpentWeights) else None
-        self._encoder = _core.Encoder(native(spec), dict(weights), spent.alone if spent else ())
+        self._encoder = _core.Encoder(native(spec), dict(weights), spent.alone if spent else (), precision)
         if spent:
             spent.spend()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of the packed weights, in bytes."""
+        return self._encoder.weight_bytes
 
     def token_row(self, token: int) -> Floats:
         """A copy of a row of the token table, (width,)."""

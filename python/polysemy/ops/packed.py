@@ -19,20 +19,28 @@ class PackedWeight:
 
     Args:
         weight: array (out, in), float32 or float16.
+        precision: of the products: "float32"; "bfloat16", which rounds the inputs of a product, too; "float16",
+            which only stores the weight in it; or "int8", integers with scales on both sides.
 
     Raises:
         TypeError: ``weight`` is no array of float32 or float16.
-        ValueError: ``weight`` is not 2-D.
+        ValueError: ``weight`` is not 2-D, or ``precision`` is none of these.
     """
 
-    __slots__ = ("_packed", "_shape")
+    __slots__ = ("_packed", "_precision", "_shape")
 
-    def __init__(self, weight: Any) -> None:
+    def __init__(self, weight: Any, precision: str = "float32") -> None:
         matrix = as_float32("PackedWeight", "weight", weight)
         if matrix.ndim != 2:
             raise ValueError(f"PackedWeight: weight must have shape (out, in), got {matrix.shape}")
         self._shape = (int(matrix.shape[0]), int(matrix.shape[1]))
-        self._packed = pack(matrix)
+        self._precision = known_precision("PackedWeight", precision)
+        self._packed = pack(matrix, precision)
+
+    @property
+    def precision(self) -> str:
+        """Precision of the products."""
+        return self._precision
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -50,11 +58,19 @@ class PackedWeight:
         return self._packed
 
     def __repr__(self) -> str:
-        return f"PackedWeight(shape={self._shape})"
+        precision = "" if self._precision == "float32" else f", precision={self._precision!r}"
+        return f"PackedWeight(shape={self._shape}{precision})"
 
 
-def pack(matrix: NDArray[np.float32]) -> _core.PackedWeight:
+def known_precision(op: str, precision: object) -> str:
+    """That precision. Raises ``ValueError`` for what is none."""
+    if not isinstance(precision, str) or precision not in _core.PRECISIONS:
+        raise ValueError(f"{op}: precision must be one of {', '.join(_core.PRECISIONS)}, got {precision!r}")
+    return precision
+
+
+def pack(matrix: NDArray[np.float32], precision: str = "float32") -> _core.PackedWeight:
     """The core's object for a matrix (out, in); without elements, for one column of zeros in its place."""
     if not matrix.size:
         matrix = np.zeros((max(matrix.shape[0], 1), 1), dtype=np.float32)
-    return _core.PackedWeight(np.ascontiguousarray(matrix))
+    return _core.PackedWeight(np.ascontiguousarray(matrix), precision)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from polysemy import _core
 from polysemy.arguments import flag, thread_count
 from polysemy.ops.arrays import as_array, as_float32, contiguous, expect_shape, output, vector
-from polysemy.ops.packed import PackedWeight, pack
+from polysemy.ops.packed import PackedWeight, known_precision, pack
 
 
 def linear(
@@ -21,6 +21,7 @@ def linear(
     activation: str | None = None,
     residual: Any = None,
     out: NDArray[np.float32] | None = None,
+    precision: str | None = None,
     num_threads: int | None = None,
 ) -> NDArray[np.float32]:
     """activation(x W^T + bias) + residual, in one pass.
@@ -32,6 +33,8 @@ def linear(
         activation: None, "gelu", "gelu_tanh", "relu", "silu", "tanh", "quick_gelu", "exp", "erf" or "sigmoid".
         residual: array of the shape of the result, added last; None for nothing.
         out: C-contiguous float32 array (..., out) that takes the result; must overlap no input.
+        precision: that of the product with a weight that was not packed, see :class:`PackedWeight`; None is
+            float32.
         num_threads: threads for this call, None for the default.
 
     Returns:
@@ -39,9 +42,15 @@ def linear(
 
     Raises:
         TypeError: an argument is no array, or its dtype is neither float32 nor float16.
-        ValueError: a shape, ``activation`` or ``out`` does not fit.
+        ValueError: a shape, ``activation``, ``precision`` or ``out`` does not fit.
     """
     op = "linear"
+    if precision is not None:
+        known_precision(op, precision)
+        if isinstance(weight, PackedWeight) and precision != weight.precision:
+            raise ValueError(
+                f"{op}: precision must be {weight.precision!r} as the weight was packed, got {precision!r}"
+            )
     inputs = [as_array(op, "x", x)]
     values = as_float32(op, "x", inputs[0])
     matrix = None
@@ -71,7 +80,7 @@ def linear(
     if result.size:
         _core.linear(
             contiguous(values) if shape[1] else np.zeros((*values.shape[:-1], 1), dtype=np.float32),
-            weight.packed if matrix is None else pack(matrix),
+            weight.packed if matrix is None else pack(matrix, precision or "float32"),
             shift,
             added,
             activation,

@@ -44,16 +44,17 @@ def encode_tokens(
     offsets: ArrayLike,
     types: ArrayLike | None = None,
     dtype: DTypeLike = np.float64,
+    precision: str = "float32",
 ) -> TokenStates:
     """Hidden states and attention probabilities of a packed batch.
 
     ``ids`` and ``types`` are (tokens,), the sequences one after another; sequence i has the tokens from
     ``offsets[i]`` to ``offsets[i + 1]``. ``weights`` has canonical names, linear weights are (out, in).
-    All arithmetic is in ``dtype``, float32 or float64.
+    All arithmetic is in ``dtype``, float32 or float64; linear layers round their numbers to ``precision`` first.
     """
     cast = {name: np.asarray(array).astype(dtype) for name, array in weights.items()}
     bounds = np.asarray(offsets, dtype=np.int64)
-    return _Pass(spec, cast, np.asarray(ids), bounds[1:] - bounds[:-1], types).run()
+    return _Pass(spec, cast, np.asarray(ids), bounds[1:] - bounds[:-1], types, precision).run()
 
 
 class _Pass:
@@ -66,7 +67,9 @@ class _Pass:
         ids: NDArray[Any],
         seqlens: NDArray[np.int64],
         types: ArrayLike | None,
+        precision: str,
     ) -> None:
+        self.precision = precision
         self.spec = spec
         self.weights = weights
         self.ids = ids
@@ -195,7 +198,11 @@ class _Pass:
     def _linear(self, name: str, x: FloatArray, activation: str | None = None) -> FloatArray:
         """A linear layer; its bias is found by its presence."""
         return linear(
-            x, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"), activation=activation
+            x,
+            self.weights[f"{name}.weight"],
+            self.weights.get(f"{name}.bias"),
+            activation=activation,
+            precision=self.precision,
         )
 
     def _norm(self, spec: NormSpec, name: str, x: FloatArray) -> FloatArray:

@@ -7,13 +7,15 @@ from numpy.typing import ArrayLike
 
 from polysemy.reference.activations import activate
 from polysemy.reference.arrays import FloatArray, finish, floats
+from polysemy.reference.precision import product
 
 
 class PackedWeight:
-    """A weight that ``linear`` takes; here it is only the array, (out, in)."""
+    """A weight that ``linear`` takes; here it is only the array, (out, in), and the precision of its products."""
 
-    def __init__(self, weight: ArrayLike) -> None:
+    def __init__(self, weight: ArrayLike, precision: str = "float32") -> None:
         self.array = floats(weight)
+        self.precision = precision
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -35,11 +37,12 @@ def linear(
     activation: str | None = None,
     residual: ArrayLike | None = None,
     out: FloatArray | None = None,
+    precision: str | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
     """activation(x W^T + bias) + residual; x is (..., in), weight is (out, in)."""
-    matrix = weight.array if isinstance(weight, PackedWeight) else floats(weight)
-    result = np.matmul(floats(x), matrix.T)
+    packed = weight if isinstance(weight, PackedWeight) else PackedWeight(weight, precision or "float32")
+    result = product(floats(x), packed.array, packed.precision)
     if bias is not None:
         result = result + floats(bias)
     result = activate(result, activation)

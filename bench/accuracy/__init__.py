@@ -1,0 +1,1 @@
+"""How near each precision comes to float64: `python -m bench.accuracy`."""

@@ -1,0 +1,43 @@
+// How packed weights lie in memory: panels of 16 outputs, a panel's blocks of kBlockK inputs one after the other. It
+// belongs to the precision and is the same on every isa.
+//
+//   float32   [k][16]
+//   float16   [k][16]
+//   bfloat16  [k / 2][16][2]
+//   int8      of each group of kInt8Group inputs [k / 4][16][4], then 16 scales and 16 sums of what was stored, both
+//             float32
+//
+// Behind the last k stand zeros up to a whole pair or four.
+#pragma once
+
+#include "base/precision.h"
+#include "kernels/tasks.h"
+
+namespace polysemy {
+
+// Inputs that share a scale: small enough to be accurate, large enough that scales cost little.
+inline constexpr int64_t kInt8Group = 96;
+static_assert(kBlockK % kInt8Group == 0);
+inline constexpr int64_t kInt8Extra = 2 * kLanes * 4;  // bytes of scales and sums behind a group
+
+// From the start of a panel to its k-th input, in bytes; k is a multiple of kBlockK or the end.
+constexpr int64_t panel_offset(Precision precision, int64_t k) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return k * kLanes * 4;
+    case Precision::kFloat16:
+      return k * kLanes * 2;
+    case Precision::kBFloat16:
+      return round_up(k, 2) * kLanes * 2;
+    case Precision::kInt8: {
+      const int64_t rest = k % kInt8Group;
+      return k / kInt8Group * (kInt8Group * kLanes + kInt8Extra) + (rest ? round_up(rest, 4) * kLanes + kInt8Extra : 0);
+    }
+  }
+  return 0;
+}
+
+// From panel to panel: whole cache lines.
+constexpr int64_t panel_bytes(Precision precision, int64_t k) { return round_up(panel_offset(precision, k), 64); }
+
+}  // namespace polysemy

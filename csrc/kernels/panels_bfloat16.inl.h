@@ -1,0 +1,108 @@
+// Products in bfloat16: weights and activations rounded to nearest even, two of their products added to a float32 sum
+// one after the other, the odd one of the pair first. Subnormal numbers are zeros, before and after: that is what
+// vdpbf16ps does, and two fused multiply-adds of the widened numbers give the same bits.
+//
+// One chain per block of k: rounding its inputs costs more than any chain of 192 loses.
+#pragma once
+
+#include "kernels/pack.inl.h"
+#include "kernels/tile.inl.h"
+
+namespace polysemy {
+namespace {
+
+// The nearest bfloat16 in the upper half of each lane.
+INLINE IVec rounded_to_bfloat16(Vec v) {
+  const IVec u = bits(v), sign = u & iset1(INT32_MIN);
+  const Vec magnitude = from_bits(u & iset1(INT32_MAX));
+  const IVec upper = iset1(static_cast<int32_t>(0xFFFF0000u));
+  const IVec even = shift_right<16>(u) & iset1(1);
+  const IVec nearest = (u + iset1(0x7FFF) + even) & upper;
+  const IVec nan = (u & upper) | iset1(0x00400000);
+  const Vec number = select(equal(v, v), from_bits(nearest), from_bits(nan));
+  return bits(select(less(magnitude, set1(0x1p-126f)), from_bits(sign), number));
+}
+
+// The pair of 16 bits in each lane as two numbers.
+INLINE Vec even_of(IVec pairs) { return from_bits(shift_left<16>(pairs)); }
+INLINE Vec odd_of(IVec pairs) { return from_bits(pairs & iset1(static_cast<int32_t>(0xFFFF0000u))); }
+
+// For levels without an instruction for it: activations stay float32, rounded.
+struct WidenedPairs {
+  using Input = float;
+  static constexpr const char* kInstruction = kFused ? "vfmadd" : "multiply, add";
+
+  struct Pair {
+    Vec even, odd;
+  };
+  INLINE static Pair load_pair(const float* p) {
+    const IVec pairs = bits(load(p));
+    return {even_of(pairs), odd_of(pairs)};
+  }
+  INLINE static Vec add_products(Vec sum, const Input* a, Pair w) {
+    return fma(set1(a[0]), w.even, fma(set1(a[1]), w.odd, sum));
+  }
+  INLINE static void prepare(const float* x, int64_t n, Input* to) {
+    store_n(to, from_bits(rounded_to_bfloat16(load_n(x, n))), round_up(n, 2));
+  }
+};
+
+template <class Pairs>
+struct BFloat16Panels {
+  using Word = float;  // a pair
+  using Input = typename Pairs::Input;
+  static constexpr Precision kPrecision = Precision::kBFloat16;
+  static constexpr const char* kInstruction = Pairs::kInstruction;
+  static constexpr bool kPrepares = true;
+  static constexpr int64_t kBlock = kBlockK;
+  using Mode = FlushSubnormals;
+
+  static constexpr int64_t input_at(int64_t k) { return k; }
+  static constexpr int64_t input_bytes(int64_t k) { return round_up(k, 2) * static_cast<int64_t>(sizeof(Input)); }
+
+  template <int fetched, int rows, int panels>
+  INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
+                                int64_t panel_stride, int64_t k, int64_t ahead) {
+    for (int64_t i = 0; i < k; i += 2) {
+      decltype(Pairs::load_pair(b)) w[panels];
+      unroll<panels>([&](auto p) INLINE_LAMBDA {
+        w[p] = Pairs::load_pair(b + p * panel_stride + i / 2 * kLanes);
+        if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i / 2 * kLanes + ahead);
+      });
+      unroll<rows>([&](auto r) INLINE_LAMBDA {
+        unroll<panels>([&](auto p) INLINE_LAMBDA {
+          tile.sum[r][p] = Pairs::add_products(tile.sum[r][p], a + r * a_stride + i, w[p]);
+        });
+      });
+    }
+  }
+
+  static void prepare(const PrepareTask& t) noexcept {
+    for (int64_t r = 0; r < t.rows; ++r) {
+      const float* x = t.x + r * t.x_stride;
+      auto* const to = reinterpret_cast<Input*>(t.out + r * t.out_stride);
+      for (int64_t i = 0; i < t.k; i += kLanes) Pairs::prepare(x + i, t.k - i < kLanes ? t.k - i : kLanes, to + i);
+    }
+  }
+
+  static void pack(const PackTask& t) noexcept {
+    each_panel_block<kPrecision>(t, [&](const float* rows, int64_t count, int64_t length, void* to) INLINE_LAMBDA {
+      auto* const pairs = static_cast<uint32_t*>(to);
+      for (int64_t r = 0; r < kLanes; ++r) {
+        for (int64_t i = 0; i < length; i += kLanes) {
+          uint32_t word[kLanes] = {};
+          if (r < count) {
+            store(reinterpret_cast<float*>(word),
+                  from_bits(rounded_to_bfloat16(load_n(rows + r * kBlockK + i, length - i))));
+          }
+          for (int64_t j = 0; j < kLanes && i + j < length; j += 2) {
+            pairs[(i + j) / 2 * kLanes + r] = word[j] >> 16 | word[j + 1];
+          }
+        }
+      }
+    });
+  }
+};
+
+}  // namespace
+}  // namespace polysemy

@@ -1,0 +1,174 @@
+// Products in int8: of each group of kInt8Group inputs, weights are 8-bit integers with a scale per output, activations
+// 8-bit integers with a scale and a zero point per row. Sums of integers are exact; then
+//   c += (float(sum) * weight scale) * row scale.
+//
+// 192 * 255 * 127 < 2^23: every such sum is a number of float32, too, so a level may count in float32 what another
+// counts in integers. A row with a number that is not finite in a group has a scale of NaN there.
+#pragma once
+
+#include "kernels/pack.inl.h"
+#include "kernels/tile.inl.h"
+
+namespace polysemy {
+namespace {
+
+static_assert(kBlockK * 255 * 127 < 1 << 23);
+
+// The nearest integer, ties to even, for |v| < 2^22.
+INLINE IVec to_nearest(Vec v) { return bits(v + set1(0x1.8p23f)) - iset1(0x4B400000); }
+
+INLINE float reduce_min(Vec v) { return -reduce_max(zero() - v); }
+
+// Below it the inverse of a scale might be infinite.
+constexpr float kLeastScale = 0x1p-120f;
+
+// How numbers in [low, high], zero among them, become integers 0 to 255.
+struct Quantizer {
+  float scale, inverse, zero;  // x ~ scale * (q - zero) with q = x * inverse + zero
+
+  INLINE static Quantizer of(float low, float high, float poison) {
+    if (!(poison == 0.0f)) return {__builtin_nanf(""), 0.0f, 0.0f};
+    // Products, not a quotient of the difference, which may be infinite.
+    const float scale = high * (1.0f / 255.0f) - low * (1.0f / 255.0f);
+    if (scale < kLeastScale) return {0.0f, 0.0f, 0.0f};  // as good as zeros
+    const float inverse = 1.0f / scale;
+    float lane[kLanes];
+    store(lane, set1(low * inverse) + set1(0x1.8p23f));
+    return {scale, inverse, 0x1.8p23f - lane[0]};
+  }
+};
+
+// A group of a prepared row: scale and zero point, then its integers.
+template <class Element>
+struct alignas(4) PreparedGroup {
+  float scale, zero;
+  Element element[kInt8Group];
+};
+
+template <class Quads>
+struct Int8Panels {
+  using Word = int8_t;
+  using Input = char;  // of prepared blocks
+  using Group = PreparedGroup<typename Quads::Element>;
+  static constexpr Precision kPrecision = Precision::kInt8;
+  static constexpr const char* kInstruction = Quads::kInstruction;
+  static constexpr bool kPrepares = true;
+  static constexpr int64_t kBlock = kInt8Group;
+  using Mode = SameMode;
+
+  static constexpr int64_t input_at(int64_t k) { return k / kInt8Group * static_cast<int64_t>(sizeof(Group)); }
+  static constexpr int64_t input_bytes(int64_t k) { return input_at(round_up(k, kInt8Group)); }
+
+  template <int fetched, int rows, int panels>
+  INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
+                                int64_t panel_stride, int64_t k, int64_t ahead) {
+    if (k == 0) return;  // nothing lies there
+    using Sum = typename Quads::Sum;
+    using Element = typename Quads::Element;
+    const Input* const elements = a + sizeof(float) * 2;
+    Sum sum[rows][panels];
+    unroll<rows>([&](auto r)
+                     INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Quads::zero(); }); });
+    for (int64_t i = 0; i < k; i += 4) {
+      decltype(Quads::load_quads(b)) w[panels];
+      unroll<panels>([&](auto p) INLINE_LAMBDA {
+        w[p] = Quads::load_quads(b + p * panel_stride + i * kLanes);
+        if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
+      });
+      unroll<rows>([&](auto r) INLINE_LAMBDA {
+        const auto x = Quads::load_input(elements + r * a_stride + i * static_cast<int64_t>(sizeof(Element)));
+        unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Quads::add_products(sum[r][p], x, w[p]); });
+      });
+    }
+    const int64_t end = round_up(k, 4) * kLanes;
+    unroll<panels>([&](auto p) INLINE_LAMBDA {
+      const auto* const extra = reinterpret_cast<const float*>(b + p * panel_stride + end);
+      const Vec scale = load(extra), total = load(extra + kLanes);
+      unroll<rows>([&](auto r) INLINE_LAMBDA {
+        const auto* const row = reinterpret_cast<const float*>(a + r * a_stride);
+        const Vec exact = Quads::value(sum[r][p], row[1], total);
+        tile.sum[r][p] = exact * scale * set1(row[0]);
+      });
+    });
+  }
+
+  static void prepare(const PrepareTask& t) noexcept {
+    for (int64_t r = 0; r < t.rows; ++r) {
+      const float* const x = t.x + r * t.x_stride;
+      auto* group = reinterpret_cast<Group*>(t.out + r * t.out_stride);
+      for (int64_t k = 0; k < t.k; k += kInt8Group) {
+        prepare_group(x + k, t.k - k < kInt8Group ? t.k - k : kInt8Group, *group++);
+      }
+    }
+  }
+
+  INLINE static void prepare_group(const float* x, int64_t count, Group& to) {
+    Vec low = ::polysemy::zero(), high = low, poison = low;
+    for (int64_t i = 0; i < count; i += kLanes) {
+      const Vec v = load_n(x + i, count - i);
+      low = min(v, low);
+      high = max(v, high);
+      poison = fma(v, ::polysemy::zero(), poison);
+    }
+    const Quantizer q = Quantizer::of(reduce_min(low), reduce_max(high), reduce_add(poison));
+    to.scale = q.scale;
+    to.zero = q.zero;
+    const Vec inverse = set1(q.inverse), most = set1(255.0f - q.zero);
+    for (int64_t i = 0; i < count; i += kLanes) {
+      const IVec centered = to_nearest(min(load_n(x + i, count - i) * inverse, most));
+      Quads::store_elements(to.element + i, centered, q.zero);
+    }
+  }
+
+  static void pack(const PackTask& t) noexcept {
+    each_panel_block<kPrecision>(t, [&](const float* rows, int64_t count, int64_t block, void* to) INLINE_LAMBDA {
+      for (int64_t k = 0; k < block; k += kInt8Group) {
+        const int64_t length = block - k < kInt8Group ? block - k : kInt8Group, end = round_up(length, 4) / 4;
+        auto* const quads = reinterpret_cast<uint32_t*>(static_cast<char*>(to) + panel_offset(kPrecision, k));
+        float* const extra = reinterpret_cast<float*>(quads + end * kLanes);
+        for (int64_t r = 0; r < kLanes; ++r) {
+          extra[r] = extra[kLanes + r] = 0.0f;
+          if (r < count) {
+            pack_row(rows + r * kBlockK + k, length, quads + r, extra[r], extra[kLanes + r]);
+          } else {
+            for (int64_t i = 0; i < end; ++i) quads[i * kLanes + r] = 0;
+          }
+        }
+      }
+    });
+  }
+
+ private:
+  INLINE static void pack_row(const float* row, int64_t length, uint32_t* quads, float& scale, float& total) {
+    Vec largest = ::polysemy::zero(), poison = largest;
+    for (int64_t i = 0; i < length; i += kLanes) {
+      const Vec v = load_n(row + i, length - i);
+      largest = max(from_bits(bits(v) & iset1(INT32_MAX)), largest);
+      poison = fma(v, ::polysemy::zero(), poison);
+    }
+    scale = reduce_max(largest) * (1.0f / 127.0f);
+    const bool tiny = scale < kLeastScale;
+    const Vec inverse = set1(tiny ? 0.0f : 1.0f / scale);
+    scale = (tiny ? 0.0f : scale) + reduce_add(poison);
+    int32_t sum = 0;
+    for (int64_t i = 0; i < length; i += kLanes) {
+      float word[kLanes];
+      store(word, from_bits(to_nearest(load_n(row + i, length - i) * inverse)));
+      for (int64_t j = 0; j < kLanes && i + j < length; j += 4) {
+        uint32_t quad = 0;
+        for (int64_t l = 0; l < 4; ++l) {
+          int32_t value;
+          __builtin_memcpy(&value, word + j + l, sizeof value);
+          value = value < -127 ? -127 : value > 127 ? 127 : value;  // what is not finite is anything
+          sum += value;
+          quad |= (static_cast<uint32_t>(value) & 0xFFu) << 8 * l;
+        }
+        quads[(i + j) / 4 * kLanes] = quad;
+      }
+    }
+    total = static_cast<float>(sum);
+  }
+};
+
+}  // namespace
+}  // namespace polysemy

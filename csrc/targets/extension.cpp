@@ -1,0 +1,23 @@
+// Compiled once per row of isa.cmake that extends another level: a table with the products that it does better.
+#include POLYSEMY_ISA_HEADER
+
+#include "kernels/gemm.inl.h"
+#include "kernels/products.inl.h"
+
+namespace polysemy {
+namespace {
+
+constexpr KernelTable make_extension() {
+  KernelTable t{};
+  t.name = POLYSEMY_ISA_NAME;
+  t.fused = POLYSEMY_ISA_FUSED;
+  add_slot<POLYSEMY_ISA_PANELS>(t, true);
+  return t;
+}
+
+}  // namespace
+
+extern const KernelTable POLYSEMY_ISA_TABLE;
+constinit const KernelTable POLYSEMY_ISA_TABLE = make_extension();
+
+}  // namespace polysemy

@@ -1,0 +1,115 @@
+"""What a matrix product makes of its numbers in each precision."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polysemy.reference.arrays import FloatArray
+
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
+
+#: Inputs that share a scale in int8, and inputs whose sums are added to the result at once.
+GROUP = 96
+#: Scales below it are as good as zero: their inverse might be infinite.
+LEAST_SCALE = np.float32(2.0**-120)
+#: Adding it rounds a float32 to a whole number, ties to even.
+_MAGIC = np.float32(1.5 * 2**23)
+
+Float32s = NDArray[np.float32]
+
+
+class Quantized(NamedTuple):
+    """Rows of numbers as integers: x ~ scale * (integers - zero), group by group.
+
+    ``integers`` is (rows, groups, GROUP), filled up with zeros in the last group; ``scale`` and ``zero`` are
+    (rows, groups). A group with a number that is not finite has a scale of NaN.
+    """
+
+    integers: NDArray[np.int64]
+    scale: Float32s
+    zero: NDArray[np.int64]
+
+
+def to_bfloat16(x: NDArray[Any]) -> Float32s:
+    """float32 rounded to the nearest bfloat16, ties to even; subnormal numbers become zeros."""
+    values = np.ascontiguousarray(x, np.float32)
+    bits = values.view(np.uint32)
+    with np.errstate(over="ignore"):
+        rounded = (bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)
+    rounded = np.where(np.isnan(values), bits & 0xFFFF0000 | 0x400000, rounded)
+    tiny = np.abs(values) < np.finfo(np.float32).tiny
+    chosen: Float32s = np.where(tiny, bits & 0x80000000, rounded).astype(np.uint32).view(np.float32)
+    return chosen
+
+
+def quantize_rows(x: NDArray[Any]) -> Quantized:
+    """Activations as integers 0 to 255."""
+    groups, finite = _groups(x)
+    low, high = groups.min(-1, initial=0.0), groups.max(-1, initial=0.0)
+    scale = high * np.float32(1 / np.float32(255)) - low * np.float32(1 / np.float32(255))
+    scale, inverse = _inverse(scale)
+    zero = _MAGIC - (low * inverse + _MAGIC)
+    centered = np.minimum(groups * inverse[..., None], (np.float32(255) - zero)[..., None])
+    zeros = zero.astype(np.int64)
+    integers = (centered + _MAGIC - _MAGIC).astype(np.int64) + zeros[..., None]
+    return Quantized(integers, np.where(finite, scale, np.float32(np.nan)), zeros)
+
+
+def quantize_weight(weight: NDArray[Any]) -> Quantized:
+    """Weights as integers -127 to 127, with a zero point of 0."""
+    groups, finite = _groups(weight)
+    scale, inverse = _inverse(np.abs(groups).max(-1, initial=0.0) * np.float32(1 / np.float32(127)))
+    integers = (groups * inverse[..., None] + _MAGIC - _MAGIC).astype(np.int64)
+    return Quantized(
+        np.clip(integers, -127, 127),
+        np.where(finite, scale, np.float32(np.nan)),
+        np.zeros(scale.shape, np.int64),
+    )
+
+
+def _groups(x: NDArray[Any]) -> tuple[Float32s, NDArray[np.bool_]]:
+    values = np.asarray(x, np.float32)
+    rows, columns = values.shape
+    count = -(-columns // GROUP)
+    padded = np.zeros((rows, count * GROUP), np.float32)
+    padded[:, :columns] = values
+    finite: NDArray[np.bool_] = np.all(np.isfinite(padded).reshape(rows, count, GROUP), axis=-1)
+    return np.where(finite[..., None], padded.reshape(rows, count, GROUP), np.float32(0)), finite
+
+
+def _inverse(scale: Float32s) -> tuple[Float32s, Float32s]:
+    scale = np.where(scale < LEAST_SCALE, np.float32(0), scale.astype(np.float32))
+    inverse = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale > 0)
+    return scale, inverse
+
+
+def product(x: FloatArray, weight: FloatArray, precision: str) -> FloatArray:
+    """x W^T for x (..., in) and weight (out, in) in one of PRECISIONS.
+
+    In int8 the sums and all that follows are those of the core, bit by bit; in the others the numbers are
+    rounded as there, and summed in the precision of the arrays.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if precision != "int8":
+        left, right = x, weight
+        if precision == "bfloat16":
+            left, right = to_bfloat16(x).astype(x.dtype), to_bfloat16(weight).astype(x.dtype)
+        if precision == "float16":
+            right = weight.astype(np.float16).astype(x.dtype)
+        result: FloatArray = np.matmul(left, right.T)
+        return result
+    rows = quantize_rows(x.reshape(-1, x.shape[-1]))
+    columns = quantize_weight(weight)
+    centered = (rows.integers - rows.zero[..., None]).astype(np.float64)  # exact, as sums stay below 2**53
+    total = np.zeros((len(rows.scale), len(weight)), np.float32)
+    for group in range(rows.scale.shape[1]):
+        sums = np.matmul(centered[:, group], columns.integers[:, group].T.astype(np.float64)).astype(
+            np.float32
+        )
+        total = total + sums * columns.scale[:, group] * rows.scale[:, group, None]
+    shaped: FloatArray = total.reshape(*x.shape[:-1], len(weight)).astype(x.dtype)
+    return shaped

@@ -1,0 +1,183 @@
+"""Products in reduced precision: exact where the scheme is exact, one set of bits on every level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from polysemy import _core, ops, reference
+from polysemy.reference.precision import GROUP, quantize_rows, quantize_weight, to_bfloat16
+
+Floats = NDArray[np.float32]
+
+#: Around lanes, pairs, fours, groups and blocks of k; around tiles of rows; around panels.
+SIZES = [
+    (1, 16, 4),
+    (1, 33, 191),
+    (2, 17, 96),
+    (3, 50, 77),
+    (5, 1, 1),
+    (6, 15, 97),
+    (7, 64, 192),
+    (8, 40, 193),
+]
+SIZES += [(9, 100, 385), (13, 31, 3), (16, 48, 577), (50, 34, 288), (200, 19, 95), (4, 70, 8192)]
+REDUCED = [name for name in _core.PRECISIONS if name != "float32"]
+FUSED = _core.fused_isas()
+
+
+def draw(seed: int, *shape: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    return np.float32(rng.standard_normal(shape) * np.exp(rng.uniform(-2, 2, shape)))
+
+
+def multiply(x: Floats, weight: Floats, precision: str, isa: str, threads: int = 1) -> Floats:
+    out = np.full((len(x), len(weight)), np.nan, np.float32)
+    _core.linear(
+        x, _core.PackedWeight(weight, precision), None, None, None, out, num_threads=threads, isa=isa
+    )
+    return out
+
+
+def adversarial(columns: int) -> Floats:
+    """Rows that are all extreme, alternate, have an outlier, are tiny, or constant."""
+    rows = np.ones((9, columns), np.float32)
+    rows[1] = -1
+    rows[2, ::2] = -1
+    rows[3] = draw(1, columns)
+    rows[3, columns // 2] = 1e4
+    rows[4] = 1e-42
+    rows[5] = 0
+    rows[6] = 3e38
+    rows[6, ::2] = -3e38
+    rows[7] = np.float32(2.0**-120) * draw(2, columns)
+    rows[8] = 1e-30
+    return rows
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize(("m", "n", "k"), SIZES)
+def test_int8_has_the_bits_of_the_reference(m: int, n: int, k: int, isa: str) -> None:
+    x, weight = draw(m, m, k), draw(n, n, k)
+    expected = reference.linear(x, weight, precision="int8")
+    for threads in (1, 3):
+        assert np.array_equal(multiply(x, weight, "int8", isa, threads), expected)
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("k", [4, 96, 192, 300, 8192])
+def test_int8_sums_are_exact(k: int, isa: str) -> None:
+    """Whole numbers with a scale of 1 on both sides, of the largest size: Python's integers know the sum."""
+    signs = np.where(np.arange(k) % 2, -1, 1)
+    weights = [np.full(k, 127), np.full(k, -127), 127 * signs]
+    rows = [np.full(k, 255), np.where(np.arange(k) % GROUP, 255, 0), np.where(signs > 0, 255, 0)]
+    rows += [np.where(signs > 0, -255, 0), np.where(np.arange(k) % GROUP, -128, 127)]
+    found = multiply(np.float32(rows), np.float32(weights), "int8", isa)
+    for i, row in enumerate(rows):
+        for j, weight in enumerate(weights):
+            total = 0  # groups are added in float32, in order
+            for first in range(0, k, GROUP):
+                part = slice(first, first + GROUP)
+                exact = sum(int(a) * int(w) for a, w in zip(row[part], weight[part], strict=True))
+                total = float(np.float32(total) + np.float32(exact))
+            assert found[i, j] == total
+
+
+@pytest.mark.parametrize("k", [5, 200, 1000])
+def test_int8_is_as_near_as_its_scales(k: int) -> None:
+    x, weight = np.concatenate([draw(3, 20, k), adversarial(k)[:6]]), draw(4, 30, k)
+    rows, columns = quantize_rows(x), quantize_weight(weight)
+    assert rows.integers.min() >= 0
+    assert rows.integers.max() <= 255
+    count = rows.scale.shape[1]
+    padded = [np.zeros((len(a), count * GROUP)) for a in (x, weight)]
+    for array, to in zip((x, weight), padded, strict=True):
+        to[:, :k] = array
+    # Each side is off by half a step, a clipped end by one more; the rest is the sum in float32.
+    step_x = np.repeat(rows.scale.astype(float), GROUP, 1) * 1.01
+    step_w = np.repeat(columns.scale.astype(float), GROUP, 1) * 0.51
+    bound = step_x @ np.abs(padded[1]).T + np.abs(padded[0]) @ step_w.T + step_x @ step_w.T
+    bound += 2.0**-22 * count * (np.abs(padded[0]) @ np.abs(padded[1]).T) + k * 2.0**-120
+    error = np.abs(multiply(x, weight, "int8", FUSED[0]) - x.astype(float) @ weight.astype(float).T)
+    assert (error <= bound).all()
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize(("m", "n", "k"), SIZES)
+def test_bfloat16_is_a_float32_sum_of_rounded_numbers(m: int, n: int, k: int, isa: str) -> None:
+    x, weight = draw(m, m, k), draw(n, n, k)
+    near_x, near_weight = to_bfloat16(x).astype(float), to_bfloat16(weight).astype(float)
+    # A chain of 192 inputs, then the blocks: each addition rounds a partial sum no larger than all of them.
+    roundings = min(k, 192) + k // 192 + 1
+    bound = 2.0**-24 * roundings * (np.abs(near_x) @ np.abs(near_weight).T)
+    error = np.abs(multiply(x, weight, "bfloat16", isa) - near_x @ near_weight.T)
+    assert (error <= bound).all()
+    assert (np.abs(near_x - x) <= 2.0**-8 * np.abs(x)).all()
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize(("m", "n", "k"), SIZES)
+def test_float16_is_float32_with_rounded_weights(m: int, n: int, k: int, isa: str) -> None:
+    x, weight = draw(m, m, k), np.concatenate([draw(n, n, k), np.float32(1e-6) * draw(n + 1, 3, k)])
+    rounded = weight.astype(np.float16).astype(np.float32)
+    assert np.array_equal(multiply(x, weight, "float16", isa), multiply(x, rounded, "float32", isa))
+
+
+@pytest.mark.parametrize("precision", REDUCED)
+@pytest.mark.parametrize(("m", "n", "k"), SIZES)
+def test_bits_depend_on_nothing(m: int, n: int, k: int, precision: str) -> None:
+    """Level, threads, neighbours, place; ordinary rows, adversarial ones and tiny products."""
+    x = np.concatenate([draw(m, m, k), adversarial(k), np.float32(1e-19) * draw(5, 3, k)])
+    weight = np.concatenate([draw(n, n, k), np.float32(1e-20) * draw(6, 5, k)])
+    with np.errstate(over="ignore"):
+        expected = multiply(x, weight, precision, FUSED[0])
+    assert np.unique(expected[:m]).size > min(m * n, 3) // 2
+    for isa in FUSED:
+        for threads in (1, 2, 5):
+            assert multiply(x, weight, precision, isa, threads).tobytes() == expected.tobytes(), isa
+        order = np.random.default_rng(7).permutation(len(x))
+        assert multiply(x[order], weight, precision, isa).tobytes() == expected[order].tobytes()
+        assert multiply(x[m - 1 : m], weight, precision, isa).tobytes() == expected[m - 1 : m].tobytes()
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("precision", REDUCED)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stays_in_its_row(value: float, precision: str, isa: str) -> None:
+    x, weight = draw(8, 12, 300), draw(9, 20, 300)
+    clean = multiply(x, weight, precision, isa)
+    x[5, 250] = value
+    found = multiply(x, weight, precision, isa)
+    assert not np.isfinite(found[5]).any()
+    if precision == "int8":
+        assert np.isnan(found[5]).all()
+    others = np.arange(12) != 5
+    assert np.array_equal(found[others], clean[others])
+
+
+@pytest.mark.parametrize("precision", _core.PRECISIONS)
+def test_epilogues_follow_every_product(precision: str) -> None:
+    x, weight, bias, residual = draw(1, 7, 100), draw(2, 24, 100), draw(3, 24), draw(4, 7, 24)
+    packed = ops.PackedWeight(weight, precision)
+    assert packed.precision == precision
+    plain = ops.linear(x, packed)
+    found = ops.linear(x, packed, bias, activation="relu", residual=residual)
+    assert np.array_equal(found, np.maximum(plain + bias, np.float32(0)) + residual)
+    assert np.array_equal(ops.linear(x, weight, precision=precision), plain)
+
+
+def test_memory() -> None:
+    weight = draw(1, 384, 384)
+    sizes = {name: ops.PackedWeight(weight, name).nbytes for name in _core.PRECISIONS}
+    assert sizes["bfloat16"] == sizes["float16"] == sizes["float32"] // 2
+    assert sizes["int8"] == weight.size * (1 + 8 / GROUP)
+
+
+def test_errors() -> None:
+    weight = draw(1, 4, 4)
+    with pytest.raises(ValueError, match=r"PackedWeight: precision must be one of float32, .*, got 'int4'"):
+        ops.PackedWeight(weight, "int4")
+    with pytest.raises(ValueError, match="linear: precision must be one of"):
+        ops.linear(weight, weight, precision="auto")
+    with pytest.raises(ValueError, match="linear: precision must be 'int8' as the weight was packed"):
+        ops.linear(weight, ops.PackedWeight(weight, "int8"), precision="float16")
