@@ -256,7 +256,8 @@ class Encoder:
         read = read_inputs(inputs, self.spec, self._tokenizer, num_threads=threads)
         head = self._head if count in wanted else None
         output = self._output(read, wanted, seen, head, threads)
-        Losses(output.truncated).warn("forward", self.max_seq_length)
+        if read.encodings is not None:  # ids are never cut
+            Losses(output.truncated).warn("forward", self.max_seq_length)
         return output
 
     @overload
