@@ -93,8 +93,8 @@ struct Model {
   Tensors tensors;
   Encoder encoder;
 
-  Model(const KernelTable& table, const EncoderSpec& spec, Random& random)
-      : tensors{random}, encoder(table, spec, std::ref(tensors), 2) {}
+  Model(const KernelTable& table, const EncoderSpec& spec, Precision precision, Random& random)
+      : tensors{random}, encoder(table, spec, precision, std::ref(tensors), 2) {}
 };
 
 struct Batch {
@@ -155,7 +155,8 @@ Results run(const KernelTable& table, const Encoder& encoder, const Batch& batch
 }
 
 void one_model(const KernelTable& table, Random& random) {
-  const Model model(table, random_spec(random), random);
+  const auto precision = static_cast<Precision>(random.below(2) ? 0 : random.below(kPrecisions));
+  const Model model(table, random_spec(random), precision, random);
   const Encoder& encoder = model.encoder;
   std::vector<Batch> batches;
   std::vector<Results> alone;
@@ -212,7 +213,7 @@ int64_t waits_per_layer(const LayerSpec& layer, int64_t tokens) {
       s.layers.push_back(layer);
       s.layers.back().weights = i;
     }
-    const Model model(table, s, random);
+    const Model model(table, s, Precision::kFloat32, random);
     Batch batch(s, random);
     batch.offsets = {0, tokens};
     batch.ids = Block<int32_t>(tokens);
