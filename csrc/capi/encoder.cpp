@@ -95,7 +95,8 @@ std::unique_ptr<polysemy_encoder> create(const polysemy_encoder_spec* given, con
     t.data = made->tables.back().data();
   }
   made->encoder = std::make_unique<const Encoder>(
-      table, std::move(spec), Precision::kFloat32, [&](const Parameter& p) { return found.at(p.name); }, get_num_threads());
+      table, std::move(spec), Precision::kFloat32, [&](const Parameter& p) { return found.at(p.name); },
+      get_num_threads());
   return made;
 }
 
