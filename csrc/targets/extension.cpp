@@ -1,4 +1,6 @@
 // Compiled once per row of isa.cmake that extends another level: a table with the products that it does better.
+#pragma GCC diagnostic ignored "-Wunused-function"  // an extension uses few of the kernels that it includes
+
 #include POLYSEMY_ISA_HEADER
 
 #include "kernels/gemm.inl.h"
