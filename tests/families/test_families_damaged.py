@@ -154,7 +154,7 @@ MALFORMED: list[tuple[str, dict[str, object], str]] = [
 ]
 
 TENSORS: list[tuple[str, Callable[[Arrays], object], str]] = [
-    ("modernbert", shrunk(WQKV, 128), r"expected \(64, 64\), got \(128, 64\)"),
+    ("modernbert", shrunk(WQKV, 128), r"must have shape \(64, 64\), got \(128, 64\)"),
     ("modernbert", without("layers.2.mlp.Wi.weight"), "2 missing: layers.2.ffn.gate.weight"),
     ("modernbert", added("layers.0.attn_norm.weight", 64), "1 surplus: layers.0.attn_in.weight"),
     ("modernbert", added("layers.9.attn_norm.weight", 64), "1 surplus: layers.9.attn_norm.weight"),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
 
 from ..encoding.encoder import Encoder
 from ..errors import CheckpointError
-from ..io.files import read_bytes
+from ..io.files import ForeignFile, read_bytes
 from ..model.pooling import describe
 from ..model.spec import AttentionSpec, EncoderSpec, LayerSpec, PositionBias
 
 __all__ = ["card_facts", "card_rows", "licence_of"]
 
 _README_BYTES = 4 << 20
+_BLOCK = 1 << 20
 
 
 def card_facts(encoder: Encoder) -> dict[str, object]:
@@ -98,10 +100,10 @@ def fingerprint(folder: Path) -> str:
     for path in sorted(files):
         digest.update(str(path.relative_to(folder)).encode() + b"\0")
         try:
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-        except OSError:  # a folder of that name, or a file that may not be read: no part of what was loaded
+            with closing(ForeignFile(path)) as file:
+                for offset in range(0, file.size, _BLOCK):
+                    digest.update(file.read(offset, min(_BLOCK, file.size - offset)))
+        except CheckpointError:  # a folder, a pipe, a file that may not be read: no part of what was loaded
             continue
     return digest.hexdigest()[:16]
 
