@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,19 +40,27 @@ def test_info(run: Run, model: Path) -> None:
 
 
 def test_the_fingerprint_knows_every_file(model: Path) -> None:
-    first = fingerprint(model)
-    assert fingerprint(model) == first
+    first = fingerprint(model, 10_000)
+    assert fingerprint(model, 10_000) == first
     (model / "1_Extra").mkdir()
-    assert fingerprint(model) == first
+    assert fingerprint(model, 10_000) == first
     (model / "1_Extra" / "config.json").write_text("{}")
-    assert fingerprint(model) != first
+    assert fingerprint(model, 10_000) != first
     (model / "1_Extra" / "config.json").unlink()
     with (model / "model.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         last = file.read(1)
         file.seek(-1, 2)
         file.write(bytes([last[0] ^ 1]))
-    assert fingerprint(model) != first
+    assert fingerprint(model, 10_000) != first
+
+
+def test_the_fingerprint_leaves_out_what_no_model_has(model: Path) -> None:
+    first = fingerprint(model, 10_000)
+    os.mkfifo(model / "pipe.json")
+    with (model / "terabyte.safetensors").open("wb") as file:
+        file.truncate(1 << 40)
+    assert fingerprint(model, 10_000) == first
 
 
 @pytest.mark.parametrize(
