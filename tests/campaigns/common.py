@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 TESTS = Path(__file__).parents[1]
-PACKAGE = TESTS.parent / "python"
 
 
 def small_calls(num_threads: int = 2) -> Callable[[], bytes]:
@@ -43,7 +42,7 @@ def python(
     code: str, *arguments: str, timeout: float = 120, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """A new process that can import the package and the helpers of the tests."""
-    paths = os.pathsep.join([str(PACKAGE), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    paths = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env={**os.environ, "PYTHONPATH": paths, **variables},
