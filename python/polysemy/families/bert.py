@@ -20,7 +20,7 @@ from ..model.spec import (
     Pooling,
 )
 from .config import Config
-from .family import Family, layer_names, with_parameters
+from .family import BERT_ATTENTION, Family, layer_names, with_parameters
 
 __all__ = ["FAMILY", "bert_heads", "bert_names", "bert_spec", "post_norm_layer", "token_heads"]
 
@@ -99,11 +99,7 @@ def bert_names(spec: EncoderSpec) -> dict[str, str]:
         spec,
         "encoder.layer.{}",
         {
-            "attention.query": "attention.self.query",
-            "attention.key": "attention.self.key",
-            "attention.value": "attention.self.value",
-            "attention.output": "attention.output.dense",
-            "attn_out": "attention.output.LayerNorm",
+            **BERT_ATTENTION,
             "ffn.up": "intermediate.dense",
             "ffn.down": "output.dense",
             "ffn_out": "output.LayerNorm",

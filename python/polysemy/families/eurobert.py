@@ -9,7 +9,7 @@ import math
 
 from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardSpec, LayerSpec, Norm, NormSpec
 from .config import Config
-from .family import Family, layer_names, with_parameters
+from .family import LLAMA_LINEAR, Family, layer_names, with_parameters
 from .rope import rotary
 
 __all__ = ["FAMILY", "llama_names"]
@@ -56,14 +56,8 @@ def llama_names(spec: EncoderSpec) -> dict[str, str]:
         "layers.{}",
         {
             "attn_in": "input_layernorm",
-            "attention.query": "self_attn.q_proj",
-            "attention.key": "self_attn.k_proj",
-            "attention.value": "self_attn.v_proj",
-            "attention.output": "self_attn.o_proj",
+            **LLAMA_LINEAR,
             "ffn_in": "post_attention_layernorm",
-            "ffn.gate": "mlp.gate_proj",
-            "ffn.up": "mlp.up_proj",
-            "ffn.down": "mlp.down_proj",
         },
     )
     return {"embeddings.token": "embed_tokens.weight"} | with_parameters({"final_norm": "norm"} | layers)

@@ -15,6 +15,8 @@ from ..model.spec import EncoderSpec
 from .config import Config
 
 __all__ = [
+    "BERT_ATTENTION",
+    "LLAMA_LINEAR",
     "Family",
     "NameMatch",
     "Names",
@@ -175,6 +177,26 @@ def bare_name(name: str, prefixes: Iterable[str]) -> str:
 def with_parameters(modules: Mapping[str, str]) -> dict[str, str]:
     """The same map for the ``weight`` and ``bias`` of each module."""
     return {f"{key}.{part}": f"{name}.{part}" for key, name in modules.items() for part in ("weight", "bias")}
+
+
+# What BERT and its descendants call the attention of a layer, and its norm.
+BERT_ATTENTION = {
+    "attention.query": "attention.self.query",
+    "attention.key": "attention.self.key",
+    "attention.value": "attention.self.value",
+    "attention.output": "attention.output.dense",
+    "attn_out": "attention.output.LayerNorm",
+}
+# What Llama and its descendants call the linear maps of a layer.
+LLAMA_LINEAR = {
+    "attention.query": "self_attn.q_proj",
+    "attention.key": "self_attn.k_proj",
+    "attention.value": "self_attn.v_proj",
+    "attention.output": "self_attn.o_proj",
+    "ffn.gate": "mlp.gate_proj",
+    "ffn.up": "mlp.up_proj",
+    "ffn.down": "mlp.down_proj",
+}
 
 
 def layer_names(spec: EncoderSpec, theirs: str, parts: Mapping[str, str]) -> dict[str, str]:

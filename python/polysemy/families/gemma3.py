@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..errors import CheckpointError
 from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardSpec, LayerSpec, Norm, NormSpec
 from .config import FULL, SLIDING, Config
-from .family import Family, Names, Stored, layer_names, with_parameters
+from .family import LLAMA_LINEAR, Family, Names, Stored, layer_names, with_parameters
 from .rope import rotary
 
 __all__ = ["FAMILY"]
@@ -83,13 +83,7 @@ def _names(spec: EncoderSpec) -> dict[str, Names]:
         spec,
         "layers.{}",
         {
-            "attention.query": "self_attn.q_proj",
-            "attention.key": "self_attn.k_proj",
-            "attention.value": "self_attn.v_proj",
-            "attention.output": "self_attn.o_proj",
-            "ffn.gate": "mlp.gate_proj",
-            "ffn.up": "mlp.up_proj",
-            "ffn.down": "mlp.down_proj",
+            **LLAMA_LINEAR,
         },
     )
     norms = layer_names(

@@ -21,7 +21,7 @@ from ..model.spec import (
     PositionBiasSpec,
 )
 from .config import Config
-from .family import Family, Names, fused_names, layer_names, with_parameters
+from .family import BERT_ATTENTION, Family, Names, fused_names, layer_names, with_parameters
 
 __all__ = ["FAMILY", "alibi_slopes"]
 
@@ -79,11 +79,7 @@ def _names(spec: EncoderSpec) -> dict[str, Names]:
         spec,
         "encoder.layer.{}",
         {
-            "attention.query": "attention.self.query",
-            "attention.key": "attention.self.key",
-            "attention.value": "attention.self.value",
-            "attention.output": "attention.output.dense",
-            "attn_out": "attention.output.LayerNorm",
+            **BERT_ATTENTION,
             "ffn.down": "mlp.wo",
             "ffn_out": "mlp.layernorm",
         },

@@ -22,7 +22,7 @@ from ..model.spec import (
     RotarySpec,
 )
 from .config import Config
-from .family import Family, Names, either, fused_names, layer_names, with_parameters
+from .family import LLAMA_LINEAR, Family, Names, either, fused_names, layer_names, with_parameters
 from .rope import rotary
 
 __all__ = ["FAMILY", "native_names"]
@@ -124,14 +124,8 @@ def native_names(spec: EncoderSpec) -> dict[str, Names]:
         spec,
         "layers.{}",
         {
-            "attention.query": "self_attn.q_proj",
-            "attention.key": "self_attn.k_proj",
-            "attention.value": "self_attn.v_proj",
-            "attention.output": "self_attn.o_proj",
+            **LLAMA_LINEAR,
             "attn_out": "post_attention_layernorm",
-            "ffn.gate": "mlp.gate_proj",
-            "ffn.up": "mlp.up_proj",
-            "ffn.down": "mlp.down_proj",
             "ffn_out": "post_mlp_layernorm",
         },
     )
