@@ -18,6 +18,8 @@ from cli_texts import COMMAND, TEXTS, Run, only
 from polysemy import Encoder
 from polysemy.cli.lines import open_texts, refuse_records
 from polysemy.cli.outfile import check_writable, replacing
+from polysemy.cli.parser import PRECISIONS
+from polysemy.model import precision
 from tiny_models import write_sentence_model, write_transformer
 
 
@@ -39,6 +41,16 @@ def test_text_formats_hold_every_bit(
     rows = [[float(str(value)) for value in parse(line)] for line in out.read_text("ascii").splitlines()]
     expected = Encoder.from_pretrained(model).encode(TEXTS)
     np.testing.assert_array_equal(np.array(rows, dtype=np.float32), expected)
+
+
+def test_precision(run: Run, model: Path, source: Path, tmp_path: Path) -> None:
+    assert (*precision.PRECISIONS, precision.AUTO) == PRECISIONS
+    for name in PRECISIONS:
+        out = tmp_path / f"{name}.npy"
+        assert run("encode", source, "-o", out, "--model", model, "--precision", name) == (0, "", "")
+        expected = Encoder.from_pretrained(model, precision=name).encode(TEXTS)
+        np.testing.assert_array_equal(np.load(out), expected)
+    assert (np.load(tmp_path / "int8.npy") != np.load(tmp_path / "float32.npy")).any()
 
 
 def test_options_of_encode_are_those_of_the_library(

@@ -210,4 +210,4 @@ def test_repr(tiny: Encoder, output: EncoderOutput) -> None:
     assert repr(output) == (
         "EncoderOutput(4 texts, 23 tokens, layers [0, 1, 2, 3], attentions [1, 2, 3], pooled (4, 24))"
     )
-    assert "layers=3, hidden=24, heads=3" in repr(tiny) and "pooling=mean" in repr(tiny)
+    assert "layers=3, hidden=24, heads=3" in repr(tiny) and "pooling=mean, precision=float32" in repr(tiny)

@@ -33,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.lines:
         refuse_records(arguments.file)
     texts = open_texts(arguments.file)
-    encoder = Encoder.from_pretrained(arguments.model, num_threads=arguments.threads)
+    encoder = Encoder.from_pretrained(
+        arguments.model, num_threads=arguments.threads, precision=arguments.precision
+    )
     if arguments.truncate_dim is not None and arguments.truncate_dim > encoder.dim:
         raise ValueError(f"--truncate-dim must be at most {encoder.dim} here, got {arguments.truncate_dim}")
     stream = encoder.stream(

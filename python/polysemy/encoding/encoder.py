@@ -163,7 +163,7 @@ class Encoder:
         return (
             f"Encoder({self._card.name!r}, layers={len(spec.layers)}, hidden={spec.hidden}, heads={spec.heads}, "
             f"parameters={self.parameters / 1e6:.1f}M, max_seq_length={self.max_seq_length}, "
-            f"pooling={pooling})"
+            f"pooling={pooling}, precision={self.precision})"
         )
 
     def encode(
