@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["check_device", "refuse_unknown"]
+__all__ = ["DOCUMENT_PROMPTS", "check_device", "refuse_unknown"]
 
+# Names that models give to their prompt for documents, the usual one first.
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 # What changes nothing about a result here, and the values that ask for nothing else.
 _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     "backend": ("torch",),

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from .arguments import flag, positive, switch
-from .compat import check_device, refuse_unknown
+from .compat import DOCUMENT_PROMPTS, check_device, refuse_unknown
 from .encoding.encoder import Encoder
+from .encoding.losses import Losses
 from .io.modules import routes_of
-from .text.check import check_text, is_ordered, is_textual, members
+from .text.check import check_text, check_text_or_pair, is_ordered, is_textual, members
+from .text.inputs import read_texts
 from .util.quantization import PRECISIONS, quantize_embeddings
 from .util.similarity import SIMILARITIES, unit_rows
 from .util.vectors import as_tensor
 
 __all__ = ["SentenceTransformer"]
 
-_DOCUMENTS = ("document", "passage", "corpus")
+# Byte forms scale each dimension between its extremes over several vectors.
+_SCALED = ("int8", "uint8")
 
 
 class SentenceTransformer:
@@ -140,20 +143,27 @@ class SentenceTransformer:
         ``prompt``, a text, or the one that ``prompt_name`` names is put before each text. ``truncate_dim`` keeps the
         first dimensions, ``normalize_embeddings`` scales to length 1 after that. ``precision`` is that of the output:
         float32, int8, uint8, binary, ubinary, as `quantize_embeddings` makes them. ``output_value`` "token_embeddings"
-        gives an array (tokens, hidden) for each text.
+        gives an array (tokens, hidden) for each text, to which ``truncate_dim`` and ``normalize_embeddings`` don't
+        apply.
         """
         check_device(device, "encode")
         refuse_unknown(others, "encode")
         positive(batch_size, "encode: batch_size")
         if (inputs is None) == (sentences is None):
             raise TypeError("encode: texts must be given once, as inputs")
-        texts, single = _texts(inputs if sentences is None else sentences)
+        texts, single = _texts(inputs if sentences is None else sentences, "encode: inputs")
         if precision not in PRECISIONS:
             raise ValueError(f"encode: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         before = self._prompt(prompt, prompt_name)
         encoder = self._routed(task)
         if output_value == "token_embeddings":
+            if precision != "float32":
+                raise ValueError(
+                    f"encode: precision must be 'float32' for token_embeddings, got {precision!r}"
+                )
             states = _token_embeddings(encoder, texts, before)
+            if convert_to_tensor:
+                states = [as_tensor(state, "encode: convert_to_tensor") for state in states]
             return states[0] if single else states
         if output_value != "sentence_embedding":
             raise ValueError(
@@ -168,7 +178,12 @@ class SentenceTransformer:
         if flag(normalize_embeddings, "encode: normalize_embeddings"):
             vectors = unit_rows(vectors)
         result: Any = vectors
-        if precision != "float32" and len(vectors):
+        if precision in _SCALED and len(vectors) == 1:
+            raise ValueError(
+                f"encode: precision must be float32, binary or ubinary for one text, got {precision!r}: its steps come "
+                "from several vectors; quantize_embeddings takes ranges"
+            )
+        if precision != "float32":
             result = quantize_embeddings(vectors, precision)
         if single:
             result = result[0]
@@ -189,7 +204,7 @@ class SentenceTransformer:
     ) -> Any:
         """As `encode`, with the model's prompt for documents."""
         if prompt_name is None and prompt is None:
-            prompt_name = next((name for name in _DOCUMENTS if name in self.prompts), None)
+            prompt_name = next((name for name in DOCUMENT_PROMPTS if name in self.prompts), None)
         return self.encode(inputs, prompt_name, prompt, task="document", **others)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
@@ -210,14 +225,17 @@ class SentenceTransformer:
             self.truncate_dim = before
 
     def tokenize(self, texts: Any) -> dict[str, Any]:
-        """The ids of texts as a padded array, ``input_ids``, with an ``attention_mask``."""
-        output = self.encoder.forward(list(texts), layers=())
-        ids = [output.ids(i) for i in range(len(output))]
-        width = max(map(len, ids), default=0)
-        padded = np.zeros((len(ids), width), dtype=np.int64)
-        mask = np.zeros_like(padded)
-        for i, row in enumerate(ids):
-            padded[i, : len(row)], mask[i, : len(row)] = row, 1
+        """The ids of texts as a padded array ``input_ids``, (n, longest) int64, with an ``attention_mask``."""
+        tokenizer = self.encoder.tokenizer
+        assert tokenizer is not None  # it was loaded from a folder
+        given, _ = _texts(texts, "tokenize: texts")
+        texts = [check_text_or_pair(text, f"tokenize: texts[{i}]") for i, text in enumerate(given)]
+        read = read_texts(texts, self.encoder.spec, tokenizer, spans=False)
+        offsets = read.batch.offsets
+        mask = (np.arange(int(np.diff(offsets).max(initial=0))) < np.diff(offsets)[:, None]).astype(np.int64)
+        padded = np.full_like(mask, tokenizer.roles.get("pad_token", 0))
+        padded[mask == 1] = read.batch.ids
+        Losses(read.tokens_cut).warn("tokenize", self.max_seq_length)
         return {"input_ids": padded, "attention_mask": mask}
 
     def _routed(self, task: str | None) -> Encoder:
@@ -246,15 +264,15 @@ def _token_embeddings(encoder: Encoder, texts: list[Any], prompt: str) -> list[A
     return [text.hidden_states for text in encoder.forward(given)] if given else []
 
 
-def _texts(inputs: Any) -> tuple[list[Any], bool]:
+def _texts(inputs: Any, name: str) -> tuple[list[Any], bool]:
     """Texts and pairs of them, which may be lists, and whether it was one text."""
     if isinstance(inputs, str):
         return [inputs], True
     if not is_ordered(inputs):
-        raise TypeError(f"encode: inputs must be a str or a list of str, got {type(inputs).__name__}")
+        raise TypeError(f"{name} must be a str or a list of str, got {type(inputs).__name__}")
     texts = [tuple(item) if isinstance(item, list) else item for item in members(inputs)]
     texts = [str(item) if isinstance(item, np.str_) else item for item in texts]
     for i, text in enumerate(texts):
         if not is_textual(text):
-            raise TypeError(f"encode: inputs[{i}] must be a str, got {type(text).__name__}")
+            raise TypeError(f"{name}[{i}] must be a str, got {type(text).__name__}")
     return texts, False

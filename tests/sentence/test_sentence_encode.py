@@ -161,6 +161,34 @@ def test_smaller_things(pair: tuple[Any, SentenceTransformer]) -> None:
         ours.encode("money " * 60)
 
 
+def test_few_texts(pair: tuple[Any, SentenceTransformer]) -> None:
+    _, ours = pair
+    for precision in ("binary", "ubinary", "int8", "uint8", "float32"):
+        got, of_two = ours.encode([], precision=precision), ours.encode(TEXTS[:2], precision=precision)
+        assert got.shape == (0, of_two.shape[1]) and got.dtype == of_two.dtype
+    for texts in (TEXTS[0], TEXTS[:1]):
+        with pytest.raises(
+            ValueError, match=r"^encode: precision must be float32, binary or ubinary for one text"
+        ):
+            ours.encode(texts, precision="int8")
+    assert ours.tokenize([])["input_ids"].shape == (0, 0)
+    assert (ours.tokenize(TEXTS[0])["input_ids"] == ours.tokenize(TEXTS[:1])["input_ids"]).all()
+    for call in (ours.tokenize, ours.encode):
+        with pytest.warns(TruncationWarning) as seen:
+            call("money " * 60)
+        assert [w.filename for w in seen] == [__file__]
+
+
+def test_token_embeddings_as_tensors(pair: tuple[Any, SentenceTransformer]) -> None:
+    _, ours = pair
+    arrays = ours.encode(TEXTS, output_value="token_embeddings")
+    tensors = ours.encode(TEXTS, output_value="token_embeddings", convert_to_tensor=True)
+    assert all(isinstance(tensor, torch.Tensor) for tensor in tensors)
+    assert all((tensor.numpy() == array).all() for tensor, array in zip(tensors, arrays, strict=True))
+    with pytest.raises(ValueError, match="precision must be 'float32' for token_embeddings"):
+        ours.encode(TEXTS, output_value="token_embeddings", precision="int8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "word"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from ..errors import TruncationWarning
 from ..text.head import counted_up_to
 
 __all__ = ["Losses"]
+
+_PACKAGE = str(Path(__file__).parents[1])
 
 
 class Losses:
@@ -30,12 +34,20 @@ class Losses:
         self.tokens += int(tokens_cut.sum())
         self.most = max(self.most, int(tokens_cut.max(initial=0)))
 
-    def warn(self, method: str, limit: int, *, stacklevel: int = 2) -> None:
-        """Warn if tokens were lost. ``stacklevel`` 1 is the line of this call, 2 that of its caller."""
+    def warn(self, method: str, limit: int) -> None:
+        """Warn if tokens were lost, at the line of the program that called this package."""
         if self.cut:
             warnings.warn(
                 f"{method}: {self.cut} of {self.texts} texts were longer than max_seq_length={limit} tokens; "
                 f"{'at least ' if self.most >= counted_up_to(limit) else ''}{self.tokens} tokens were left out",
                 TruncationWarning,
-                stacklevel=stacklevel + 1,
+                stacklevel=_frames_inside(),
             )
+
+
+def _frames_inside() -> int:
+    """How many frames up from the caller the first one outside of this package is, as ``stacklevel`` counts."""
+    count, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        count, frame = count + 1, frame.f_back
+    return count

@@ -21,11 +21,11 @@ from .sink import Sink
 if TYPE_CHECKING:
     from ..text.tokenizer import TextTokenizer
 
-__all__ = ["Stream"]
+__all__ = ["BATCH_TOKENS", "Stream"]
 
 # Tokens of one forward pass: enough to keep many cores busy, and at a hidden size of 1024 still no more than
 # 64 MiB per buffer.
-_BATCH_TOKENS = 16_384
+BATCH_TOKENS = 16_384
 # As good as no limit; small enough to be added to an offset.
 _UNLIMITED = 1 << 48
 
@@ -74,7 +74,7 @@ class Stream:
         self._tokenizer = tokenizer
         self._plan = plan
         self._prompt = prompt
-        self._batch_tokens = _BATCH_TOKENS if batch_tokens is None else min(batch_tokens, _UNLIMITED)
+        self._batch_tokens = BATCH_TOKENS if batch_tokens is None else min(batch_tokens, _UNLIMITED)
         self._num_threads = num_threads
         self._method = method
         self.width = width
@@ -105,6 +105,6 @@ class Stream:
                 sink.add(block)
                 bar.update(len(block))
 
-    def warn_of_losses(self, *, stacklevel: int = 2) -> None:
-        """A `TruncationWarning` if texts were cut; ``stacklevel`` 1 is the line of this call."""
-        self.losses.warn(self._method, self._tokenizer.max_length, stacklevel=stacklevel + 1)
+    def warn_of_losses(self) -> None:
+        """A `TruncationWarning` if texts were cut."""
+        self.losses.warn(self._method, self._tokenizer.max_length)

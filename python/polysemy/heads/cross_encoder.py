@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import flag, switch
+from ..arguments import flag, positive, switch
 from ..compat import check_device, refuse_unknown
 from ..model.heads import HeadKind
 from ..text.check import Text, check_text, is_ordered, members
@@ -63,7 +63,7 @@ class CrossEncoder(Task):
     def _own_activation(self) -> Scores:
         config = self._config
         names = (
-            self._loaded.activation,
+            self._sentence.activation,
             config.section("sentence_transformers").text("activation_fn", ""),
             config.text("sbert_ce_default_activation_function", ""),
         )
@@ -103,7 +103,7 @@ class CrossEncoder(Task):
             raise ValueError("predict: convert_to_tensor must be False, got True: results are NumPy arrays")
         pairs, single = _pairs(inputs)
         scores = self._logits(
-            pairs, "predict", prompt=self._prompt(prompt, prompt_name),
+            pairs, "predict", prompt=self._prompt(prompt, prompt_name, "predict"),
             show_progress=bool(switch(show_progress_bar, "predict: show_progress_bar")),
         )  # fmt: skip
         if len(scores):
@@ -143,6 +143,7 @@ class CrossEncoder(Task):
             raise ValueError(
                 f"rank: the model must have 1 label, this one has {self.num_labels}; use predict"
             )
+        most = None if top_k is None else positive(top_k, "rank: top_k")
         texts = [check_text(text, f"rank: documents[{i}]") for i, text in enumerate(documents)]
         scores = self.predict(
             [(check_text(query, "rank: query"), text) for text in texts],
@@ -158,10 +159,7 @@ class CrossEncoder(Task):
             for i, score in enumerate(scores.tolist())
         ]
         results.sort(key=lambda result: result["score"], reverse=True)
-        return results[:top_k]
-
-    def _prompt(self, prompt: str | None, name: str | None) -> str:
-        return self._card.prompt(name, "predict") if prompt is None else check_text(prompt, "predict: prompt")
+        return results[:most]
 
 
 def _pairs(inputs: object) -> tuple[list[Text], bool]:
@@ -183,5 +181,8 @@ def _pair(item: object, name: str) -> Text:
     if isinstance(item, str):
         return check_text(item, name)
     if not isinstance(item, (list, tuple)) or len(item) != 2:
-        raise TypeError(f"{name} must be a pair, a list or tuple of two texts, got {type(item).__name__}")
+        count = f" of {len(item)}" if isinstance(item, (list, tuple)) else ""
+        raise TypeError(
+            f"{name} must be a pair, a list or tuple of two texts, got {type(item).__name__}{count}"
+        )
     return check_text(item[0], f"{name}[0]"), check_text(item[1], f"{name}[1]")

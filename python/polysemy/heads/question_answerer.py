@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..arguments import flag, positive
@@ -64,29 +65,31 @@ class QuestionAnswerer(Task):
 
 def _answers(part: Part, i: int, logits: Floats, count: int, most: int, empty: bool) -> list[dict[str, Any]]:
     encoding, context = part.encodings[i], part.texts[i][1]
-    inside = np.array([number == 1 for number in encoding.sequence_ids])
-    inside[0] = True  # of no answer, which takes its share
-    masked = np.where(inside[:, None], logits, -np.inf).T
+    context_tokens = np.array([number == 1 for number in encoding.sequence_ids])
+    shares = context_tokens.copy()
+    shares[0] = True  # of no answer, which takes its share
+    masked = np.where(shares[:, None], logits, -np.inf).T
     start, end = softmax(np.ascontiguousarray(masked, dtype=np.float32))
-    none = float(start[0] * end[0])
-    start[0] = end[0] = 0.0
-    products = np.tril(np.triu(np.outer(start, end)), most - 1)
-    order = np.argsort(-products, axis=None, kind="stable")[: max(count, 1)]
-    found = []
-    for first, last in zip(*np.unravel_index(order, products.shape), strict=True):
-        begin, stop = _whole_words(encoding, int(first), int(last))
-        found.append(
-            {
-                "score": float(products[first, last]),
-                "start": begin,
-                "end": stop,
-                "answer": context[begin:stop],
-            }
-        )
-    if empty:
+    most = min(most, len(start))
+    scores = start[:, None] * _following(end, most)
+    possible = np.flatnonzero(context_tokens[:, None] & _following(context_tokens, most))
+    best = possible[np.argsort(-scores.ravel()[possible], kind="stable")[:count]]
+    found: list[dict[str, Any]] = []
+    for first, further in zip(*np.unravel_index(best, scores.shape), strict=True):
+        begin, stop = _whole_words(encoding, int(first), int(first + further))
+        answer = context[begin:stop]
+        found.append({"score": float(scores[first, further]), "start": begin, "end": stop, "answer": answer})
+    if empty or not found:
+        none = float(start[0] * end[0]) if empty else 0.0
         found.append({"score": none, "start": 0, "end": 0, "answer": ""})
-        found.sort(key=lambda answer: float(answer["score"]), reverse=True)  # type: ignore[arg-type]
+        found.sort(key=lambda answer: float(answer["score"]), reverse=True)
     return found[:count]
+
+
+def _following(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Each value with the ones after it, ``count`` in all, (n,) -> (n, count); zeros beyond the last."""
+    padded = np.concatenate([values, np.zeros(count - 1, dtype=values.dtype)])
+    return sliding_window_view(padded, count)
 
 
 def _whole_words(encoding: Any, first: int, last: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from .. import _core
 from ..errors import UnsupportedModelError
 from ..shown import shown
 
-__all__ = ["Scores", "activation_named", "as_activation", "softmax"]
+__all__ = ["Scores", "activation_named", "as_activation", "sigmoid", "softmax"]
 
 Floats = NDArray[np.float32]
 Scores = Callable[[Floats], Floats]
@@ -34,6 +34,9 @@ def _elementwise(name: str) -> Scores:
         return out
 
     return apply
+
+
+sigmoid = _elementwise("sigmoid")
 
 
 def softmax(x: Floats) -> Floats:

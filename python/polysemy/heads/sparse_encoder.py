@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arguments import positive
-from ..compat import check_device, refuse_unknown
+from ..arguments import positive, switch
+from ..compat import DOCUMENT_PROMPTS, check_device, refuse_unknown
 from ..model.heads import HeadKind
 from ..model.spec import Pooling
-from ..text.check import check_text
 from .sparse_rows import SparseRows
 from .task import Part, Task
 
@@ -89,15 +88,16 @@ class SparseEncoder(Task):
         refuse_unknown(others, "encode")
         if convert_to_tensor:
             raise ValueError("encode: convert_to_tensor must be False, got True: results are SparseRows")
+        if not convert_to_sparse_tensor:
+            raise ValueError(
+                "encode: convert_to_sparse_tensor must be True, got False: SparseRows.toarray gives dense rows"
+            )
         texts, _ = self._texts(inputs, "encode")
-        text = (
-            self._card.prompt(prompt_name, "encode")
-            if prompt is None
-            else check_text(prompt, "encode: prompt")
-        )
-        rows = _stacked(
-            (self._rows(part) for part in self._parts(texts, "encode", prompt=text)), len(texts), self.dim
-        )
+        parts = self._parts(
+            texts, "encode", prompt=self._prompt(prompt, prompt_name, "encode"),
+            show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar")),
+        )  # fmt: skip
+        rows = _stacked((self._rows(part) for part in parts), len(texts), self.dim)
         most = self.max_active_dims if max_active_dims is None else max_active_dims
         return rows if most is None else rows.strongest(positive(most, "encode: max_active_dims"))
 
@@ -110,8 +110,7 @@ class SparseEncoder(Task):
     def encode_document(self, inputs: object, prompt_name: str | None = None, **others: Any) -> SparseRows:
         """As `encode`, with the model's prompt for documents, if it has one."""
         if prompt_name is None and others.get("prompt") is None:
-            names = ("document", "passage", "corpus")
-            prompt_name = next((name for name in names if name in self._card.prompts), None)
+            prompt_name = next((name for name in DOCUMENT_PROMPTS if name in self._card.prompts), None)
         return self.encode(inputs, prompt_name, **others)
 
     def decode(self, embeddings: SparseRows, top_k: int | None = None) -> Any:
@@ -155,7 +154,7 @@ class SparseEncoder(Task):
         rows, columns, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
         order = np.argsort(rows, kind="stable")  # blocks ascend, so do the columns of a row
         data = np.log1p(values[order].astype(np.float64))
-        if self._loaded.splade is not None and self._loaded.splade.twice:
+        if self._sentence.splade is not None and self._sentence.splade.twice:
             data = np.log1p(data)
         starts = np.searchsorted(rows[order], np.arange(count + 1))
         return SparseRows(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["SparseRows"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SparseRows:
     """n rows in the CSR form: ``scipy.sparse.csr_array((rows.data, rows.indices, rows.indptr), rows.shape)``.
 

@@ -14,10 +14,12 @@ from ..arguments import switch, thread_count
 from ..card import ModelCard
 from ..encoding.loading import load_model
 from ..encoding.losses import Losses
-from ..encoding.stream import Stream
+from ..encoding.sink import ArraySink
+from ..encoding.stream import BATCH_TOKENS, Stream
 from ..io.hub import HubOptions
 from ..model.heads import Head, HeadKind
 from ..model.network import Network
+from ..progress import progress_bar
 from ..text.batch import RaggedBatch, split_by_tokens
 from ..text.check import Text, check_text, is_ordered, members
 from ..text.chunks import text_chunks
@@ -29,11 +31,8 @@ __all__ = ["Part", "Task"]
 
 Floats = NDArray[np.float32]
 
-# Tokens of one forward pass; see Stream.
-_BATCH_TOKENS = 16_384
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """Some texts, and the last hidden states of all their tokens, (tokens, hidden)."""
 
@@ -51,8 +50,7 @@ class Task:
     """A model with a head. Immutable after construction: any number of threads may share it.
 
     ``model`` is a folder or a Hugging Face id whose checkpoint has the head. ``num_threads`` is the default of all
-    calls, None leaves it to the process. The other arguments are those of
-    `Encoder.from_pretrained`. Raises
+    calls, None leaves it to the process. The other arguments are those of `Encoder.from_pretrained`. Raises
     `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
     """
 
@@ -77,7 +75,7 @@ class Task:
         self._head: Head = loaded.head
         self._network = Network(loaded.spec, loaded.weights)
         self._tokenizer: TextTokenizer = loaded.tokenizer
-        self._loaded = loaded.sentence
+        self._sentence = loaded.sentence
         self._config = loaded.config
         self._card: ModelCard = loaded.card
 
@@ -115,35 +113,37 @@ class Task:
             texts, self._network, self._tokenizer, self._head.plan, width=len(self.labels), prompt=prompt,
             num_threads=self._num_threads, method=method,
         )  # fmt: skip
-        sink = _Rows()
+        sink = ArraySink(stream.total, stream.width, None, single=False, name=method)
         stream.pour(sink, show_progress=show_progress)
-        stream.warn_of_losses(stacklevel=3)
-        return np.concatenate([np.empty((0, stream.width), dtype=np.float32), *sink.blocks])
+        stream.warn_of_losses()
+        return sink.finish()
+
+    def _prompt(self, text: str | None, name: str | None, method: str) -> str:
+        """The text to put before each input. As in sentence-transformers, ``text`` wins over a name."""
+        return self._card.prompt(name, method) if text is None else check_text(text, f"{method}: prompt")
 
     def _parts(
-        self, texts: Sequence[Text], method: str, *, spans: bool = False, prompt: str = ""
+        self,
+        texts: Sequence[Text],
+        method: str,
+        *,
+        spans: bool = False,
+        prompt: str = "",
+        show_progress: bool | None = False,
     ) -> Iterator[Part]:
         """Last hidden states of all tokens, some texts at a time."""
         spec, losses = self._network.spec, Losses()
         last = len(spec.layers)
-        for chunk in text_chunks(texts, prompt, name=f"{method}: inputs"):
-            read = read_texts(chunk, spec, self._tokenizer, spans=spans, num_threads=self._num_threads)
-            assert read.encodings is not None  # they are texts
-            losses.add(read.tokens_cut)
-            for first, stop in split_by_tokens(read.batch.offsets, _BATCH_TOKENS):
-                part = read.batch.part(first, stop)
-                run = self._network.run(
-                    part.ids, part.offsets, part.types, layers=(last,), num_threads=self._num_threads
-                )
-                yield Part(chunk[first:stop], read.encodings[first:stop], part, run.hidden[last])
-        losses.warn(method, self.max_seq_length, stacklevel=3)
-
-
-class _Rows:
-    """Keeps blocks of rows."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Floats] = []
-
-    def add(self, block: Floats, /) -> None:
-        self.blocks.append(block)
+        with progress_bar(len(texts), show_progress, unit="text") as bar:
+            for chunk in text_chunks(texts, prompt, name=f"{method}: inputs"):
+                read = read_texts(chunk, spec, self._tokenizer, spans=spans, num_threads=self._num_threads)
+                assert read.encodings is not None  # they are texts
+                losses.add(read.tokens_cut)
+                for first, stop in split_by_tokens(read.batch.offsets, BATCH_TOKENS):
+                    part = read.batch.part(first, stop)
+                    run = self._network.run(
+                        part.ids, part.offsets, part.types, layers=(last,), num_threads=self._num_threads
+                    )
+                    yield Part(chunk[first:stop], read.encodings[first:stop], part, run.hidden[last])
+                    bar.update(stop - first)
+        losses.warn(method, self.max_seq_length)

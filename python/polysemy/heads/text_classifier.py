@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from ..arguments import positive
 from ..model.heads import HeadKind
-from .scores import activation_named, softmax
+from .scores import sigmoid, softmax
 from .task import Task
 
 __all__ = ["TextClassifier"]
-
-_SIGMOID = "torch.nn.Sigmoid"
 
 
 class TextClassifier(Task):
@@ -37,13 +35,17 @@ class TextClassifier(Task):
         return results[0] if single else results
 
     def scores(self, texts: list[str]) -> NDArray[np.float32]:
-        """(texts, labels) float32."""
+        """A row of scores per text, (texts, labels) float32, in the order of ``labels``.
+
+        Probabilities that add up to 1, or one of each label where the model's labels do not exclude each other, or the
+        values of a regression. Raises ``TypeError`` or ``ValueError`` for what is no text.
+        """
         logits = self._logits(texts, "TextClassifier")
         problem = self._config.text("problem_type", "")
         if problem == "regression" or not len(logits):
             return logits
         if problem == "multi_label_classification" or len(self.labels) == 1:
-            return activation_named(_SIGMOID, "TextClassifier")(logits)
+            return sigmoid(logits)
         return softmax(logits)
 
     def _labelled(self, row: NDArray[np.float32], count: int) -> list[dict[str, Any]]:

@@ -52,10 +52,17 @@ class TokenClassifier(Task):
         ignore_labels: Sequence[str] = ("O",),
         num_threads: int | None = None,
         mmap: bool = False,
+        revision: str | None = None,
+        cache_folder: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
     ) -> None:
         self._strategy = _checked(aggregation_strategy)
         self._ignored = frozenset(ignore_labels)
-        super().__init__(model, num_threads=num_threads, mmap=mmap)
+        super().__init__(
+            model, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
+            local_files_only=local_files_only, token=token,
+        )  # fmt: skip
 
     def __call__(self, inputs: object, *, aggregation_strategy: str | None = None) -> Any:
         """What was found in a text, in order; of a list of texts a list.
@@ -95,7 +102,7 @@ class TokenClassifier(Task):
 
     def _found(self, tokens: list[_Token], strategy: str) -> list[dict[str, Any]]:
         if strategy in ("none", "simple"):
-            entities = [self._labelled(token.scores, token.scores, token) for token in tokens]
+            entities = [self._labelled(token) for token in tokens]
         else:
             entities = [self._word(word, strategy) for word in _words(tokens)]
         if strategy != "none":
@@ -103,10 +110,10 @@ class TokenClassifier(Task):
         kind = "entity" if strategy == "none" else "entity_group"
         return [entity for entity in entities if entity[kind] not in self._ignored]
 
-    def _labelled(self, scores: Floats, best: Floats, token: _Token) -> dict[str, Any]:
-        label = int(best.argmax())
+    def _labelled(self, token: _Token) -> dict[str, Any]:
+        label = int(token.scores.argmax())
         return {
-            "entity": self.labels[label], "score": float(scores[label]), "index": token.index, "word": token.word,
+            "entity": self.labels[label], "score": float(token.scores[label]), "index": token.index, "word": token.word,
             "start": token.start, "end": token.end,
         }  # fmt: skip
 

@@ -43,14 +43,19 @@ class ZeroShotClassifier(Task):
         texts, single = self._texts(sequences, name)
         labels = _labels(candidate_labels, f"{name}: candidate_labels")
         check_text(hypothesis_template, f"{name}: hypothesis_template")
-        hypotheses = [hypothesis_template.format(label) for label in labels]
-        if hypotheses[0] == hypothesis_template:
+        try:
+            hypotheses = [hypothesis_template.format(label) for label in labels]
+            missing = hypothesis_template.format("") == hypothesis_template.format(" ")
+        except (LookupError, ValueError):
+            missing = True
+        if missing:
             raise ValueError(
-                f"{name}: hypothesis_template must have {{}} for the label, got {hypothesis_template!r}"
+                f"{name}: hypothesis_template must have {{}} for the label and no other braces, got "
+                f"{hypothesis_template!r}"
             )
         entails = self._entailment()
         pairs = [(text, hypothesis) for text in texts for hypothesis in hypotheses]
-        logits = self._logits(pairs, name).reshape(len(texts), len(labels), -1)
+        logits = self._logits(pairs, name).reshape(len(texts), len(labels), len(self.labels))
         if flag(multi_label, f"{name}: multi_label") or len(labels) == 1:
             other = -1 if entails == 0 else 0
             scores = softmax(logits[:, :, [other, entails]])[:, :, 1]

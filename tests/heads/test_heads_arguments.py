@@ -1,0 +1,93 @@
+"""What heads do with few texts, with too much asked of them, and with arguments that are none."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from head_models import Built
+from polysemy import (
+    CrossEncoder,
+    QuestionAnswerer,
+    SparseEncoder,
+    TextClassifier,
+    TokenClassifier,
+    TruncationWarning,
+    ZeroShotClassifier,
+)
+
+Checkpoint = Callable[[str, str], Built]
+LONG = "money " * 90
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_more_answers_than_there_are(empty: bool, checkpoint: Checkpoint) -> None:
+    """Every span of the context at most once, none beyond it, and no end before its start."""
+    reader = QuestionAnswerer(checkpoint("bert", "QuestionAnswering").folder)
+    context = "bank of the river"
+    found = reader("money ?", context, top_k=50, max_answer_len=3, handle_impossible_answer=empty)
+    assert len(found) == 4 + 3 + 2 + empty
+    assert [answer["score"] for answer in found] == sorted((a["score"] for a in found), reverse=True)
+    for answer in found:
+        assert answer["answer"] == context[answer["start"] : answer["end"]]
+    spans = {(answer["start"], answer["end"]) for answer in found}
+    assert len(spans) == len(found) and all(start < end for start, end in spans - {(0, 0)})
+
+
+def test_an_answer_in_nothing(checkpoint: Checkpoint) -> None:
+    reader = QuestionAnswerer(checkpoint("bert", "QuestionAnswering").folder)
+    assert reader("money ?", "") == {"score": 0.0, "start": 0, "end": 0, "answer": ""}
+
+
+def test_zero_shot(checkpoint: Checkpoint) -> None:
+    classifier = ZeroShotClassifier(checkpoint("bert", "SequenceClassification").folder)
+    assert classifier([], ["money", "river"]) == []
+    for template in ("no label", "{x}", "{", "{} {}", "{{}}"):
+        with pytest.raises(ValueError, match=r"^ZeroShotClassifier: hypothesis_template must have \{\} for"):
+            classifier("bank", ["money", "river"], hypothesis_template=template)
+
+
+def test_a_token_classifier_takes_what_all_heads_take(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("bert", "TokenClassification").folder
+    options: dict[str, Any] = {
+        "revision": None,
+        "cache_folder": None,
+        "local_files_only": True,
+        "token": None,
+    }
+    assert TokenClassifier(folder, **options)("bank") == TokenClassifier(folder)("bank")
+
+
+def test_arguments(checkpoint: Checkpoint) -> None:
+    sparse = SparseEncoder(checkpoint("bert", "MaskedLM").folder)
+    with pytest.raises(ValueError, match=r"^encode: convert_to_sparse_tensor must be True"):
+        sparse.encode(["bank"], convert_to_sparse_tensor=False)
+    with pytest.raises(TypeError, match=r"^encode: show_progress_bar must be True, False or None"):
+        sparse.encode(["bank"], show_progress_bar="no")  # type: ignore[arg-type]
+    cross = CrossEncoder(checkpoint("bert", "SequenceClassification").folder)
+    with pytest.raises(TypeError, match=r"inputs\[0\] must be a pair, .*, got list of 3$"):
+        cross.predict([["a", "b", "c"]])
+
+
+@pytest.mark.parametrize("head", ["text", "cross", "tokens", "sparse"])
+def test_a_warning_names_the_line_of_the_caller(head: str, checkpoint: Checkpoint) -> None:
+    sequence = checkpoint("bert", "SequenceClassification").folder
+    calls: dict[str, Callable[[], object]] = {
+        "text": lambda: TextClassifier(sequence)(LONG),
+        "cross": lambda: CrossEncoder(sequence).predict([(LONG, LONG)]),
+        "tokens": lambda: TokenClassifier(checkpoint("bert", "TokenClassification").folder)(LONG),
+        "sparse": lambda: SparseEncoder(checkpoint("bert", "MaskedLM").folder).encode([LONG]),
+    }
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        calls[head]()
+    assert [w.filename for w in seen if w.category is TruncationWarning] == [__file__]
+
+
+def test_rows_compare_by_identity(checkpoint: Checkpoint) -> None:
+    rows = SparseEncoder(checkpoint("bert", "MaskedLM").folder).encode(["bank", "river"])
+    assert rows == rows and rows != rows[:2]
+    assert np.array_equal(rows.toarray(), rows[:2].toarray())
