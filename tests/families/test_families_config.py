@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from polysemy import Activation, EncoderSpec
 from polysemy.encoding.loading import read_spec
@@ -90,3 +92,26 @@ def test_not_modelled(changes: dict[str, object], message: str) -> None:
 def test_malformed(changes: dict[str, object], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         spec_of(bert_config(**changes))
+
+
+LONG = "x" * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (lambda config: config.integer("name"), LONG),
+        (lambda config: config.number("name"), LONG),
+        (lambda config: config.text("name"), [LONG]),
+        (lambda config: config.switch("name", False), LONG),
+        (lambda config: config.texts("name"), LONG),
+        (lambda config: config.section("name"), LONG),
+        (lambda config: config.activation("name"), LONG),
+        (lambda config: config.require("name", "short"), LONG),
+        (lambda config: config.layer_types(1, str), [LONG]),
+    ],
+)
+def test_messages_are_short(read: Callable[[Config], object], value: object) -> None:
+    with pytest.raises((CheckpointError, UnsupportedModelError), match=r"x\.\.\.x") as caught:
+        read(Config({"name": value, "layer_types": value}))
+    assert len(str(caught.value)) < 500

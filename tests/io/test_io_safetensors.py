@@ -27,6 +27,12 @@ def entry(dtype: str, shape: list[int], begin: int, end: int) -> dict[str, objec
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
 
+def loaded(path: Path, name: str) -> StoredTensor:
+    file = SafetensorsFile(path)
+    file.load([name])
+    return file.read(name)
+
+
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
     arrays = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.array([1.5, -2], np.float32)}
@@ -35,9 +41,17 @@ def good(tmp_path: Path) -> Path:
 
 
 def test_values(good: Path) -> None:
-    array = SafetensorsFile(good).read("a").data
+    array = loaded(good, "a").data
     np.testing.assert_array_equal(array, np.arange(12).reshape(3, 4))
     assert not array.flags.writeable and array.flags.c_contiguous
+
+
+def test_nothing_is_read_that_was_not_loaded(good: Path) -> None:
+    """It would be zeros, from the memory that another tensor's reading had made."""
+    file = SafetensorsFile(good)
+    for name in ("a", "b"):
+        with pytest.raises(AssertionError):
+            file.read(name)
 
 
 @pytest.mark.parametrize("change", ["write", "truncate", "delete"])
@@ -99,7 +113,7 @@ def test_what_nobody_wants_takes_no_memory(tmp_path: Path) -> None:
 def test_a_shifted_header_still_gives_aligned_arrays(tmp_path: Path, padding: int) -> None:
     values = np.arange(5, dtype=np.float32)
     text = json.dumps({"x": entry("F32", [5], 0, 20)}).encode() + b" " * padding
-    array = SafetensorsFile(raw(tmp_path / "m.safetensors", text, values.tobytes())).read("x").data
+    array = loaded(raw(tmp_path / "m.safetensors", text, values.tobytes()), "x").data
     assert array.flags.aligned and array.dtype == np.float32
     np.testing.assert_array_equal(array, values)
 
@@ -107,7 +121,7 @@ def test_a_shifted_header_still_gives_aligned_arrays(tmp_path: Path, padding: in
 def test_every_bfloat16(tmp_path: Path) -> None:
     bits = np.arange(1 << 16, dtype=np.uint16)
     path = raw(tmp_path / "m.safetensors", {"x": entry("BF16", [256, 256], 0, 1 << 17)}, bits.tobytes())
-    stored = SafetensorsFile(path).read("x")
+    stored = loaded(path, "x")
     assert stored.dtype == "bfloat16" and stored.data.dtype == np.uint16 and stored.shape == (256, 256)
     got = stored.float32().reshape(-1).view(np.uint32)
     np.testing.assert_array_equal(got, bits.astype(np.uint32) << 16)
@@ -116,7 +130,7 @@ def test_every_bfloat16(tmp_path: Path) -> None:
 def test_every_float16(tmp_path: Path) -> None:
     values = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     path = raw(tmp_path / "m.safetensors", {"x": entry("F16", [1 << 16], 0, 1 << 17)}, values.tobytes())
-    stored = SafetensorsFile(path).read("x")
+    stored = loaded(path, "x")
     assert stored.dtype == "float16" and stored.data.dtype == np.float16
     np.testing.assert_array_equal(stored.float32(), values.astype(np.float32))
 
@@ -124,7 +138,7 @@ def test_every_float16(tmp_path: Path) -> None:
 def test_float64_is_rounded(tmp_path: Path) -> None:
     values = np.array([1 / 3, -1e-300, 1e300, 2.0**-149], np.float64)
     path = raw(tmp_path / "m.safetensors", {"x": entry("F64", [4], 0, 32)}, values.tobytes())
-    stored = SafetensorsFile(path).read("x")
+    stored = loaded(path, "x")
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(stored.data, values.astype(np.float32))
     assert stored.dtype == "float32" and not stored.is_finite()

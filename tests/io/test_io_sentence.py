@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -305,3 +306,44 @@ def test_links_that_lead_nowhere(tmp_path: Path, name: str) -> None:
     (folder / name).symlink_to("nowhere")
     with pytest.raises(CheckpointError, match=f"{name} is missing"):
         read_sentence_folder(folder)
+
+
+@pytest.mark.parametrize("write", [write_transformer, write_sentence_model])
+def test_a_route_without_a_router(tmp_path: Path, write: Any) -> None:
+    folder = write(tmp_path / "m")
+    with pytest.raises(UnsupportedModelError, match=r"route must be None for a .* Router, got 'query'"):
+        read_sentence_folder(folder, route="query")
+
+
+def router(folder: Path, **changes: object) -> Path:
+    entry = {"idx": 0, "name": "0", "path": "r", "type": "sentence_transformers.models.Router"}
+    write_sentence_model(folder, modules=[entry, *MODULES[1:]])
+    config: dict[str, object] = {
+        "types": {"q": "sentence_transformers.models.Transformer", "d": MODULES[0]["type"]},
+        "structure": {"query": ["q"], "document": ["d"]},
+        "parameters": {"default_route": "document"},
+    }
+    write_json(folder / "r" / "router_config.json", config | changes)
+    return folder
+
+
+def test_routes(tmp_path: Path) -> None:
+    folder = router(tmp_path / "m")
+    assert read_sentence_folder(folder).transformer == folder / "r" / "d"
+    assert read_sentence_folder(folder, route="query").transformer == folder / "r" / "q"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"parameters": {"default_route": ["query"]}}, UnsupportedModelError, r"one of .*, got \['query'\]"),
+        ({"parameters": {"default_route": {"a": 1}}}, UnsupportedModelError, r"one of .*, got \{'a': 1\}"),
+        ({"parameters": [3]}, CheckpointError, r"parameters must be an object, got \[3\]"),
+        ({"types": [4]}, CheckpointError, r"types must be an object, got \[4\]"),
+    ],
+)
+def test_malformed_routes(
+    tmp_path: Path, changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        read_sentence_folder(router(tmp_path / "m", **changes))

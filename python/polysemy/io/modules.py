@@ -10,7 +10,7 @@ from ..shown import shown
 from .files import is_there
 from .jsonfile import read_json, read_json_object
 
-__all__ = ["Module", "list_modules", "routes_of"]
+__all__ = ["Module", "list_modules", "refuse_route", "routes_of"]
 
 _PACKAGE = "sentence_transformers."
 # Real models have up to six modules.
@@ -28,21 +28,33 @@ def list_modules(folder: Path, route: str | None = None) -> list[Module]:
     """
     source = folder / "modules.json"
     modules: list[Module] = []
-    for kind, path in _entries(source, folder):
+    entries = _entries(source, folder)
+    if all(kind != "Router" for kind, _ in entries):
+        refuse_route(folder, route)
+    for kind, path in entries:
         modules += _routed(path, route) if kind == "Router" else [(kind, path)]
     if not modules:
         raise CheckpointError(f"{source}: the route has no modules")
     return modules
 
 
+def refuse_route(folder: Path, route: str | None) -> None:
+    """Raise ``UnsupportedModelError`` when a route is asked of a folder without a Router."""
+    if route is not None:
+        raise UnsupportedModelError(
+            f"{folder}: route must be None for a model without a Router, got {shown(route)}"
+        )
+
+
 def routes_of(folder: Path) -> tuple[str, ...]:
-    """The routes of a folder's Router; none without one."""
+    """The routes of a folder's Router, the default one first; none without a Router."""
     source = folder / "modules.json"
     if not is_there(source):
         return ()
     for kind, path in _entries(source, folder):
         if kind == "Router":
-            return tuple(_structure(_router_file(path)))
+            first = _chosen(path, None)
+            return (first, *(route for route in _structure(_router_file(path)) if route != first))
     return ()
 
 
@@ -97,23 +109,33 @@ def _structure(source: Path) -> dict[str, list[str]]:
     return structure
 
 
-def _routed(folder: Path, route: str | None) -> list[Module]:
+def _chosen(folder: Path, route: str | None) -> str:
+    """The route that is asked for, or the default one."""
     source = _router_file(folder)
-    config, structure = read_json_object(source), _structure(source)
-    types, parameters = config.get("types"), config.get("parameters") or {}
-    if not isinstance(types, dict) or not isinstance(parameters, dict):
-        raise CheckpointError(f"{source}: types and parameters must be objects, got {shown(types)}")
+    structure = _structure(source)
+    parameters = read_json_object(source).get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise CheckpointError(f"{source}: parameters must be an object, got {shown(parameters)}")
     if parameters.get("route_mappings"):
         raise UnsupportedModelError(f"{source}: route_mappings are not supported")
     chosen = parameters.get("default_route") if route is None else route
     if chosen is None and parameters.get("allow_empty_key", True):
         chosen = next(iter(structure))
-    if chosen not in structure:
+    if not isinstance(chosen, str) or chosen not in structure:
         raise UnsupportedModelError(
             f"{source}: a route must be one of {sorted(structure)}, got {shown(chosen)}"
         )
+    return chosen
+
+
+def _routed(folder: Path, route: str | None) -> list[Module]:
+    """The modules of a route."""
+    source = _router_file(folder)
+    types = read_json_object(source).get("types")
+    if not isinstance(types, dict):
+        raise CheckpointError(f"{source}: types must be an object, got {shown(types)}")
     modules: list[Module] = []
-    for name in structure[str(chosen)]:
+    for name in _structure(source)[_chosen(folder, route)]:
         kind = types.get(name) if isinstance(name, str) and _FOLDER.fullmatch(name) else None
         if not isinstance(kind, str) or kind.endswith(".Router"):
             raise CheckpointError(f"{source}: types must name the class of each module, got {shown(name)}")

@@ -196,8 +196,6 @@ class SafetensorsFile:
         stored, dtype = _READ[info.dtype]
         flat: NDArray[Any] = np.empty(0, dtype=stored)
         if info.end > info.begin:
-            if self._data is None:
-                self.load([name])
             assert self._data is not None
             count = (info.end - info.begin) // stored.itemsize
             flat = np.frombuffer(self._data, dtype=stored, count=count, offset=info.begin)

@@ -19,7 +19,7 @@ from ..model.spec import Pooling
 from ..shown import shown
 from .files import is_there
 from .jsonfile import read_json_object
-from .modules import Module, list_modules
+from .modules import Module, list_modules, refuse_route
 from .steps import Splade, read_layer_mix, read_splade, read_steps
 
 __all__ = ["SentenceFolder", "read_sentence_folder"]
@@ -70,6 +70,7 @@ def read_sentence_folder(
     computed here.
     """
     if not is_there(folder / "modules.json"):
+        refuse_route(folder, route)
         return SentenceFolder(transformer=folder)
     modules = list_modules(folder, route)
     kinds = [kind for kind, _ in modules]

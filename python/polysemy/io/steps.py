@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
-from ..model.spec import Activation, Pooling
+from ..model.spec import Activation
 from ..model.steps import Dense, LayerNorm, Normalize
 from ..shown import shown
 from .checkpoint import Checkpoint
@@ -28,10 +28,8 @@ _MOST_LAYERS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Splade:
-    """How the scores of tokens become one sparse vector."""
+    """How the scores of tokens become one sparse vector: of each, the largest over the tokens of a text."""
 
-    pooling: Pooling = Pooling.MAX
-    """The largest over the tokens of a text; or their sum, which is not computed here."""
     twice: bool = False
     """Whether the logarithm is taken twice."""
 

@@ -45,12 +45,21 @@ def quantize_embeddings(
 
 def _limits(array: NDArray[Any], ranges: Any, calibration: Any) -> NDArray[Any]:
     if ranges is not None:
-        return rows(ranges, "quantize_embeddings: ranges")
+        limits = rows(ranges, "quantize_embeddings: ranges")
+        if limits.shape != (2, array.shape[-1]):
+            raise ValueError(
+                f"quantize_embeddings: ranges must have shape (2, {array.shape[-1]}), got {limits.shape}"
+            )
+        return limits
     sample = (
         array if calibration is None else rows(calibration, "quantize_embeddings: calibration_embeddings")
     )
     if calibration is None and (array.ndim == 1 or len(array) == 1):
         raise ValueError(
             "quantize_embeddings: embeddings must be several vectors, got one: give ranges or calibration_embeddings"
+        )
+    if sample.ndim != 2 or not len(sample) or sample.shape[1] != array.shape[-1]:
+        raise ValueError(
+            f"quantize_embeddings: calibration_embeddings must have shape (n, {array.shape[-1]}), got {sample.shape}"
         )
     return np.stack([sample.min(axis=0), sample.max(axis=0)])

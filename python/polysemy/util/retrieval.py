@@ -40,8 +40,10 @@ def semantic_search(
     """
     queries = matrix(query_embeddings, "semantic_search: query_embeddings")
     corpus = matrix(corpus_embeddings, "semantic_search: corpus_embeddings")
-    positive(top_k, "semantic_search: top_k")
-    scores, found = _best(queries, corpus, top_k, score_function, query_chunk_size, corpus_chunk_size)
+    some = positive(query_chunk_size, "semantic_search: query_chunk_size")
+    most = positive(corpus_chunk_size, "semantic_search: corpus_chunk_size")
+    top_k = positive(top_k, "semantic_search: top_k")
+    scores, found = _best(queries, corpus, top_k, score_function, some, most)
     return [
         [{"corpus_id": i, "score": score} for i, score in zip(places, values, strict=True)]
         for places, values in zip(found.tolist(), scores.tolist(), strict=True)
@@ -90,6 +92,11 @@ def paraphrase_mining(
 
     For each text its ``top_k`` nearest others count, and ``max_pairs`` pairs in all.
     """
+    for size, name in (
+        (query_chunk_size, "query_chunk_size"), (corpus_chunk_size, "corpus_chunk_size"), (max_pairs, "max_pairs"),
+        (top_k, "top_k"),
+    ):  # fmt: skip
+        positive(size, f"paraphrase_mining: {name}")  # before the work
     embeddings = model.encode(
         sentences,
         show_progress_bar=show_progress_bar,
@@ -112,13 +119,15 @@ def paraphrase_mining_embeddings(
 ) -> list[list[float | int]]:
     """As `paraphrase_mining`, of vectors."""
     vectors = matrix(embeddings, "paraphrase_mining: embeddings")
+    some = positive(query_chunk_size, "paraphrase_mining: query_chunk_size")
+    rows = positive(corpus_chunk_size, "paraphrase_mining: corpus_chunk_size")
     most = positive(max_pairs, "paraphrase_mining: max_pairs")
     wanted = positive(top_k, "paraphrase_mining: top_k")
     pairs: list[tuple[float, int, int]] = []
     queued: set[tuple[int, int]] = set()
-    for start in range(0, len(vectors), query_chunk_size):
-        part = vectors[start : start + query_chunk_size]
-        scores, places = _best(part, vectors, wanted + 1, score_function, query_chunk_size, corpus_chunk_size)
+    for start in range(0, len(vectors), some):
+        part = vectors[start : start + some]
+        scores, places = _best(part, vectors, wanted + 1, score_function, some, rows)
         for row, (values, found) in enumerate(zip(scores.tolist(), places.tolist(), strict=True), start):
             others = [(j, score) for j, score in zip(found, values, strict=True) if j != row][:wanted]
             for j, score in others:
@@ -145,16 +154,18 @@ def community_detection(
     The first of a group is its centre, to which the cosine of all others is at least ``threshold``. A vector is in
     one group at most, a larger one takes it first.
     """
+    step = positive(batch_size, "community_detection: batch_size")
+    least = positive(min_community_size, "community_detection: min_community_size")
     if len(embeddings) == 0:
         return []
     vectors = unit_rows(matrix(embeddings, "community_detection: embeddings"))
-    if len(vectors) < min_community_size:
+    if len(vectors) < least:
         return []
     groups: list[tuple[int, NDArray[np.intp]]] = []
-    for start in range(0, len(vectors), batch_size):
-        scores = dot_score(vectors[start : start + batch_size], vectors)
+    for start in range(0, len(vectors), step):
+        scores = dot_score(vectors[start : start + step], vectors)
         near = scores >= np.float32(threshold)
-        for i in np.flatnonzero(near.sum(axis=1) >= min_community_size):
+        for i in np.flatnonzero(near.sum(axis=1) >= least):
             members = np.flatnonzero(near[i])
             groups.append((start + int(i), members[np.argsort(-scores[i, members], kind="stable")]))
     groups.sort(key=lambda group: len(group[1]), reverse=True)
@@ -164,7 +175,7 @@ def community_detection(
         if taken[centre]:
             continue
         left = members[~taken[members]]
-        if len(left) >= min_community_size:
+        if len(left) >= least:
             group = [centre, *left[left != centre].tolist()]
             found.append(group)
             taken[group] = True

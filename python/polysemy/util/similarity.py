@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..arguments import positive
 from .vectors import like, matrix, rows
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 
-# Elements of differences that are held at a time.
+# Differences that are held at a time, or one pair of vectors.
 _BLOCK = 1 << 22
 
 
@@ -50,12 +51,17 @@ def normalize_embeddings(embeddings: Any) -> Any:
 
 def truncate_embeddings(embeddings: Any, truncate_dim: int | None) -> Any:
     """The first dimensions of each vector; all with None."""
+    if truncate_dim is not None:
+        truncate_dim = positive(truncate_dim, "truncate_embeddings: truncate_dim")
+    if isinstance(embeddings, (list, tuple)):
+        return like(embeddings, rows(embeddings, "truncate_embeddings: embeddings")[..., :truncate_dim])
     return embeddings[..., :truncate_dim]
 
 
 def cos_sim(a: Any, b: Any) -> Any:
     """Cosines of all vectors of a with all of b, (n, m) float32."""
-    return like(a, _products(unit_rows(matrix(a, "cos_sim: a")), unit_rows(matrix(b, "cos_sim: b"))))
+    x, y = _same_dim(a, b, "cos_sim")
+    return like(a, _products(unit_rows(x), unit_rows(y)))
 
 
 def pytorch_cos_sim(a: Any, b: Any) -> Any:
@@ -65,7 +71,7 @@ def pytorch_cos_sim(a: Any, b: Any) -> Any:
 
 def dot_score(a: Any, b: Any) -> Any:
     """Dot products of all vectors of a with all of b, (n, m) float32."""
-    return like(a, _products(matrix(a, "dot_score: a"), matrix(b, "dot_score: b")))
+    return like(a, _products(*_same_dim(a, b, "dot_score")))
 
 
 def euclidean_sim(a: Any, b: Any) -> Any:
@@ -124,11 +130,16 @@ SIMILARITIES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], An
 }
 
 
-def _products(x: Floats, y: Floats) -> Floats:
+def _same_dim(a: Any, b: Any, op: str) -> tuple[Floats, Floats]:
+    x, y = matrix(a, f"{op}: a"), matrix(b, f"{op}: b")
     if x.shape[1] != y.shape[1]:
         raise ValueError(
-            f"similarity: vectors must have one length, got {x.shape[1]} and {y.shape[1]} dimensions"
+            f"{op}: a and b must have one number of dimensions, got {x.shape[1]} and {y.shape[1]}"
         )
+    return x, y
+
+
+def _products(x: Floats, y: Floats) -> Floats:
     out = np.zeros((len(x), len(y)), dtype=np.float32)
     if out.size and x.shape[1]:
         _core.matmul(x, y.T, out)
@@ -137,15 +148,16 @@ def _products(x: Floats, y: Floats) -> Floats:
 
 def _distances(a: Any, b: Any, op: str, measure: Callable[[Any], Any]) -> Floats:
     """Of differences in float64: those of near vectors would vanish in the rounding of products."""
-    x, y = matrix(a, f"{op}: a").astype(np.float64), matrix(b, f"{op}: b").astype(np.float64)
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"{op}: a and b must have one number of dimensions, got {x.shape[1]} and {y.shape[1]}"
-        )
+    x, y = _same_dim(a, b, op)
     out = np.empty((len(x), len(y)), dtype=np.float32)
-    step = max(1, _BLOCK // max(1, y.size))
-    for start in range(0, len(x), step):
-        out[start : start + step] = -measure(x[start : start + step, None] - y)
+    pairs = max(1, _BLOCK // max(1, x.shape[1]))
+    wide = max(1, min(len(y), pairs))
+    tall = pairs // wide
+    for first in range(0, len(y), wide):
+        right = y[first : first + wide].astype(np.float64)
+        for start in range(0, len(x), tall):
+            left = x[start : start + tall, None].astype(np.float64)
+            out[start : start + tall, first : first + wide] = -measure(left - right)
     return out
 
 

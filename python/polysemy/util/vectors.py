@@ -15,9 +15,11 @@ Floats = NDArray[np.float32]
 
 def rows(value: Any, name: str) -> NDArray[Any]:
     """An array of numbers, of a list of vectors the array of them. ``TypeError`` for what is none."""
-    if isinstance(value, (list, tuple)):
-        value = np.stack([np.asarray(row) for row in value]) if len(value) else np.empty((0, 0), np.float32)
     try:
+        if isinstance(value, (list, tuple)):
+            value = (
+                np.stack([np.asarray(row) for row in value]) if len(value) else np.empty((0, 0), np.float32)
+            )
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name} can't be read as an array: {error}") from None
