@@ -77,7 +77,7 @@ struct BoundEncoder {
     const auto starts = view<const int64_t>(offsets, "forward", "offsets", {kAnySize});
     require(starts.size >= 1, "forward: offsets must have at least one element, got none");
     const RaggedBatch batch{id.data, type.data, starts.data, starts.size - 1};
-    encoder->check(batch, id.size);
+    encoder->check("forward", batch, id.size);
 
     ForwardOutputs out;
     out.pooling = pooling ? enum_of<Pooling>(*pooling, "forward: pooling") : Pooling::kNone;
@@ -120,9 +120,8 @@ struct BoundEncoder {
     out.attentions.assign(static_cast<size_t>(layers), nullptr);
     for (const int64_t layer : wanted) {
       require(layer >= 1 && layer <= layers, "forward: attentions must be 1 to ", layers, ", got ", layer);
-      int64_t squares = 0;
-      for (int64_t i = 0; i < batch.sequences; ++i) squares += batch.length(i) * batch.length(i);
-      py::array_t<float> array(encoder->spec().layers[static_cast<size_t>(layer - 1)].attention.heads * squares);
+      const int64_t heads = encoder->spec().layers[static_cast<size_t>(layer - 1)].attention.heads;
+      py::array_t<float> array(heads * batch.squares());
       out.attentions[static_cast<size_t>(layer - 1)] = array.mutable_data();
       arrays[py::int_(layer)] = array;
     }
@@ -154,7 +153,7 @@ void bind_encoder(py::module_& m) {
   bind_record<FeedForwardSpec>(m, "FeedForwardSpec");
   bind_record<LayerSpec>(m, "LayerSpec");
   bind_record<EmbeddingSpec>(m, "EmbeddingSpec");
-  bind_record<EncoderSpec>(m, "EncoderSpec", validate);
+  bind_record<EncoderSpec>(m, "EncoderSpec", [](const EncoderSpec& spec) { validate("EncoderSpec: ", spec); });
   m.def("parameters", &parameter_list, py::arg("spec"));
   py::class_<BoundEncoder>(m, "Encoder",
                            "An encoder with its packed weights; immutable, shared by any number of threads.")

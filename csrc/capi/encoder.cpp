@@ -5,7 +5,6 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +13,6 @@
 #include "capi/encoder_spec.h"
 #include "dispatch/registry.h"
 #include "encoder/parameters.h"
-#include "ops/checks.h"
 
 using namespace polysemy;
 using capi::Argument;
@@ -41,9 +39,7 @@ using Tensors = std::map<std::string, Tensor, std::less<>>;
 Tensors checked(const EncoderSpec& spec, const polysemy_tensor* given, int64_t count) {
   constexpr const char* function = "encoder_create";
   Argument{function, "count"}.at_least(count, 0);
-  const int64_t bytes = capi::elements(function, "tensors", {count, static_cast<int64_t>(sizeof(polysemy_tensor))});
-  Argument{function, "tensors"}.input(given, capi::vector(bytes / static_cast<int64_t>(alignof(polysemy_tensor))),
-                                      alignof(polysemy_tensor));
+  Argument{function, "tensors"}.records(given, count);
   const std::vector<Parameter> wanted = parameters(spec);
   std::map<std::string_view, const Parameter*> unseen;
   for (const Parameter& p : wanted) unseen.emplace(p.name, &p);
@@ -70,26 +66,15 @@ Tensors checked(const EncoderSpec& spec, const polysemy_tensor* given, int64_t c
   return tensors;
 }
 
-// The names of what an encoder uses where it is, instead of packing it.
-struct Tables {
-  std::set<std::string, std::less<>> names{};
-
-  void table(const Tensor&, const std::string& name, int64_t, int64_t) { names.insert(name); }
-  void norm(const NormWeights&, const NormSpec&, const std::string&, int64_t) {}
-  void matrix(const LinearWeights&, const Matrix&) {}
-};
-
 std::unique_ptr<polysemy_encoder> create(const polysemy_encoder_spec* given, const polysemy_tensor* tensors,
                                          int64_t count) {
   EncoderSpec spec = capi::spec_from("encoder_create", given);
   Tensors found = checked(spec, tensors, count);
   const KernelTable& table = default_kernels();
   auto made = std::make_unique<polysemy_encoder>();
-  Tables tables;
-  EncoderWeights none = empty_weights(spec);
-  walk(spec, none, tables);
-  for (const std::string& name : tables.names) {
-    Tensor& t = found.at(name);
+  for (const Parameter& p : parameters(spec)) {
+    if (!p.table) continue;  // packed, which copies it
+    Tensor& t = found.at(p.name);
     made->tables.emplace_back(t.bytes());
     std::memcpy(made->tables.back().data(), t.data, static_cast<size_t>(t.bytes()));
     t.data = made->tables.back().data();
@@ -109,11 +94,11 @@ RaggedBatch checked_batch(const Encoder& encoder, const polysemy_encoder_args& a
   const int64_t offsets = capi::elements(kForward, "offsets", {a.sequences}) + 1;
   Argument{kForward, "offsets"}.input(a.offsets, capi::vector(offsets), sizeof(int64_t));
   const int64_t tokens = a.offsets[a.sequences];
-  validate_offsets(kForward, "offsets", a.offsets, a.sequences, tokens);
+  require(tokens >= 0, kForward, ": offsets must end at 0 or more, got ", tokens);
   Argument{kForward, "ids"}.input(a.ids, capi::vector(tokens));
   if (a.types) Argument{kForward, "types"}.input(a.types, capi::vector(tokens));
   const RaggedBatch batch{.ids = a.ids, .types = a.types, .offsets = a.offsets, .sequences = a.sequences};
-  encoder.check(batch, tokens);
+  encoder.check(kForward, batch, tokens);
   return batch;
 }
 
@@ -124,8 +109,7 @@ std::vector<float*> layer_outputs(const char* name, const polysemy_layer_output*
   std::vector<float*> outputs(static_cast<size_t>(last - first + 1), nullptr);
   require(count >= 0 && count <= last - first + 1, kForward, ": number of ", name, " must be 0 to ", last - first + 1,
           ", got ", count);
-  const int64_t words = count * static_cast<int64_t>(sizeof(polysemy_layer_output) / alignof(polysemy_layer_output));
-  Argument{kForward, name}.input(wanted, capi::vector(words), alignof(polysemy_layer_output));
+  Argument{kForward, name}.records(wanted, count);
   for (int64_t i = 0; i < count; ++i) {
     const int64_t layer = wanted[i].layer;
     require(layer >= first && layer <= last, kForward, ": ", name, "[", i, "].layer must be ", first, " to ", last,
@@ -142,15 +126,13 @@ std::vector<float*> layer_outputs(const char* name, const polysemy_layer_output*
 
 ForwardOutputs checked_outputs(const EncoderSpec& spec, const RaggedBatch& batch, const polysemy_encoder_args& a) {
   const auto layers = static_cast<int64_t>(spec.layers.size());
-  int64_t squares = 0;
-  for (int64_t i = 0; i < batch.sequences; ++i) squares += batch.length(i) * batch.length(i);
   ForwardOutputs out;
   out.hidden = layer_outputs("hidden", a.hidden, a.hidden_count, 0, layers, [&](int64_t) {
     return capi::elements(kForward, "hidden", {batch.tokens(), spec.hidden});
   });
   out.attentions = layer_outputs("attentions", a.attentions, a.attention_count, 1, layers, [&](int64_t layer) {
     const int64_t heads = spec.layers[static_cast<size_t>(layer - 1)].attention.heads;
-    return capi::elements(kForward, "attentions", {heads, squares});
+    return capi::elements(kForward, "attentions", {heads, batch.squares()});
   });
   require(a.pooling >= POLYSEMY_POOL_MEAN && a.pooling <= POLYSEMY_POOL_LAST, kForward,
           ": pooling must be 0 to 5, got ", a.pooling);

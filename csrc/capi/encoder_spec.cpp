@@ -15,6 +15,7 @@ static_assert(int{POLYSEMY_NORM_LAYER} == static_cast<int>(Norm::kLayer));
 static_assert(int{POLYSEMY_NORM_RMS} == static_cast<int>(Norm::kRms));
 static_assert(int{POLYSEMY_POSITION_BIAS_ALIBI} == static_cast<int>(PositionBias::kAlibi));
 static_assert(int{POLYSEMY_POSITION_BIAS_BUCKETS} == static_cast<int>(PositionBias::kBuckets));
+static_assert(int{POLYSEMY_POSITION_BIAS_DISENTANGLED} == static_cast<int>(PositionBias::kDisentangled));
 static_assert(int{POLYSEMY_ACTIVATION_QUICK_GELU} == static_cast<int>(Activation::kQuickGelu));
 
 // Reads one record; messages name its fields by their path from the spec on.
@@ -37,8 +38,7 @@ class Reader {
     require(count >= 0 && count <= most, function_, ": number of ", path_, field, " must be 0 to ", most, ", got ",
             count);
     const std::string name = path_ + field;
-    Argument{function_, name.c_str()}.input(data, vector(count * static_cast<int64_t>(sizeof(T) / alignof(T))),
-                                            alignof(T));
+    Argument{function_, name.c_str()}.records(data, count);
   }
 
   std::vector<float> floats(const char* field, const float* data, int64_t count, int64_t most) const {
@@ -142,7 +142,7 @@ EncoderSpec spec_from(const char* function, const polysemy_encoder_spec* given) 
     spec.layers.push_back(layer(Reader(function, name + "."), made, own_weights));
     own_weights = std::max(own_weights, std::min(spec.layers.back().weights, i) + 1);
   }
-  validate(spec);
+  validate(concat(function, ": spec."), spec);
   return spec;
 }
 

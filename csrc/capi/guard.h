@@ -81,6 +81,14 @@ struct Argument {
   // Arrays without elements may lie anywhere.
   void input(const void* data, const Axes& axes, int64_t element_size = 4) const;
 
+  // The same for structs, as many as memory can hold.
+  template <class Struct>
+  void records(const Struct* data, int64_t count) const {
+    const int64_t bytes = elements(function, name, {count, static_cast<int64_t>(sizeof(Struct))});
+    constexpr int64_t word = alignof(Struct);
+    input(data, vector(bytes / word), word);
+  }
+
   // Besides, no two elements may lie in the same place.
   void output(const void* data, const Axes& axes) const;
 };

@@ -197,7 +197,8 @@ POLYSEMY_API polysemy_status polysemy_linear_f32(int64_t rows, const float* x, i
 /* ---- encoder ---------------------------------------------------------------------------------------------------- */
 
 /* An encoder is described by a spec and made of tensors; polysemy_encoder_parameters says which ones a spec wants. The
- * records below say what the graph computes; 0 and NULL mean "absent" but for what a comment says. */
+ * records below say what the graph computes; 0 and NULL mean "absent" but for what a comment says. Numbers outside the
+ * ranges that comments give, and floats that are not finite, are refused by the name of their field. */
 
 typedef enum polysemy_norm {
   POLYSEMY_NORM_NONE = 0,
@@ -207,7 +208,7 @@ typedef enum polysemy_norm {
 
 typedef struct polysemy_norm_spec {
   int32_t kind; /* polysemy_norm */
-  float eps;
+  float eps;    /* 2^-126 (less would be 0) to 1, without 1 */
   int32_t bias; /* 1: it has one; 0: it has none. So are all fields of this name */
 } polysemy_norm_spec;
 
@@ -222,9 +223,12 @@ typedef enum polysemy_position_bias {
 typedef struct polysemy_position_bias_spec {
   int32_t kind;         /* polysemy_position_bias */
   const float* slopes;  /* ALiBi: [heads] */
-  int64_t table;        /* buckets: the number of their table; layers may share one */
-  int64_t buckets;      /* half of them for later keys; half of each half for single distances, the rest grow in size */
-  int64_t max_distance; /* from here on all distances are in the last bucket of their side */
+  int64_t table;        /* both kinds of buckets: the number of their table, which layers of the same kind, buckets,
+                           max_distance and heads may share. Layers use numbers first in the order 0, 1, 2, ... */
+  int64_t buckets;      /* half of them for later keys; half of each half for single distances, the rest grow in size.
+                           A multiple of 4, at most 4096 */
+  int64_t max_distance; /* from here on all distances are in the last bucket of their side. buckets / 4 + 1 or more,
+                           disentangled: buckets / 4 + 2 or more */
   polysemy_norm_spec norm;                 /* disentangled: of the table's rows; kind 0 where there is none */
   int32_t position_keys, position_queries; /* disentangled: whether queries meet embeddings, and keys do; 0 or 1 */
   int32_t shared;                          /* disentangled, 1: the layer's own projections make both */
@@ -237,19 +241,20 @@ typedef struct polysemy_rotary_spec {
 } polysemy_rotary_spec;
 
 typedef struct polysemy_attention_spec {
-  int64_t heads, kv_heads; /* heads is a multiple of kv_heads; kv_heads 0: as many */
-  int64_t head_dim;
+  int64_t heads, kv_heads;           /* heads is 1 to 4096 and a multiple of kv_heads; kv_heads 0: as many */
+  int64_t head_dim;                  /* 1 to 4096; heads * head_dim at most 2^20 */
   float scale;                       /* of the scores; 0 = 1 / sqrt(head_dim) */
   int32_t bias, output_bias;         /* of queries, keys and values; of the output */
   polysemy_norm_spec query_key_norm; /* of each head's queries and keys, before they turn */
   polysemy_rotary_spec rotary;
   polysemy_position_bias_spec position_bias;
-  int64_t left, right; /* token i attends to tokens i - left to i + right; -1 = unlimited. Causal: right = 0 */
+  int64_t left, right; /* token i attends to tokens i - left to i + right; -1 = unlimited, which disentangled position
+                          biases ask for. Causal: right = 0 */
 } polysemy_attention_spec;
 
 /* down(activation(up(x))), or gated: down(activation(gate(x)) * up(x)). */
 typedef struct polysemy_feed_forward_spec {
-  int64_t width;
+  int64_t width;              /* 1 to 2^20 */
   int32_t activation;         /* polysemy_activation */
   int32_t gated;              /* 0 or 1 */
   int32_t up_bias, down_bias; /* up_bias: of the gate, too */
@@ -259,7 +264,8 @@ typedef struct polysemy_feed_forward_spec {
  * Fill it with polysemy_layer_spec_init first. */
 typedef struct polysemy_layer_spec {
   size_t struct_size; /* set by polysemy_layer_spec_init */
-  int64_t weights;    /* the number of its set of weights, which layers may share; -1: the next one, its own */
+  int64_t weights;    /* the number of its set of weights, which layers of the same shapes may share; layers use
+                         numbers first in the order 0, 1, 2, ... -1: the next one, its own */
   polysemy_attention_spec attention;
   polysemy_feed_forward_spec ffn;
   polysemy_norm_spec attn_in, attn_post, attn_out, ffn_in, ffn_post, ffn_out;
@@ -267,13 +273,14 @@ typedef struct polysemy_layer_spec {
 
 /* projection(norm(scale * token + type + position)). */
 typedef struct polysemy_embedding_spec {
-  int64_t vocab;           /* ids are 0 to vocab - 1 */
+  int64_t vocab;           /* ids are 0 to vocab - 1; 1 to 2^24 */
   int64_t width;           /* of the tables; 0: hidden. Where it is another number, a projection follows the norm */
   float scale;             /* of the token's row */
   int32_t positions;       /* 1: there is a table of positions */
-  int64_t token_types;     /* rows of their table */
-  int64_t position_offset; /* rows of the table of positions before that of the first token */
-  int64_t padding_id;      /* a token with this id has this row of that table, and is not counted; -1: none */
+  int64_t token_types;     /* rows of their table, at most 2^16 */
+  int64_t position_offset; /* rows of the table of positions before that of the first token, at most 2^16 */
+  int64_t padding_id;      /* a token with this id has this row of that table, and is not counted; -1: none, as where
+                              there is no such table */
   polysemy_norm_spec norm;
   int32_t projection_bias;
 } polysemy_embedding_spec;
@@ -281,11 +288,11 @@ typedef struct polysemy_embedding_spec {
 /* Fill it with polysemy_encoder_spec_init first. */
 typedef struct polysemy_encoder_spec {
   size_t struct_size;    /* set by polysemy_encoder_spec_init */
-  int64_t hidden;        /* width of a hidden state */
-  int64_t max_positions; /* tokens of the longest sequence */
+  int64_t hidden;        /* width of a hidden state, 1 to 2^16 */
+  int64_t max_positions; /* tokens of the longest sequence, 1 to 2^24 */
   polysemy_embedding_spec embedding;
   const polysemy_layer_spec* layers; /* [layer_count] */
-  int64_t layer_count;               /* 0: a static embedding */
+  int64_t layer_count;               /* at most 4096; 0: a static embedding */
   polysemy_norm_spec final_norm;
 } polysemy_encoder_spec;
 
@@ -334,7 +341,7 @@ typedef enum polysemy_schedule {
 /* Where the results of a layer go. */
 typedef struct polysemy_layer_output {
   int64_t layer; /* each at most once */
-  float* out;
+  float* out;    /* contiguous, of the shape that polysemy_encoder_args gives */
 } polysemy_layer_output;
 
 /* A ragged batch: sequence i is ids[offsets[i]] to ids[offsets[i + 1] - 1]. tokens = offsets[sequences].
@@ -363,6 +370,8 @@ typedef struct polysemy_encoder_args {
 
 /* No sequences, no outputs. size: sizeof(polysemy_encoder_args). */
 POLYSEMY_API polysemy_status polysemy_encoder_args_init(polysemy_encoder_args* args, size_t size);
+/* One pass over a batch; stops after the last layer that an output needs. Sequences may be empty, outputs must not
+ * overlap. A sequence has the same results in every batch. */
 POLYSEMY_API polysemy_status polysemy_encoder_forward(const polysemy_encoder* encoder,
                                                       const polysemy_encoder_args* args);
 

@@ -24,7 +24,7 @@ PackedWeight packed(const KernelTable& table, const float* weight, int64_t strid
     const Range part = share(panels.count(), thread, team);
     const int64_t first = part.first * kLanes, last = std::min(n, part.last * kLanes);
     if (first >= last) return;
-    panels.pack(table, {.data = weight + first * stride, .rows = last - first, .columns = k}, part.first, 1, stride);
+    panels.pack(table, {.data = weight + first * stride, .rows = last - first, .columns = k}, stride, part.first, 1);
   });
   return result;
 }

@@ -16,6 +16,14 @@ struct RaggedBatch {
 
   int64_t tokens() const { return offsets[sequences]; }
   int64_t length(int64_t sequence) const { return offsets[sequence + 1] - offsets[sequence]; }
+  int64_t square(int64_t sequence) const { return length(sequence) * length(sequence); }
+
+  // Pairs of tokens of the same sequence: attention weights of one head.
+  int64_t squares() const {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < sequences; ++i) sum += square(i);
+    return sum;
+  }
 };
 
 // Where results go; what is null or absent is not computed.

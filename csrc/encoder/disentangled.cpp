@@ -9,10 +9,11 @@ namespace {
 // Queries whose scores get their numbers at a time: the strip stays in L2 next to the keys.
 constexpr int64_t kStrip = 4 * kBlockQueries;
 
-// Rows of a product of content and buckets lie this far apart, in a text of `length` tokens: at most all buckets.
-int64_t width_of(Range panels) { return (panels.last - panels.first) * kLanes; }
+// The panels that hold the buckets of all distances in a text, from the first and the last of those.
+Range panels_of(int64_t first, int64_t last) { return {first / kLanes, last / kLanes + 1}; }
 
-int64_t task_scratch(int64_t dim) { return round_up(attention_task_scratch(kTaskQueries, dim, dim), kLanes); }
+// Rows of a product of content and the buckets of these panels lie this far apart.
+int64_t width_of(Range panels) { return (panels.last - panels.first) * kLanes; }
 
 // The rows of the table after its norm, as float32.
 Buffer table_rows(const KernelTable& kernels, const EncoderSpec& spec, const EncoderWeights& weights,
@@ -52,6 +53,13 @@ int64_t disentangled_bucket(int64_t distance, int64_t buckets, int64_t max_dista
     step = static_cast<int64_t>(std::ceil(ratio * static_cast<float>(exact - 1))) + exact;
   }
   return std::clamp(half + (distance < 0 ? -step : step), int64_t{0}, buckets - 1);
+}
+
+DistanceBuckets::DistanceBuckets(const PositionBiasSpec& spec, int64_t longest)
+    : longest_(std::max<int64_t>(1, longest)) {
+  for (int64_t d = 1 - longest_; d < longest_; ++d) {
+    buckets_.push_back(static_cast<int32_t>(disentangled_bucket(d, spec.buckets, spec.max_distance)));
+  }
 }
 
 Disentangled::Disentangled(const KernelTable& kernels, const EncoderSpec& spec, const EncoderWeights& weights,
@@ -99,25 +107,24 @@ void Disentangled::pack_heads(const KernelTable& kernels, const float* rows, int
   }
 }
 
-Range Disentangled::panels(int64_t length) const {
-  return {bucket(1 - length) / kLanes, bucket(length - 1) / kLanes + 1};
-}
-
 int64_t Disentangled::scratch(int64_t longest) const {
-  const int64_t length = std::max<int64_t>(1, longest), width = width_of(panels(length));
-  return (length + kStrip) * width + kStrip * round_up(length, kLanes) + round_up(2 * length, kLanes);
+  const int64_t length = std::max<int64_t>(1, longest);
+  const auto bucket = [&](int64_t distance) {
+    return disentangled_bucket(distance, bias_.buckets, bias_.max_distance);
+  };
+  const int64_t width = width_of(panels_of(bucket(1 - length), bucket(length - 1)));
+  return (length + kStrip) * width + kStrip * round_up(length, kLanes);
 }
 
 void Disentangled::attend(const KernelTable& kernels, const Attention& op, const AttentionSequence& sequence,
-                          int64_t head, Range queries, float* scratch) const {
+                          int64_t head, Range queries, const DistanceBuckets& buckets, float* scratch) const {
   const int64_t n = sequence.keys, kv_head = head / (op.heads / op.kv_heads);
-  const Range used = panels(n);
-  const int64_t width = width_of(used), stride = round_up(n, kLanes);
-  float* const by_key = scratch + task_scratch(dim_);                       // [n, width]: query(b) key_j
-  float* const by_query = by_key + n * width;                               // [kStrip, width]: query_i key(b)
-  float* const strip = by_query + kStrip * width;                           // [kStrip, stride]
-  auto* const place = reinterpret_cast<int32_t*>(strip + kStrip * stride);  // of distance d, at d + n - 1
-  for (int64_t d = 1 - n; d < n; ++d) place[d + n - 1] = static_cast<int32_t>(bucket(d) - used.first * kLanes);
+  const int32_t* const bucket = buckets.zero();
+  const Range used = panels_of(bucket[1 - n], bucket[n - 1]);
+  const int64_t width = width_of(used), stride = round_up(n, kLanes), skipped = used.first * kLanes;
+  float* const by_key = scratch + attention_task_scratch(dim_, dim_);  // [n, width]: query(b) key_j
+  float* const by_query = by_key + n * width;                          // [kStrip, width]: query_i key(b)
+  float* const strip = by_query + kStrip * width;                      // [kStrip, stride]
 
   const auto product = [&](const PackedWeight& weight, const float* a, int64_t a_stride, int64_t rows, float* c) {
     Linear whole{.weight = weight.panels(), .a = a, .a_stride = a_stride, .rows = rows, .c = c, .c_stride = width};
@@ -139,11 +146,11 @@ void Disentangled::attend(const KernelTable& kernels, const Attention& op, const
       product(keys_[static_cast<size_t>(kv_head)], task.query, task.query_stride, rows, by_query);
     }
     for (int64_t r = 0; r < rows; ++r) {
-      const int32_t* const at = place + first + r + n - 1;  // of key j: at[-j]
+      const int32_t* const at = bucket + first + r;  // of key j: at[-j]
       const float* const mine = by_query + r * width;
       float* const to = strip + r * stride;
       for (int64_t j = 0; j < n; ++j) {
-        const int32_t b = at[-j];
+        const int64_t b = at[-j] - skipped;
         const float sum = (keys_.empty() ? 0.0f : mine[b]) + (queries_.empty() ? 0.0f : by_key[j * width + b]);
         to[j] = op.scale * sum;
       }

@@ -14,9 +14,21 @@ namespace polysemy {
 // Row of the table for a distance i - j: half the buckets are for each direction.
 int64_t disentangled_bucket(int64_t distance, int64_t buckets, int64_t max_distance);
 
+// Buckets of all distances in texts of up to `longest` tokens.
+class DistanceBuckets {
+ public:
+  DistanceBuckets() = default;
+  DistanceBuckets(const PositionBiasSpec& spec, int64_t longest);
+  const int32_t* zero() const { return buckets_.data() + longest_ - 1; }  // of distance 0, the others around it
+
+ private:
+  int64_t longest_ = 1;
+  std::vector<int32_t> buckets_;
+};
+
 // What one layer makes of the table: keys and queries of each bucket, packed by head. They are the same for every text.
 //
-// A product of content and a bucket is made once for each token and bucket that its text can need. A strip of a few
+// A task makes the product of each of its tokens with each bucket that the text can need once. A strip of a few
 // queries then gathers the numbers of all its keys: no bias of queries times keys exists beyond a strip.
 class Disentangled {
  public:
@@ -26,13 +38,11 @@ class Disentangled {
   // Floats that `attend` needs behind the scratch of an attention task, for sequences of up to `longest` tokens.
   int64_t scratch(int64_t longest) const;
 
-  // A range of queries of one head.
+  // A task: a range of queries of one head.
   void attend(const KernelTable& kernels, const Attention& op, const AttentionSequence& sequence, int64_t head,
-              Range queries, float* scratch) const;
+              Range queries, const DistanceBuckets& buckets, float* scratch) const;
 
  private:
-  int64_t bucket(int64_t distance) const { return disentangled_bucket(distance, bias_.buckets, bias_.max_distance); }
-  Range panels(int64_t length) const;  // that hold the buckets of all distances in a text
   void pack_heads(const KernelTable& kernels, const float* rows, int64_t stride, int64_t heads,
                   std::vector<PackedWeight>& to) const;
 

@@ -24,8 +24,8 @@ class Encoder {
   const DisentangledTables& disentangled() const { return disentangled_; }
 
   // Throws ArgumentError unless offsets, lengths, ids and types are those of a batch for this encoder. `ids` is the
-  // number of ids there are.
-  void check(const RaggedBatch& batch, int64_t ids) const;
+  // number of ids there are; `operation` begins the messages.
+  void check(const char* operation, const RaggedBatch& batch, int64_t ids) const;
 
   // One pass over a batch that was checked; stops after the last layer that an output needs. Results depend neither on
   // the schedule nor on threads.

@@ -44,15 +44,46 @@ int64_t layers_needed(const ForwardOutputs& out) {
   return layers;
 }
 
+// Calls f with the description of each table, in the order of their numbers.
+template <class F>
+void each_table(const EncoderSpec& spec, F f) {
+  int64_t next = 0;
+  for (const LayerSpec& layer : spec.layers) {
+    const PositionBiasSpec& bias = layer.attention.position_bias;
+    if (bias.has_table() && bias.table == next) f(bias), ++next;
+  }
+}
+
 std::vector<DistanceBiases> biases_of(const KernelTable& kernels, const EncoderSpec& spec,
                                       const EncoderWeights& weights, int64_t longest) {
   std::vector<DistanceBiases> biases;
-  for (const LayerSpec& layer : spec.layers) {
-    const PositionBiasSpec& bias = layer.attention.position_bias;
-    if (bias.kind != PositionBias::kBuckets || bias.table != static_cast<int64_t>(biases.size())) continue;
+  each_table(spec, [&](const PositionBiasSpec& bias) {
+    if (bias.kind != PositionBias::kBuckets) return void(biases.emplace_back());
     biases.emplace_back(bias, weights.position_biases[biases.size()], kernels, longest);
-  }
+  });
   return biases;
+}
+
+std::vector<DistanceBuckets> buckets_of(const EncoderSpec& spec, int64_t longest) {
+  std::vector<DistanceBuckets> buckets;
+  each_table(spec, [&](const PositionBiasSpec& bias) {
+    if (bias.kind != PositionBias::kDisentangled) return void(buckets.emplace_back());
+    buckets.emplace_back(bias, longest);
+  });
+  return buckets;
+}
+
+std::vector<int64_t> squares_of(const RaggedBatch& batch, const ForwardOutputs& out) {
+  std::vector<int64_t> squares;
+  if (std::all_of(out.attentions.begin(), out.attentions.end(), [](const float* weights) { return !weights; })) {
+    return squares;
+  }
+  int64_t sum = 0;
+  for (int64_t i = 0; i < batch.sequences; ++i) {
+    squares.push_back(sum);
+    sum += batch.square(i);
+  }
+  return squares;
 }
 
 int64_t longest_of(const RaggedBatch& batch) {
@@ -73,13 +104,16 @@ Call::Call(const KernelTable& table, const Encoder& encoder, const RaggedBatch& 
       out(outputs),
       layers(layers_needed(outputs)),
       longest(longest_of(ragged)),
-      biases(biases_of(table, spec, weights, longest)) {
+      biases(biases_of(table, spec, weights, longest)),
+      buckets(buckets_of(spec, longest)),
+      squares(squares_of(ragged, outputs)) {
   rotary.prepare(longest);
-  int64_t qkv = 0, context = 0, ffn = kBlockK;
+  int64_t qkv = 0, context = 0, ffn = kBlockK, dim = 0;
   pre_norm = gated = false;
   for (const LayerSpec& layer : spec.layers) {
     qkv = std::max(qkv, layer.attention.width());
     context = std::max(context, layer.attention.query_width());
+    dim = std::max(dim, layer.attention.head_dim);
     ffn = std::max(ffn, layer.ffn.width);
     pre_norm = pre_norm || layer.attn_in || layer.ffn_in;
     gated = gated || layer.ffn.gated;
@@ -97,12 +131,8 @@ Call::Call(const KernelTable& table, const Encoder& encoder, const RaggedBatch& 
   prepared_block_stride = prepared(kBlockK);
   for (const LayerSpec& layer : spec.layers) {
     attention.push_back(attention_of(layer.attention, biases, qkv_stride, context_stride));
-    int64_t start = 0;
-    for (int64_t i = 0; i <= batch.sequences; ++i) {
-      attention_starts.push_back(start);
-      if (i < batch.sequences) start += layer.attention.heads * batch.length(i) * batch.length(i);
-    }
   }
+  sums_start = attention_task_scratch(dim, dim) + disentangled.scratch(longest);
 }
 
 int64_t Call::floats(int64_t tokens) const {
@@ -111,12 +141,7 @@ int64_t Call::floats(int64_t tokens) const {
   return tokens * rows + round_up(tokens, kLanes);
 }
 
-int64_t Call::scratch() const {
-  int64_t dim = 0;
-  for (const LayerSpec& layer : spec.layers) dim = std::max(dim, layer.attention.head_dim);
-  return round_up(attention_task_scratch(kTaskQueries, dim, dim), kLanes) + disentangled.scratch(longest) +
-         (gated ? kSumsPerThread : 0);
-}
+int64_t Call::scratch() const { return sums_start + (gated ? kSumsPerThread : 0); }
 
 Pass::Pass(const Call& call, const Microbatch& microbatch, float* memory, float* scratch, Member& member)
     : call_(call),

@@ -20,16 +20,18 @@ struct Call {
   const DisentangledTables& disentangled;
   const RaggedBatch& batch;
   const ForwardOutputs& out;
-  int64_t layers;                         // that are computed
-  int64_t longest;                        // tokens of the longest sequence
-  std::vector<DistanceBiases> biases;     // by table
-  std::vector<Attention> attention;       // by layer
-  std::vector<int64_t> attention_starts;  // of each sequence in an array of attention weights
+  int64_t layers;                      // that are computed
+  int64_t longest;                     // tokens of the longest sequence
+  std::vector<DistanceBiases> biases;  // by table; empty for one of the other kind
+  std::vector<DistanceBuckets> buckets;
+  std::vector<Attention> attention;  // by layer
+  std::vector<int64_t> squares;      // of all sequences before each, where attention weights are asked for
 
   // Rows of activations lie this far apart.
   int64_t x_stride, embedded_stride, qkv_stride, context_stride, ffn_stride;
   int64_t prepared_stride, prepared_block_stride;  // what products read; 0 where they read activations
   bool pre_norm, gated, prepares;
+  int64_t sums_start;  // in a thread's scratch: behind that of attention
 
   int64_t floats(int64_t tokens) const;  // of one microbatch's memory
   int64_t scratch() const;               // of one thread's

@@ -59,12 +59,13 @@ int64_t distance_bucket(int64_t distance, int64_t buckets, int64_t max_distance)
 // Biases of one table by head and distance, for sequences of up to `longest` tokens.
 class DistanceBiases {
  public:
+  DistanceBiases() = default;
   DistanceBiases(const PositionBiasSpec& spec, const Tensor& table, const KernelTable& kernels, int64_t longest);
   int64_t stride() const { return stride_; }                                // from head to head
   const float* zero() const { return data_.data<float>() + longest_ - 1; }  // head 0, distance 0
 
  private:
-  int64_t longest_, stride_;
+  int64_t longest_ = 1, stride_ = 1;
   Buffer data_;
 };
 

@@ -21,35 +21,34 @@ constexpr int64_t kMostBuckets = int64_t{1} << 12;
 // The smallest normal number: less would be 0 for a constant row, and 0 / 0.
 constexpr float kLeastEps = 0x1p-126f;
 
-// The place of a field in the spec, for messages.
+// How messages begin: with the place of a field, after whatever leads to the spec.
 using Path = std::string;
 
 void in_range(const Path& path, int64_t value, int64_t least, int64_t most) {
-  require(value >= least && value <= most, "EncoderSpec: ", path, " must be in ", least, "..", most, ", got ", value);
+  require(value >= least && value <= most, path, " must be in ", least, "..", most, ", got ", value);
 }
 
 void check_norm(const Path& path, const NormSpec& s) {
   if (!s) return;
-  require(s.eps >= kLeastEps && s.eps < 1.0f, "EncoderSpec: ", path,
-          ".eps must be at least 2^-126 and less than 1, got ", s.eps);
+  require(s.eps >= kLeastEps && s.eps < 1.0f, path, ".eps must be at least 2^-126 and less than 1, got ", s.eps);
 }
 
 void finite(const Path& path, const std::vector<float>& values) {
   for (const float value : values) {
-    require(std::isfinite(value), "EncoderSpec: ", path, " must be finite, got ", value);
+    require(std::isfinite(value), path, " must be finite, got ", value);
   }
 }
 
 void check_bias(const Path& path, const PositionBiasSpec& s, int64_t heads) {
   finite(path + ".slopes", s.slopes);
   if (s.kind == PositionBias::kAlibi) {
-    require(static_cast<int64_t>(s.slopes.size()) == heads, "EncoderSpec: ", path,
-            ".slopes must have one value for each of ", heads, " heads, got ", s.slopes.size());
+    require(static_cast<int64_t>(s.slopes.size()) == heads, path, ".slopes must have one value for each of ", heads,
+            " heads, got ", s.slopes.size());
   }
   if (!s.has_table()) return;
   in_range(path + ".table", s.table, 0, kMostLayers);
   in_range(path + ".buckets", s.buckets, 4, kMostBuckets);
-  require(s.buckets % 4 == 0, "EncoderSpec: ", path, ".buckets must be a multiple of 4, got ", s.buckets);
+  require(s.buckets % 4 == 0, path, ".buckets must be a multiple of 4, got ", s.buckets);
   in_range(path + ".max_distance", s.max_distance, s.buckets / 4 + (s.kind == PositionBias::kDisentangled ? 2 : 1),
            kMostIds);
   check_norm(path + ".norm", s.norm);
@@ -58,20 +57,18 @@ void check_bias(const Path& path, const PositionBiasSpec& s, int64_t heads) {
 void check_attention(const Path& path, const AttentionSpec& s) {
   in_range(path + ".heads", s.heads, 1, kMostHeads);
   in_range(path + ".kv_heads", s.kv_heads, 1, s.heads);
-  require(s.heads % s.kv_heads == 0, "EncoderSpec: ", path, ".kv_heads must divide the ", s.heads, " heads, got ",
-          s.kv_heads);
+  require(s.heads % s.kv_heads == 0, path, ".kv_heads must divide the ", s.heads, " heads, got ", s.kv_heads);
   in_range(path + ".head_dim", s.head_dim, 1, kMostHeadDim);
   in_range(path + ".heads * head_dim", s.query_width(), 1, kMostWidth);
-  require(std::isfinite(s.scale), "EncoderSpec: ", path, ".scale must be finite, got ", s.scale);
+  require(std::isfinite(s.scale), path, ".scale must be finite, got ", s.scale);
   check_norm(path + ".query_key_norm", s.query_key_norm);
   const auto pairs = static_cast<int64_t>(s.rotary.frequencies.size());
-  require(2 * pairs <= s.head_dim, "EncoderSpec: ", path, ".rotary.frequencies must have at most ", s.head_dim / 2,
+  require(2 * pairs <= s.head_dim, path, ".rotary.frequencies must have at most ", s.head_dim / 2,
           " values, half of head_dim, got ", pairs);
   finite(path + ".rotary.frequencies", s.rotary.frequencies);
   check_bias(path + ".position_bias", s.position_bias, s.heads);
-  require(s.position_bias.kind != PositionBias::kDisentangled || (s.left == kUnlimited && s.right == kUnlimited),
-          "EncoderSpec: ", path, ".left and right must be None with a disentangled position_bias, got ", s.left,
-          " and ", s.right);
+  require(s.position_bias.kind != PositionBias::kDisentangled || (s.left == kUnlimited && s.right == kUnlimited), path,
+          ".left and right must be unlimited with a disentangled position_bias, got ", s.left, " and ", s.right);
   in_range(path + ".left", s.left, 0, kUnlimited);
   in_range(path + ".right", s.right, 0, kUnlimited);
 }
@@ -103,46 +100,47 @@ bool same_weights(const LayerSpec& a, const LayerSpec& b) {
 
 // Numbers are first used in order.
 void in_order(const Path& path, int64_t number, size_t used) {
-  require(number >= 0 && number <= static_cast<int64_t>(used), "EncoderSpec: ", path,
-          " must be one of those before it or ", used, ", the next, got ", number);
+  require(number >= 0 && number <= static_cast<int64_t>(used), path, " must be one of those before it or ", used,
+          ", the next, got ", number);
 }
 
-void check_shared(const EncoderSpec& s) {
+void check_shared(const Path& root, const EncoderSpec& s) {
   std::map<int64_t, size_t> weights, tables;
   for (size_t i = 0; i < s.layers.size(); ++i) {
     const LayerSpec& layer = s.layers[i];
-    in_order(concat("layers[", i, "].weights"), layer.weights, weights.size());
+    in_order(concat(root, "layers[", i, "].weights"), layer.weights, weights.size());
     const LayerSpec& owner = s.layers[weights.try_emplace(layer.weights, i).first->second];
-    require(same_weights(layer, owner), "EncoderSpec: layers[", i, "] shares weights ", layer.weights,
+    require(same_weights(layer, owner), root, "layers[", i, "] shares weights ", layer.weights,
             " and must have the shapes of the layer before it that has them");
     const PositionBiasSpec& bias = layer.attention.position_bias;
     if (!bias.has_table()) continue;
-    in_order(concat("layers[", i, "].attention.position_bias.table"), bias.table, tables.size());
+    in_order(concat(root, "layers[", i, "].attention.position_bias.table"), bias.table, tables.size());
     const AttentionSpec& other = s.layers[tables.try_emplace(bias.table, i).first->second].attention;
-    require(bias == other.position_bias && layer.attention.heads == other.heads, "EncoderSpec: layers[", i,
+    require(bias == other.position_bias && layer.attention.heads == other.heads, root, "layers[", i,
             "] shares position_bias.table ", bias.table, " and must have its kind, buckets, max_distance and heads");
   }
 }
 
 }  // namespace
 
-void validate(const EncoderSpec& s) {
-  in_range("hidden", s.hidden, 1, kMostHidden);
-  in_range("max_positions", s.max_positions, 1, kMostIds);
+void validate(const std::string& root, const EncoderSpec& s) {
+  in_range(root + "hidden", s.hidden, 1, kMostHidden);
+  in_range(root + "max_positions", s.max_positions, 1, kMostIds);
   const EmbeddingSpec& e = s.embedding;
-  in_range("embedding.vocab", e.vocab, 1, kMostIds);
-  in_range("embedding.width", e.width, 1, kMostHidden);
-  require(std::isfinite(e.scale), "EncoderSpec: embedding.scale must be finite, got ", e.scale);
-  in_range("embedding.token_types", e.token_types, 0, kMostTokenTypes);
-  in_range("embedding.position_offset", e.position_offset, 0, kMostOffset);
-  in_range("embedding.padding_id", e.padding_id, -1, e.positions ? s.position_rows() - 1 : -1);
-  check_norm("embedding.norm", e.norm);
-  in_range("len(layers)", static_cast<int64_t>(s.layers.size()), 0, kMostLayers);
+  in_range(root + "embedding.vocab", e.vocab, 1, kMostIds);
+  in_range(root + "embedding.width", e.width, 1, kMostHidden);
+  require(std::isfinite(e.scale), root, "embedding.scale must be finite, got ", e.scale);
+  in_range(root + "embedding.token_types", e.token_types, 0, kMostTokenTypes);
+  in_range(root + "embedding.position_offset", e.position_offset, 0, kMostOffset);
+  in_range(root + "embedding.padding_id", e.padding_id, -1, e.positions ? s.position_rows() - 1 : -1);
+  check_norm(root + "embedding.norm", e.norm);
+  require(static_cast<int64_t>(s.layers.size()) <= kMostLayers, root, "layers must be at most ", kMostLayers, ", got ",
+          s.layers.size());
   for (size_t i = 0; i < s.layers.size(); ++i) {
-    check_layer(concat("layers[", i, "]"), s.layers[i]);
+    check_layer(concat(root, "layers[", i, "]"), s.layers[i]);
   }
-  check_norm("final_norm", s.final_norm);
-  check_shared(s);
+  check_norm(root + "final_norm", s.final_norm);
+  check_shared(root, s);
 }
 
 }  // namespace polysemy

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "kernels/tasks.h"
@@ -166,7 +167,8 @@ inline constexpr int64_t kMostLayers = int64_t{1} << 12;
 inline constexpr int64_t kMostHeads = int64_t{1} << 12;
 inline constexpr int64_t kMostHeadDim = int64_t{1} << 12;
 
-// Throws ArgumentError for the first field that is out of range or contradicts another one.
-void validate(const EncoderSpec& spec);
+// Throws ArgumentError for the first field that is out of range or contradicts another one. Its path in the spec
+// follows `root` in the message: "EncoderSpec: ", or "encoder_create: spec.", as the caller knows it.
+void validate(const std::string& root, const EncoderSpec& spec);
 
 }  // namespace polysemy

@@ -109,7 +109,7 @@ Linear Pass::product(const LinearWeights& w, const Activations& a, const Activat
           .bias = w.bias,
           .residual = residual ? residual->row(rows.first) : nullptr,
           .residual_stride = residual ? residual->stride : 0,
-          .sums = w.weight.gated ? scratch_ + call_.scratch() - kSumsPerThread : nullptr};
+          .sums = w.weight.gated ? scratch_ + call_.sums_start : nullptr};
 }
 
 // c = activation(x W + bias) + residual: this thread's rows, or its share of the columns of all rows.
@@ -238,16 +238,15 @@ void Pass::attend(size_t index) {
     one.value = one.key + s.key_width();
     one.out = context.row(start);
     one.queries = one.keys = n;
-    one.weights = weights ? weights + call_.attention_starts[index * (static_cast<size_t>(call_.batch.sequences) + 1) +
-                                                             static_cast<size_t>(sequence)]
-                          : nullptr;
+    one.weights = weights ? weights + s.heads * call_.squares[static_cast<size_t>(sequence)] : nullptr;
     for (int64_t head = heads.first; head < heads.last; ++head) {
       for (int64_t q = 0; q < n; q += most, ++task) {
         if (!own && task % team != member_.thread()) continue;
         const Attention& op = call_.attention[index];
         const int64_t last = std::min(q + most, n);
         if (const Disentangled* positions = call_.disentangled.of_layer(index)) {
-          positions->attend(call_.kernels, op, one, head, {q, last}, scratch_);
+          const DistanceBuckets& buckets = call_.buckets[static_cast<size_t>(s.position_bias.table)];
+          positions->attend(call_.kernels, op, one, head, {q, last}, buckets, scratch_);
         } else {
           call_.kernels.attention(attention_task(op, one, head, q, last, scratch_));
         }

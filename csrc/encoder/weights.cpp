@@ -16,7 +16,7 @@ constexpr int64_t kCacheLine = 64;
 struct MatrixJob {
   Panels to;
   std::vector<Tensor> parts;
-  Buffer joined;  // memory to lay parts together in that share a panel
+  int64_t joined = 0;  // floats of memory to lay parts together in that share a panel
 };
 
 // Vectors one after the other, or (gated) 16 of the first, 16 of the second, and so on; zeros where they end.
@@ -70,13 +70,13 @@ class Arena {
     slot.weight.data = take(used_.matrices, 0, slot.weight.bytes());
     if (m.bias) slot.bias = vector(biases, slot.weight.count() * kLanes, m.gated);
     if (!memory_) return;
-    MatrixJob job{slot.weight, {}, {}};
+    MatrixJob job{slot.weight, {}};
     for (const Matrix::Part& part : m.parts) {
       job.parts.push_back(found({part.name + ".weight", part.rows, m.columns, false}));
     }
     const auto whole_panels = [](const Tensor& t) { return t.rows % kLanes == 0; };
     if (!m.gated && !std::all_of(job.parts.begin(), job.parts.end() - 1, whole_panels)) {
-      job.joined = Buffer::of<float>(rows * m.columns);
+      job.joined = rows * m.columns;
     }
     matrices_.push_back(std::move(job));
   }
@@ -113,13 +113,14 @@ class Arena {
   std::vector<VectorJob> vectors_;
 };
 
-void fill(const KernelTable& kernels, const MatrixJob& job) {
+// joined: memory for job.joined floats.
+void fill(const KernelTable& kernels, const MatrixJob& job, float* joined) {
   const Panels& to = job.to;
   if (to.gated) {
     for (size_t i = 0; i < job.parts.size(); ++i) to.pack(kernels, job.parts[i], static_cast<int64_t>(i), 2);
     return;
   }
-  if (!job.joined.data()) {
+  if (!job.joined) {
     int64_t row = 0;
     for (const Tensor& part : job.parts) {
       to.pack(kernels, part, row / kLanes);
@@ -127,18 +128,18 @@ void fill(const KernelTable& kernels, const MatrixJob& job) {
     }
     return;
   }
-  float* at = job.joined.data<float>();
+  float* at = joined;
   for (const Tensor& part : job.parts) {
     const int64_t count = part.rows * part.columns;
     kernels.widen({.from = part.data, .dtype = part.dtype, .to = at, .count = count});
     at += count;
   }
-  to.pack(kernels, {.data = job.joined.data(), .rows = to.n, .columns = to.k});
+  to.pack(kernels, {.data = joined, .rows = to.n, .columns = to.k});
 }
 
 void fill(const KernelTable& kernels, const VectorJob& job) {
   std::fill_n(job.to, job.columns, 0.0f);
-  const Buffer row = Buffer::of<float>(job.columns);
+  const Buffer row = Buffer::of<float>(job.gated ? job.columns : 0);
   float* at = job.to;
   for (size_t i = 0; i < job.parts.size(); ++i) {
     const Tensor& part = job.parts[i];
@@ -152,11 +153,15 @@ void fill(const KernelTable& kernels, const VectorJob& job) {
 }
 
 void fill_all(const KernelTable& kernels, const std::vector<MatrixJob>& jobs, int threads) {
+  const int most = std::min(threads, static_cast<int>(std::max<size_t>(1, jobs.size())));
+  int64_t largest = 0;
+  for (const MatrixJob& job : jobs) largest = std::max(largest, job.joined);
+  const Buffer joined = Buffer::of<float>(most * largest);  // the system gives what is written to, and no more
   Queue queue(static_cast<int64_t>(jobs.size()));
-  parallel(std::min(threads, static_cast<int>(std::max<size_t>(1, jobs.size()))), [&](int, int) {
+  parallel(most, [&](int thread, int) {
     for (int64_t i; queue.next(i);) {
       const MatrixJob& job = jobs[static_cast<size_t>(i)];
-      fill(kernels, job);
+      fill(kernels, job, joined.data<float>() + thread * largest);
       for (const Tensor& part : job.parts) {
         if (part.mapped) leave_pages(part.data, static_cast<size_t>(part.bytes()));
       }

@@ -21,15 +21,26 @@ class WorkspacePool {
     for (Place& place : places_) delete place.exchange(nullptr);
   }
 
-  // A buffer of at least this size: an idle one if it is large enough, a new one otherwise.
+  // A buffer of at least this size: an idle one if it is large enough, a new one otherwise. The new one is to find a
+  // place when it comes back, so an idle one that was too small goes: four short texts would fill all places for good.
   Buffer take(int64_t bytes) {
+    if (bytes > kMostKept) return Buffer(bytes);
+    std::unique_ptr<Buffer> small;
     for (Place& place : places_) {
       if (!place.load(std::memory_order_relaxed)) continue;
       std::unique_ptr<Buffer> idle(place.exchange(nullptr, std::memory_order_acquire));
       if (!idle) continue;
-      if (idle->bytes() >= bytes) return std::move(*idle);
-      put(place, idle);
+      if (idle->bytes() >= bytes) {
+        if (small) put(place, small);
+        return std::move(*idle);
+      }
+      if (small) {
+        put(place, idle);
+      } else {
+        small = std::move(idle);
+      }
     }
+    small.reset();  // before the memory of the new one is asked for
     return Buffer(bytes);
   }
 

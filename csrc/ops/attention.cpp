@@ -53,10 +53,6 @@ void Attention::set_band(bool causal, int64_t left, int64_t right) {
   modifiers.windowed = causal || left >= 0 || right >= 0;
 }
 
-int64_t attention_task_scratch(int64_t queries, int64_t dim, int64_t value_dim) {
-  return attention_scratch(dim, value_dim) + 2 * round_up(queries, kLanes);
-}
-
 AttentionTask attention_task(const Attention& op, const AttentionSequence& sequence, int64_t head, int64_t first_query,
                              int64_t last_query, float* scratch) {
   const int64_t kv_head = head / (op.heads / op.kv_heads);
@@ -93,7 +89,7 @@ void attention_parallel(const KernelTable& kernels, const Attention& op, int thr
   const std::vector<TaskPlace> places = split(op, threads);
   if (places.empty()) return;
   const int team = static_cast<int>(std::min<int64_t>(threads, static_cast<int64_t>(places.size())));
-  const int64_t size = attention_task_scratch(kTaskQueries, op.dim, op.value_dim);
+  const int64_t size = attention_task_scratch(op.dim, op.value_dim);
   const Buffer scratch = Buffer::of<float>(size * team);
   Queue queue(static_cast<int64_t>(places.size()));
   const Stop stop;

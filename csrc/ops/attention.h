@@ -41,8 +41,10 @@ struct Attention {
 // Queries per task at most. A task packs the keys and values that it meets, so it should have many queries.
 inline constexpr int64_t kTaskQueries = 768;
 
-// Floats of scratch that a task over some queries needs: its block buffers and its row statistics.
-int64_t attention_task_scratch(int64_t queries, int64_t dim, int64_t value_dim);
+// Floats of scratch that any task needs: its block buffers and its row statistics. Whole cache lines.
+inline int64_t attention_task_scratch(int64_t dim, int64_t value_dim) {
+  return round_up(attention_scratch(dim, value_dim) + 2 * round_up(kTaskQueries, kLanes), kLanes);
+}
 
 // The task of one head and a range of queries. weights: this head's rows from first_query on, or null.
 AttentionTask attention_task(const Attention& op, const AttentionSequence& sequence, int64_t head, int64_t first_query,

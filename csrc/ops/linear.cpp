@@ -3,15 +3,12 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "ops/blocking.h"
 
 namespace polysemy {
 namespace {
 
 // Multiplications between two looks at whether to stop: some milliseconds.
 constexpr int64_t kWorkPerStep = int64_t{1} << 28;
-
-static_assert(kSumsPerThread == kBlockRows * kSumsStride);
 
 GemmTask task_of(const Linear& op) {
   return {.a = op.a,
@@ -36,12 +33,12 @@ GemmTask task_of(const Linear& op) {
 
 }  // namespace
 
-void Panels::pack(const KernelTable& kernels, const Tensor& rows, int64_t first, int64_t step,
-                  int64_t row_stride) const {
+void Panels::pack(const KernelTable& kernels, const Tensor& rows, int64_t row_stride, int64_t first,
+                  int64_t step) const {
   products_of(kernels, precision)
       .pack({.weight = rows.data,
              .dtype = rows.dtype,
-             .weight_stride = row_stride ? row_stride : rows.columns,
+             .weight_stride = row_stride,
              .packed = panel(first),
              .panel_stride = step * stride(),
              .rows = rows.rows,

@@ -6,6 +6,7 @@
 #include "base/tensor.h"
 #include "kernels/layout.h"
 #include "kernels/table.h"
+#include "ops/blocking.h"
 
 namespace polysemy {
 
@@ -26,9 +27,12 @@ struct Panels {
   void* panel(int64_t i) const { return static_cast<std::byte*>(data) + i * stride(); }
 
   // Lays rows of a tensor (outputs) into every step-th panel from `first` on. They fill whole panels, or end the
-  // weight. row_stride: from row to row of the tensor, in elements; 0 = its columns.
-  void pack(const KernelTable& kernels, const Tensor& rows, int64_t first = 0, int64_t step = 1,
-            int64_t row_stride = 0) const;
+  // weight.
+  void pack(const KernelTable& kernels, const Tensor& rows, int64_t first = 0, int64_t step = 1) const {
+    pack(kernels, rows, rows.columns, first, step);
+  }
+  // The same for rows that lie row_stride elements apart: 0 is one row for all.
+  void pack(const KernelTable& kernels, const Tensor& rows, int64_t row_stride, int64_t first, int64_t step) const;
 };
 
 // Panels with memory of their own.
@@ -79,7 +83,7 @@ struct Linear {
 
 // Rows of sums lie this far apart: not a power of two, which would put all of them into a few sets of the L1 cache.
 inline constexpr int64_t kSumsStride = kGatedPanels * kLanes + kLanes;
-inline constexpr int64_t kSumsPerThread = 192 * kSumsStride;
+inline constexpr int64_t kSumsPerThread = kBlockRows * kSumsStride;
 
 // On the calling thread, from rows that were prepared.
 void linear(const KernelTable& kernels, const Linear& op);

@@ -41,6 +41,16 @@ AttentionSpec random_attention(Random& random) {
   } else if (random.below(3) == 0) {
     s.position_bias.kind = PositionBias::kAlibi;
     for (int64_t h = 0; h < s.heads; ++h) s.position_bias.slopes.push_back(0.1f);
+  } else if (random.below(2)) {
+    s.position_bias = {.kind = PositionBias::kDisentangled,
+                       .slopes = {},
+                       .buckets = 8 * random.between(1, 6),  // in one panel, or in several
+                       .max_distance = 20,
+                       .norm = random_norm(random, 2),
+                       .position_keys = random.below(3) > 0,
+                       .position_queries = random.below(3) > 0,
+                       .shared = random.below(2) == 1};
+    return s;  // it takes no windows
   }
   if (random.below(3) == 0) s.left = random.below(20);
   if (random.below(3) == 0) s.right = random.below(20);
@@ -73,7 +83,12 @@ EncoderSpec random_spec(Random& random) {
     *norm = random_norm(random, 2);
   }
   for (int64_t i = random.between(0, 2); i > 0; --i) s.layers.push_back(layer);
-  if (s.layers.size() == 2 && random.below(2)) s.layers[1].weights = 1;
+  if (s.layers.size() == 2 && random.below(2)) {
+    s.layers[1].weights = 1;
+    if (random.below(2)) s.layers[1].attention = random_attention(random);
+    // Tables are numbered whatever kind they are of.
+    s.layers[1].attention.position_bias.table = s.layers[0].attention.position_bias.has_table() ? 1 : 0;
+  }
   s.final_norm = random_norm(random, 2);
   return s;
 }
@@ -149,7 +164,7 @@ Results run(const KernelTable& table, const Encoder& encoder, const Batch& batch
   outputs.waits = &results.waits;
   const int32_t* types = encoder.spec().embedding.token_types ? batch.types.get() : nullptr;
   const RaggedBatch ragged{batch.ids.get(), types, batch.offsets.data(), batch.sequences()};
-  encoder.check(ragged, batch.ids.size());
+  encoder.check("encoder", ragged, batch.ids.size());
   encoder.forward(table, ragged, outputs, schedule, threads);
   return results;
 }
@@ -217,17 +232,16 @@ int64_t waits_per_layer(const LayerSpec& layer, int64_t tokens) {
     Batch batch(s, random);
     batch.offsets = {0, tokens};
     batch.ids = Block<int32_t>(tokens);
-    Results results(s, batch);
     ForwardOutputs outputs;
     outputs.hidden.assign(static_cast<size_t>(layers + 1), nullptr);
     outputs.attentions.assign(static_cast<size_t>(layers), nullptr);
-    outputs.pooled = results.pooled.get();
+    const Floats pooled(s.hidden);
+    outputs.pooled = pooled.get();
     outputs.pooling = Pooling::kMean;
     outputs.waits = &waits[layers / 4];
-    Floats pooled(s.hidden);
-    outputs.pooled = pooled.get();
     model.encoder.forward(table, {batch.ids.get(), nullptr, batch.offsets.data(), 1}, outputs, Schedule::kLatency, 2);
   }
+  expect((waits[1] - waits[0]) % 2 == 0, "all layers wait as often");
   return (waits[1] - waits[0]) / 2;
 }
 

@@ -99,9 +99,15 @@ void workspaces() {
   }
   for (std::thread& thread : team) thread.join();
   trial::expect(wrong == 0, "a workspace belongs to one call");
-  const int64_t kept = int64_t{1} << 20;
-  pool.give_back(Buffer(kept));
-  trial::expect(pool.take(kept).bytes() == kept, "workspaces are kept");
+}
+
+void larger_workspaces() {
+  WorkspacePool pool;
+  const int64_t small = 4096, large = int64_t{1} << 20;
+  for (int i = 0; i < 10; ++i) pool.give_back(Buffer(small));  // more than there are places
+  pool.give_back(pool.take(2 * large));
+  trial::expect(pool.take(large).bytes() == 2 * large, "a larger workspace takes the place of a small one");
+  trial::expect(pool.take(1).bytes() == small, "small ones keep the other places");
 }
 
 }  // namespace
@@ -114,6 +120,7 @@ int main() {
   }
   only_its_own_thread();
   workspaces();
+  larger_workspaces();
   trial::expect(!Stop().possible(), "no call, nothing to stop");
   return 0;
 }

@@ -168,6 +168,17 @@ def test_linear(lib: Library, rows: int) -> None:
     lib.weight_destroy(handle)
 
 
+def test_weight_of_one_row_for_all(lib: Library) -> None:
+    """A stride of 0; nothing lies behind the row."""
+    x, row = values(3, 8), values(8, seed=1)
+    handle = c_void_p()
+    assert lib.weight_create_f32(32, 8, address(row), 0, byref(handle)) == OK, lib.message()
+    out = np.full((3, 32), np.nan, dtype=np.float32)
+    assert lib.linear_f32(3, address(x), 8, handle, None, None, 0, 0, address(out), 32, 1) == OK
+    same(out, ops.linear(x, np.repeat(row[None], 32, axis=0)))
+    lib.weight_destroy(handle)
+
+
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"is_causal": True},
