@@ -31,6 +31,13 @@ def test_lists_and_tuples() -> None:
     check(from_id_sequences([tuple(row) for row in ROWS], **LIMITS))
 
 
+def test_batch_keeps_its_ids_when_the_array_changes() -> None:
+    array = np.array([1, 2, 3], dtype=np.int32)
+    batch = from_id_sequences([array], vocab=10, max_positions=8)
+    array[:] = 9
+    assert batch.ids.tolist() == [1, 2, 3]
+
+
 @pytest.mark.parametrize("side", ["left", "right", "middle"])
 @pytest.mark.parametrize("dtype", [np.bool_, np.int64, np.uint8])
 def test_padded(side: str, dtype: type) -> None:

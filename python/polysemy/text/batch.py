@@ -161,7 +161,9 @@ def from_padded(inputs: tuple[object, object], *, vocab: int, max_positions: int
 def from_id_sequences(inputs: Sequence[object], *, vocab: int, max_positions: int) -> RaggedBatch:
     """The batch of a list of id sequences, each a list of int or a 1-D integer array."""
     rows = [_sequence(sequence, i) for i, sequence in enumerate(inputs)]
-    ids = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+    if not rows:
+        return _checked(np.empty(0, dtype=np.int64), _offsets(()), vocab, max_positions)
+    ids = np.concatenate(rows) if len(rows) > 1 else rows[0]
     return _checked(ids, _offsets(map(len, rows)), vocab, max_positions)
 
 
@@ -206,7 +208,8 @@ def _checked(
     ids: NDArray[np.integer], offsets: NDArray[np.int64], vocab: int, max_positions: int
 ) -> RaggedBatch:
     """Ranges are checked in the caller's dtype, before a conversion to int32 could wrap around."""
-    if len(ids) and not 0 <= ids.min() <= ids.max() < vocab:
+    # As unsigned numbers, negative ones are the largest.
+    if len(ids) and ids.view(ids.dtype.str.replace("i", "u")).max() >= vocab:
         place = int(np.flatnonzero((ids < 0) | (ids >= vocab))[0])
         row = int(np.searchsorted(offsets, place, side="right")) - 1
         raise ValueError(
@@ -220,4 +223,5 @@ def _checked(
             f"forward: a sequence can have at most {max_positions} tokens, "
             f"got {int(lengths[row])} in sequence {row}"
         )
-    return RaggedBatch(ids.astype(np.int32, copy=False), offsets)
+    # A copy in any case: the caller's array may change.
+    return RaggedBatch(ids.astype(np.int32, order="C"), offsets)

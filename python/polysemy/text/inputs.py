@@ -76,6 +76,8 @@ def _of_ids(batch: RaggedBatch) -> Inputs:
 
 def _members(inputs: object) -> list[object]:
     """The members of a list of texts or of id sequences."""
+    if isinstance(inputs, list):
+        return inputs
     if hasattr(inputs, "dtype") and (count_dimensions(inputs) or 0) > 1:
         raise TypeError(
             "forward: inputs must have a mask where they are a padded array of ids: pass a tuple (input_ids, "
