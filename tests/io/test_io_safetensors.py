@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from polysemy.errors import CheckpointError
+from polysemy.io import safetensors
 from polysemy.io.safetensors import SafetensorsFile
 from polysemy.io.tensor import StoredTensor
 from safetensors.numpy import save_file
@@ -75,6 +78,28 @@ def test_truncated_between_header_and_data(good: Path, mapped: bool) -> None:
     os.truncate(good, good.stat().st_size - 4)
     with pytest.raises(CheckpointError, match="became shorter while it was read"):
         file.load(["a", "b"])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("piece", [1, 7, 64, 1 << 20])
+def test_hash_of_all_that_was_loaded(
+    good: Path, monkeypatch: pytest.MonkeyPatch, piece: int, mapped: bool
+) -> None:
+    monkeypatch.setattr(safetensors, "_PIECE", piece)
+    monkeypatch.setattr(safetensors, "_BLOCK", piece)
+    file = SafetensorsFile(good, mapped=mapped)
+    assert file.load_all() == hashlib.sha256(good.read_bytes()).hexdigest()
+    np.testing.assert_array_equal(file.read("a").data, np.arange(12).reshape(3, 4))
+    np.testing.assert_array_equal(file.read("b").data, [1.5, -2])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_truncated_while_it_is_hashed(good: Path, mapped: bool) -> None:
+    file, threads = SafetensorsFile(good, mapped=mapped), threading.active_count()
+    os.truncate(good, good.stat().st_size - 4)
+    with pytest.raises(CheckpointError, match="became shorter while it was read"):
+        file.load_all()
+    assert threading.active_count() == threads
 
 
 def test_another_file_under_the_name(good: Path) -> None:

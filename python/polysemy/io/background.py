@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from queue import SimpleQueue
 from threading import Thread
+from typing import Generic, TypeVar
 
-__all__ = ["Background"]
+__all__ = ["Background", "Following"]
+
+T = TypeVar("T")
 
 
 class Background:
@@ -17,9 +21,7 @@ class Background:
         self._work = work
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, name="polysemy-weights", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:  # no further thread: a limit of the user or of the memory
+        if not _started(self._thread):
             self._run()
 
     def _run(self) -> None:
@@ -34,3 +36,42 @@ class Background:
             self._thread.join()
         if self._error is not None:
             raise self._error
+
+
+class Following(Generic[T]):
+    """Calls a function for one item after the other, in a thread of its own, or at once where none can be started."""
+
+    __slots__ = ("_items", "_thread", "_work")
+
+    def __init__(self, work: Callable[[T], object]) -> None:
+        self._work = work
+        self._items: SimpleQueue[tuple[T] | None] = SimpleQueue()
+        self._thread: Thread | None = Thread(target=self._run, name="polysemy-follow", daemon=True)
+        if not _started(self._thread):
+            self._thread = None
+
+    def _run(self) -> None:
+        while (item := self._items.get()) is not None:
+            self._work(*item)
+
+    def put(self, item: T) -> None:
+        """The next one."""
+        if self._thread is None:
+            self._work(item)
+        else:
+            self._items.put((item,))
+
+    def wait(self) -> None:
+        """Return when the function was called for all items."""
+        if self._thread is not None:
+            self._items.put(None)
+            self._thread.join()
+
+
+def _started(thread: Thread) -> bool:
+    """Whether a thread could be started: there is a limit of the user, and one of the memory."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True

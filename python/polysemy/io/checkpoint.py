@@ -56,10 +56,10 @@ class Checkpoint:
         files = {file.path: file for file in self._files.values()}
         for file in files.values():
             wanted = [name for name in names if self._files[name] is file]
-            file.load(file.tensors if sha256 else wanted)
             if sha256:
-                _check_hash(file, sha256)
+                _check_hash(file, file.load_all(), sha256)
             else:
+                file.load(wanted)
                 _check_finite(file, wanted)
             file.close()
 
@@ -72,8 +72,7 @@ class Checkpoint:
         return self._files[name].read(name)
 
 
-def _check_hash(file: SafetensorsFile, sha256: str) -> None:
-    found = file.sha256()
+def _check_hash(file: SafetensorsFile, found: str, sha256: str) -> None:
     if found != sha256:
         raise CheckpointError(
             f"{file.path} is not the published file: its sha256 must be {sha256}, got {found}"

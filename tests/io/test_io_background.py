@@ -1,0 +1,52 @@
+"""Work in other threads: done once, in order, also where no thread can be started."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from polysemy.io.background import Background, Following
+
+
+@pytest.fixture(params=["a thread", "no thread"])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    if request.param == "a thread":
+        return True
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    return False
+
+
+def test_background(threads: bool) -> None:
+    done: list[int] = []
+    work = Background(lambda: done.append(threading.get_ident()))
+    work.wait()
+    assert len(done) == 1 and (done[0] != threading.get_ident()) == threads
+
+
+def test_background_error(threads: bool) -> None:
+    def fail() -> None:
+        raise ValueError(f"threads: {threads}")
+
+    work = Background(fail)
+    with pytest.raises(ValueError, match=f"threads: {threads}"):
+        work.wait()
+
+
+def test_following(threads: bool) -> None:
+    done: list[tuple[int, int]] = []
+    following = Following(lambda item: done.append((item, threading.get_ident())))
+    for i in range(1000):
+        following.put(i)
+    following.wait()
+    assert [item for item, _ in done] == [*range(1000)]
+    assert all((ident != threading.get_ident()) == threads for _, ident in done)
+
+
+def test_following_nothing(threads: bool) -> None:
+    before = threading.active_count()
+    Following(print).wait()
+    assert threading.active_count() == before, threads
