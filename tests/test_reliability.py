@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from campaigns.allocations import allocations
 from campaigns.common import python
 from campaigns.endings import endings
 from campaigns.threads import limits
@@ -17,6 +18,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is tried h
 def test_threads_that_cannot_be_made() -> None:
     """By the user's limit, by a pthread_create that refuses, and by address space."""
     assert limits(2) == {"processes: well": 2, "refused: well": 2, "memory: well": 2}
+
+
+@pytest.mark.parametrize("call", ["forward", "attention", "packing int8"])
+def test_memory_that_ends_at_any_moment(call: str) -> None:
+    found = allocations(1, call)
+    assert found["MemoryError"] > 5
+    assert set(found) <= {"MemoryError", "well"}, found
 
 
 def test_512_threads_in_two_gigabytes() -> None:
