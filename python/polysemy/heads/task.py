@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +30,8 @@ from ..text.tokenizer import TextTokenizer
 __all__ = ["Part", "Task"]
 
 Floats = NDArray[np.float32]
+Arrange = Callable[[Sequence[Encoded]], tuple[RaggedBatch, NDArray[np.int64] | None]]
+"""Encodings to a batch, and how many tokens of each are looked at by the others; None means all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,20 +132,28 @@ class Task:
         spans: bool = False,
         prompt: str = "",
         show_progress: bool | None = False,
+        tokenizer: TextTokenizer | None = None,
+        arranged: Arrange | None = None,
     ) -> Iterator[Part]:
-        """Last hidden states of all tokens, some texts at a time."""
+        """Last hidden states of all tokens, some texts at a time.
+
+        ``tokenizer`` replaces that of the model; ``arranged`` makes batches of encodings, in its own way.
+        """
+        tokenizer = tokenizer or self._tokenizer
         spec, losses = self._network.spec, Losses()
         last = len(spec.layers)
         with progress_bar(len(texts), show_progress, unit="text") as bar:
             for chunk in text_chunks(texts, prompt, name=f"{method}: inputs"):
-                read = read_texts(chunk, spec, self._tokenizer, spans=spans, num_threads=self._num_threads)
+                read = read_texts(chunk, spec, tokenizer, spans=spans, num_threads=self._num_threads)
                 assert read.encodings is not None  # they are texts
                 losses.add(read.tokens_cut)
-                for first, stop in split_by_tokens(read.batch.offsets, BATCH_TOKENS):
-                    part = read.batch.part(first, stop)
+                batch, seen = (read.batch, None) if arranged is None else arranged(read.encodings)
+                for first, stop in split_by_tokens(batch.offsets, BATCH_TOKENS):
+                    part = batch.part(first, stop)
                     run = self._network.run(
-                        part.ids, part.offsets, part.types, layers=(last,), num_threads=self._num_threads
-                    )
+                        part.ids, part.offsets, part.types, seen=None if seen is None else seen[first:stop],
+                        layers=(last,), num_threads=self._num_threads,
+                    )  # fmt: skip
                     yield Part(chunk[first:stop], read.encodings[first:stop], part, run.hidden[last])
                     bar.update(stop - first)
-        losses.warn(method, self.max_seq_length)
+        losses.warn(method, tokenizer.max_length)
