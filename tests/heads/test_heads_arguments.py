@@ -90,6 +90,7 @@ def test_a_warning_names_the_line_of_the_caller(head: str, checkpoint: Checkpoin
     assert [w.filename for w in seen if w.category is TruncationWarning] == [__file__]
 
 
+@pytest.mark.filterwarnings("ignore:Sparse")  # of torch, within theirs
 def test_sparse_tensors(checkpoint: Checkpoint) -> None:
     """Which tensors come is what sentence-transformers says; without a word of them there are rows."""
     folder = checkpoint("distilbert", "MaskedLM").folder
