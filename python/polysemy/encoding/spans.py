@@ -128,7 +128,7 @@ class SpanEncoding:
         found: list[Floats] = []
         for windows, states in self._read(texts, before, stride, plan, threads, method, stitched=True):
             i = len(found)
-            places = np.array([span for window in windows for span in _own(windows, window)], np.int64)
+            places = np.array([span for k in range(len(windows)) for span in _own(windows, k)], np.int64)
             places = places.reshape(-1, 2) - len(before)
             rows = [_tokens(places, span, texts[i], stride, method) for span in parts[i]]
             offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
@@ -199,22 +199,22 @@ class SpanEncoding:
                 of_texts = read_windows(
                     chunk, tokenizer, stride, f"{method}: stride", kept=kept, num_threads=threads
                 )
-            every = [(i, window) for i, windows in enumerate(of_texts) for window in windows]
-            batch = from_encoded([window.encoding for _, window in every], spec).batch
+            every = [(windows, k) for windows in of_texts for k in range(len(windows))]
+            batch = from_encoded([windows[k].encoding for windows, k in every], spec).batch
             states: dict[int, list[Floats]] = {layer: [] for layer in layers}
             for first, stop in split_by_tokens(batch.offsets, BATCH_TOKENS):
                 part = batch.part(first, stop)
                 run = self._network.run(
                     part.ids, part.offsets, part.types, layers=layers, num_threads=threads
                 )
-                for k in range(first, stop):
-                    i, window = every[k]
-                    rows = slice(*(batch.offsets[k : k + 2] - batch.offsets[first]))
-                    own = _range(of_texts[i], window) if stitched else slice(None)
+                for place in range(first, stop):
+                    windows, k = every[place]
+                    rows = slice(*(batch.offsets[place : place + 2] - batch.offsets[first]))
+                    own = _range(windows, k) if stitched else slice(None)
                     for layer in layers:
                         states[layer].append(run.hidden[layer][rows][own])
-                    if window is of_texts[i][-1]:
-                        yield of_texts[i], {n: np.concatenate(some) for n, some in states.items()}
+                    if k + 1 == len(windows):
+                        yield windows, {n: np.concatenate(some) for n, some in states.items()}
                         states = {layer: [] for layer in layers}
         losses.warn(method, tokenizer.max_length)
 
@@ -234,20 +234,21 @@ def _pooled(plan: Plan, states: dict[int, Floats], offsets: NDArray[np.int64], t
     return Normalize()(pooled, threads) if plan.normalize else pooled
 
 
-def _range(windows: list[Window], window: Window) -> slice:
-    """The tokens of a window that are its own: of those that it shares, the half further from its end."""
-    i = windows.index(window)
+def _range(windows: list[Window], k: int) -> slice:
+    """The tokens of window k that are its own: of those that it shares, the half further from its end."""
+    window = windows[k]
     first, last = window.first, window.last
-    if i > 0:
-        first += (windows[i - 1].last - window.first) // 2
-    if i + 1 < len(windows):
-        last = windows[i + 1].first + (window.last - windows[i + 1].first) // 2
+    if k > 0:
+        first += (windows[k - 1].last - first) // 2
+    if k + 1 < len(windows):
+        after = windows[k + 1].first
+        last = after + (last - after) // 2
     return slice(window.lead + first - window.first, window.lead + last - window.first)
 
 
-def _own(windows: list[Window], window: Window) -> list[Span]:
+def _own(windows: list[Window], k: int) -> list[Span]:
     """Where these tokens are in the text."""
-    return window.encoding.offsets[_range(windows, window)]
+    return windows[k].encoding.offsets[_range(windows, k)]
 
 
 def _extent(window: Window, skipped: int, length: int) -> Span:

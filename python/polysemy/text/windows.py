@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import whole
 from .pairs import Encoded, PairEncoding
@@ -15,52 +15,67 @@ if TYPE_CHECKING:
 
 __all__ = ["Window", "read_windows"]
 
-T = TypeVar("T")
+
+class _Held:
+    """The lists of an encoding, each made once: all windows of a text read them."""
+
+    __slots__ = ("_encoding", "_lists")
+
+    def __init__(self, encoding: Encoded) -> None:
+        self._encoding = encoding
+        self._lists: dict[str, list[Any]] = {}
+
+    def get(self, name: str) -> list[Any]:
+        found = self._lists.get(name)
+        if found is None:
+            found = self._lists[name] = getattr(self._encoding, name)
+        return found
 
 
-class Selected(PairEncoding):
+class _Selected(PairEncoding):
     """Some tokens of an encoding, in the form of one."""
 
-    __slots__ = ("_encoding", "_places")
+    __slots__ = ("_held", "_places")
 
-    def __init__(self, encoding: Encoded, places: Sequence[int]) -> None:
-        self._encoding = encoding
+    def __init__(self, held: _Held, places: Sequence[int]) -> None:
+        self._held = held
         self._places = places
         self.tokens_cut = 0
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def _some(self, values: list[T]) -> list[T]:
+    def _some(self, name: str) -> list[Any]:
+        values = self._held.get(name)
         return [values[place] for place in self._places]
 
     @property
     def ids(self) -> list[int]:
-        return self._some(self._encoding.ids)
+        return self._some("ids")
 
     @property
     def tokens(self) -> list[str]:
-        return self._some(self._encoding.tokens)
+        return self._some("tokens")
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
-        return self._some(self._encoding.offsets)
+        return self._some("offsets")
 
     @property
     def word_ids(self) -> list[int | None]:
-        return self._some(self._encoding.word_ids)
+        return self._some("word_ids")
 
     @property
     def type_ids(self) -> list[int]:
-        return self._some(self._encoding.type_ids)
+        return self._some("type_ids")
 
     @property
     def sequence_ids(self) -> list[int | None]:
-        return self._some(self._encoding.sequence_ids)
+        return self._some("sequence_ids")
 
     @property
     def special_tokens_mask(self) -> list[int]:
-        return self._some(self._encoding.special_tokens_mask)
+        return self._some("special_tokens_mask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +126,11 @@ def _windows(encoding: Encoded, most: int, shared: int, kept: int, name: str) ->
         raise ValueError(
             f"{name} must be less than the {max(room, 0)} tokens that a window has room for, got {shared}"
         )
-    windows = []
+    windows, held = [], _Held(encoding)
     for first in range(0, count, room - shared):
         last = min(first + room, count)
         chosen = [*range(lead), *range(lead + first, lead + last), *range(lead + count, size)]
-        windows.append(Window(Selected(encoding, chosen), lead, first, last))
+        windows.append(Window(_Selected(held, chosen), lead, first, last))
         if last == count:
             break
     return windows
