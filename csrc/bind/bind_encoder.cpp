@@ -68,7 +68,7 @@ struct BoundEncoder {
     });
   }
 
-  py::dict forward(const py::object& ids, const py::object& offsets, const py::object& types,
+  py::dict forward(const py::object& ids, const py::object& offsets, const py::object& types, const py::object& seen,
                    const std::vector<int64_t>& layers, const std::vector<int64_t>& attentions,
                    const std::optional<std::string>& pooling, bool normalize, const std::string& schedule,
                    int64_t num_threads, const std::optional<std::string>& isa) const {
@@ -76,7 +76,9 @@ struct BoundEncoder {
     const auto type = optional_view<const int32_t>(types, "forward", "types", {id.size});
     const auto starts = view<const int64_t>(offsets, "forward", "offsets", {kAnySize});
     require(starts.size >= 1, "forward: offsets must have at least one element, got none");
-    const RaggedBatch batch{id.data, type.data, starts.data, starts.size - 1};
+    const auto keys = optional_view<const int64_t>(seen, "forward", "seen", {starts.size - 1});
+    require(!keys.data || attentions.empty(), "forward: seen must be absent where attentions are wanted, got an array");
+    const RaggedBatch batch{id.data, type.data, starts.data, starts.size - 1, keys.data};
     encoder->check("forward", batch, id.size);
 
     ForwardOutputs out;
@@ -162,9 +164,10 @@ void bind_encoder(py::module_& m) {
            py::arg("precision") = "float32")
       .def_property_readonly("weight_bytes", [](const BoundEncoder& e) { return e.encoder->weights().arena.bytes(); })
       .def("forward", &BoundEncoder::forward, py::arg("ids"), py::arg("offsets"), py::arg("types") = py::none(),
-           py::kw_only(), py::arg("layers") = std::vector<int64_t>{}, py::arg("attentions") = std::vector<int64_t>{},
-           py::arg("pooling") = py::none(), py::arg("normalize") = false, py::arg("schedule") = "auto",
-           py::arg("num_threads") = 0, py::arg("isa") = py::none());
+           py::kw_only(), py::arg("seen") = py::none(), py::arg("layers") = std::vector<int64_t>{},
+           py::arg("attentions") = std::vector<int64_t>{}, py::arg("pooling") = py::none(),
+           py::arg("normalize") = false, py::arg("schedule") = "auto", py::arg("num_threads") = 0,
+           py::arg("isa") = py::none());
 }
 
 }  // namespace polysemy

@@ -13,9 +13,11 @@ struct RaggedBatch {
   const int32_t* types;  // or null: all zero
   const int64_t* offsets;
   int64_t sequences;
+  const int64_t* seen = nullptr;  // [sequences]: the tokens that all others look at, from the first on; null: every one
 
   int64_t tokens() const { return offsets[sequences]; }
   int64_t length(int64_t sequence) const { return offsets[sequence + 1] - offsets[sequence]; }
+  int64_t keys(int64_t sequence) const { return seen ? seen[sequence] : length(sequence); }
   int64_t square(int64_t sequence) const { return length(sequence) * length(sequence); }
 
   // Pairs of tokens of the same sequence: attention weights of one head.

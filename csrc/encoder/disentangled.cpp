@@ -120,7 +120,7 @@ void Disentangled::attend(const KernelTable& kernels, const Attention& op, const
                           int64_t head, Range queries, const DistanceBuckets& buckets, float* scratch) const {
   const int64_t n = sequence.keys, kv_head = head / (op.heads / op.kv_heads);
   const int32_t* const bucket = buckets.zero();
-  const Range used = panels_of(bucket[1 - n], bucket[n - 1]);
+  const Range used = panels_of(bucket[1 - n], bucket[sequence.queries - 1]);
   const int64_t width = width_of(used), stride = round_up(n, kLanes), skipped = used.first * kLanes;
   float* const by_key = scratch + attention_task_scratch(dim_, dim_);  // [n, width]: query(b) key_j
   float* const by_query = by_key + n * width;                          // [kStrip, width]: query_i key(b)

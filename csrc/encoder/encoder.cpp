@@ -1,5 +1,6 @@
 #include "encoder/encoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -30,6 +31,9 @@ void Encoder::check(const char* operation, const RaggedBatch& batch, int64_t ids
     const int64_t n = batch.length(i);
     require(n <= spec_.max_positions, operation, ": sequence ", i, " must have 0 to ", spec_.max_positions,
             " tokens, got ", n);
+    const int64_t seen = batch.keys(i);
+    require(seen >= std::min<int64_t>(1, n) && seen <= n, operation, ": seen must be 1 to ", n,
+            ", the tokens of sequence ", i, ", got ", seen);
   }
   validate_ids(operation, "ids", batch.ids, ids, spec_.embedding.vocab);
   if (!batch.types) return;

@@ -237,7 +237,8 @@ void Pass::attend(size_t index) {
     one.key = one.query + s.query_width();
     one.value = one.key + s.key_width();
     one.out = context.row(start);
-    one.queries = one.keys = n;
+    one.queries = n;
+    one.keys = call_.batch.keys(sequence);
     one.weights = weights ? weights + s.heads * call_.squares[static_cast<size_t>(sequence)] : nullptr;
     for (int64_t head = heads.first; head < heads.last; ++head) {
       for (int64_t q = 0; q < n; q += most, ++task) {

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .errors import UnsupportedModelError as UnsupportedModelError
     from .heads.cross_encoder import CrossEncoder as CrossEncoder
     from .heads.fill_mask import FillMask as FillMask
+    from .heads.multi_vector_encoder import MultiVectorEncoder as MultiVectorEncoder
     from .heads.question_answerer import QuestionAnswerer as QuestionAnswerer
     from .heads.sparse_encoder import SparseEncoder as SparseEncoder
     from .heads.sparse_rows import SparseRows as SparseRows
@@ -57,6 +58,7 @@ _HOMES = {
     "EncoderSpec": "model.spec",
     "FillMask": "heads.fill_mask",
     "ModelNotFoundError": "errors",
+    "MultiVectorEncoder": "heads.multi_vector_encoder",
     "PolysemyError": "errors",
     "Pooling": "model.spec",
     "PoolingError": "errors",
@@ -92,6 +94,7 @@ __all__ = [
     "EncoderSpec",
     "FillMask",
     "ModelNotFoundError",
+    "MultiVectorEncoder",
     "PolysemyError",
     "Pooling",
     "PoolingError",

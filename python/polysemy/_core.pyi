@@ -428,6 +428,7 @@ class Encoder:
         offsets: NDArray[np.int64],
         types: NDArray[np.int32] | None = None,
         *,
+        seen: NDArray[np.int64] | None = None,
         layers: Sequence[int] = [],
         attentions: Sequence[int] = [],
         pooling: str | None = None,
@@ -438,6 +439,7 @@ class Encoder:
     ) -> _ForwardResult:
         """One pass over a ragged batch: ids, types int32 (t,), sequence i from offsets[i] to offsets[i + 1].
 
+        seen: int64 (sequences,), of each sequence the tokens that are looked at: the later ones only look. None: all.
         layers: wanted hidden states, 0 = embedding output. attentions: wanted layers, from 1.
         pooling: a mode of ``pool``, None for none. schedule: "auto", "throughput" or "latency".
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
-__all__ = ["DOCUMENT_PROMPTS", "check_device", "refuse_unknown"]
+__all__ = ["DOCUMENT_PROMPTS", "Compatible", "check_device", "refuse_unknown"]
+
+Model = TypeVar("Model", bound="Compatible")
 
 # Names that models give to their prompt for documents, the usual one first.
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -40,3 +43,32 @@ def refuse_unknown(others: Mapping[str, object], name: str) -> None:
             raise TypeError(f"{name}: got an unexpected argument {argument!r}")
         if value not in _WITHOUT_EFFECT[argument]:
             raise ValueError(f"{name}: {argument} is not supported here, got {value!s:.100}")
+
+
+class _Card:
+    """What evaluators write their results to."""
+
+    def set_evaluation_metrics(
+        self, evaluator: object, metrics: object, epoch: int = 0, step: int = 0
+    ) -> None:
+        """Nothing: no model is published from here."""
+
+
+class Compatible:
+    """What models of sentence-transformers have beside the methods that compute something."""
+
+    model_card_data = _Card()
+
+    @property
+    def device(self) -> str:
+        """Always the CPU."""
+        return "cpu"
+
+    def eval(self: Model) -> Model:
+        """Nothing: there is no training here."""
+        return self
+
+    def to(self: Model, device: object) -> Model:
+        """The same model. ``ValueError`` for a device that is no CPU."""
+        check_device(device, "to")
+        return self

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import flag, positive, switch
-from .compat import DOCUMENT_PROMPTS, check_device, refuse_unknown
+from .compat import DOCUMENT_PROMPTS, Compatible, check_device, refuse_unknown
 from .encoding.encoder import Encoder
 from .encoding.losses import Losses
 from .io.modules import routes_of
@@ -27,12 +27,13 @@ __all__ = ["SentenceTransformer"]
 _SCALED = ("int8", "uint8")
 
 
-class SentenceTransformer:
+class SentenceTransformer(Compatible):
     """Sentence embeddings, called as sentence-transformers' class of this name is.
 
     What has no meaning here is accepted where the result is the same (``batch_size``), and refused by name where it is
-    not (a ``device`` that is no CPU). Results are NumPy arrays; with ``convert_to_tensor`` they are tensors, if torch
-    is installed. ``num_threads``, ``pooling`` and ``mmap`` are those of `Encoder.from_pretrained`.
+    not (a ``device`` that is no CPU). Results are NumPy arrays; with ``convert_to_tensor`` they are tensors, and with
+    ``convert_to_numpy=False`` lists of them, if torch is installed. ``num_threads``, ``pooling`` and ``mmap`` are
+    those of `Encoder.from_pretrained`.
     """
 
     def __init__(
@@ -95,11 +96,6 @@ class SentenceTransformer:
         """Longest text in tokens, special tokens included."""
         return self.encoder.max_seq_length
 
-    @property
-    def device(self) -> str:
-        """Always the CPU."""
-        return "cpu"
-
     def get_max_seq_length(self) -> int:
         """The same as ``max_seq_length``."""
         return self.max_seq_length
@@ -110,15 +106,6 @@ class SentenceTransformer:
 
     get_embedding_dimension = get_sentence_embedding_dimension
 
-    def eval(self) -> SentenceTransformer:
-        """Nothing: there is no training here."""
-        return self
-
-    def to(self, device: object) -> SentenceTransformer:
-        """The same model. ``ValueError`` for a device that is no CPU."""
-        check_device(device, "to")
-        return self
-
     def encode(
         self,
         inputs: Any = None,
@@ -127,7 +114,7 @@ class SentenceTransformer:
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         output_value: str | None = "sentence_embedding",
-        precision: str = "float32",
+        precision: str | None = "float32",
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
         device: object = None,
@@ -152,6 +139,7 @@ class SentenceTransformer:
         if (inputs is None) == (sentences is None):
             raise TypeError("encode: texts must be given once, as inputs")
         texts, single = _texts(inputs if sentences is None else sentences, "encode: inputs")
+        precision = precision or "float32"
         if precision not in PRECISIONS:
             raise ValueError(f"encode: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
         before = self._prompt(prompt, prompt_name)
@@ -189,7 +177,10 @@ class SentenceTransformer:
             result = result[0]
         if convert_to_tensor:
             return as_tensor(result, "encode: convert_to_tensor")
-        return result if convert_to_numpy or single else list(result)
+        if not convert_to_numpy:
+            made = as_tensor(result, "encode: convert_to_numpy=False")
+            return made if single else list(made)
+        return result
 
     def encode_query(
         self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **others: Any

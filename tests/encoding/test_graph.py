@@ -89,6 +89,47 @@ def test_every_spec(seed: int) -> None:
                 )
 
 
+@pytest.mark.parametrize("seed", range(0, len(SEEDS), 3))
+def test_tokens_that_nobody_looks_at(seed: int) -> None:
+    """They look at the others, who have the bits that they have without them."""
+    spec = random_spec(seed)
+    weights = random_weights(spec, seed)
+    encoder = _core.Encoder(native(spec), weights)
+    ids, offsets, types = random_batch(spec, seed, LENGTHS[seed % len(LENGTHS)])
+    lengths = np.diff(offsets)
+    seen = np.minimum(lengths, 1 + np.random.default_rng(seed).integers(0, np.maximum(lengths, 1)))
+    exact, plain = (
+        reference.encode_tokens(spec, weights, ids, offsets, types, dtype=dtype, seen=seen).hidden_states[-1]
+        for dtype in (np.float64, np.float32)
+    )
+    last = len(spec.layers)
+    first: list[bytes] = []
+    for isa, (schedule, threads) in product(_core.isas(), WAYS[seed % 2 :: 2]):
+        options = {"layers": [last], "schedule": schedule, "num_threads": threads, "isa": isa}
+        states = encoder.forward(ids, offsets, types, seen=seen, **options)["hidden"][last]
+        assert largest(states, exact) <= bound(spec, last, exact, plain), (isa, schedule, threads)
+        if isa in FUSED:
+            assert (first := first or [states.tobytes()]) == [states.tobytes()]
+        for start, count in zip(offsets[:-1], seen, strict=True):
+            part = slice(start, start + count)
+            own = None if types is None else types[part]
+            alone = encoder.forward(ids[part], np.array([0, count]), own, **options)["hidden"][last]
+            assert alone.tobytes() == states[part].tobytes()
+
+
+def test_how_many_are_looked_at_is_checked() -> None:
+    spec = random_spec(1)
+    encoder = _core.Encoder(native(spec), random_weights(spec, 1))
+    ids, offsets, types = random_batch(spec, 1, [4, 0, 3])
+    for seen in ([4, 0, 4], [0, 0, 3], [4, 1, 3], [-1, 0, 3]):
+        with pytest.raises(
+            ValueError, match=r"^forward: seen must be 1 to \d, the tokens of sequence \d, got"
+        ):
+            encoder.forward(ids, offsets, types, seen=np.array(seen))
+    with pytest.raises(ValueError, match="seen must be absent where attentions are wanted"):
+        encoder.forward(ids, offsets, types, seen=np.array([4, 0, 3]), attentions=[1])
+
+
 def test_the_draw_has_every_kind() -> None:
     """A spec that no seed draws is not tested."""
     specs = [random_spec(seed) for seed in SEEDS]

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sentence_transformers
+import torch
 from head_models import Built
 from polysemy import (
     CrossEncoder,
     QuestionAnswerer,
     SparseEncoder,
+    SparseRows,
     TextClassifier,
     TokenClassifier,
     TruncationWarning,
@@ -21,6 +24,8 @@ from polysemy import (
 
 Checkpoint = Callable[[str, str], Built]
 LONG = "money " * 90
+# As tests/heads/test_heads_transformers.py has it: of sums of 64 terms in a handful of layers.
+ROUNDING = 512 * 2.0**-24
 
 
 @pytest.mark.parametrize("empty", [False, True])
@@ -63,8 +68,6 @@ def test_a_token_classifier_takes_what_all_heads_take(checkpoint: Checkpoint) ->
 
 def test_arguments(checkpoint: Checkpoint) -> None:
     sparse = SparseEncoder(checkpoint("bert", "MaskedLM").folder)
-    with pytest.raises(ValueError, match=r"^encode: convert_to_sparse_tensor must be True"):
-        sparse.encode(["bank"], convert_to_sparse_tensor=False)
     with pytest.raises(TypeError, match=r"^encode: show_progress_bar must be True, False or None"):
         sparse.encode(["bank"], show_progress_bar="no")  # type: ignore[arg-type]
     cross = CrossEncoder(checkpoint("bert", "SequenceClassification").folder)
@@ -85,6 +88,57 @@ def test_a_warning_names_the_line_of_the_caller(head: str, checkpoint: Checkpoin
         warnings.simplefilter("always")
         calls[head]()
     assert [w.filename for w in seen if w.category is TruncationWarning] == [__file__]
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")  # of torch, within theirs
+def test_sparse_tensors(checkpoint: Checkpoint) -> None:
+    """Which tensors come is what sentence-transformers says; without a word of them there are rows."""
+    folder = checkpoint("distilbert", "MaskedLM").folder
+    ours, theirs = SparseEncoder(folder), sentence_transformers.SparseEncoder(str(folder), device="cpu")
+    texts, rows = ["bank of the river", "money"], SparseEncoder(folder).encode(["bank of the river", "money"])
+    for tensor, sparse in (
+        (None, True),
+        (True, None),
+        (True, False),
+        (False, True),
+        (False, False),
+        (None, False),
+    ):
+        asked = {"convert_to_tensor": tensor, "convert_to_sparse_tensor": sparse}
+        asked = {name: value for name, value in asked.items() if value is not None}
+        for given in (texts, texts[0]):
+            got, want = ours.encode(given, **asked), theirs.encode(given, **asked)
+            assert isinstance(got, list) == isinstance(want, list)
+            for a, b in zip(*(x if isinstance(x, list) else [x] for x in (got, want)), strict=True):
+                assert a.layout == b.layout and a.shape == b.shape
+                assert torch.allclose(a.to_dense(), b.to_dense(), rtol=0, atol=ROUNDING)
+    stacked = ours.encode(texts, convert_to_tensor=True)
+    again = SparseRows.of(stacked, "rows")
+    assert again.data.tobytes() == rows.data.tobytes() and (again.toarray() == rows.toarray()).all()
+    assert ours.sparsity(stacked) == ours.sparsity(rows) and ours.decode(stacked) == ours.decode(rows)
+    for name in ("dot", "cosine", "euclidean", "manhattan"):
+        ours.similarity_fn_name = theirs.similarity_fn_name = name
+        scores, want = ours.similarity(stacked, rows), theirs.similarity(stacked, stacked)
+        assert torch.allclose(scores, want, rtol=ROUNDING, atol=ROUNDING)
+        assert (ours.similarity(rows, rows) == scores.numpy()).all()
+        pairs = ours.similarity_pairwise(rows, rows[::1])
+        assert np.allclose(pairs, theirs.similarity_pairwise(stacked, stacked), rtol=ROUNDING, atol=ROUNDING)
+    with pytest.raises(
+        TypeError, match=r"^decode: embeddings must be SparseRows or a tensor of torch, got list"
+    ):
+        ours.decode([1])
+
+
+def test_scores_as_tensors(checkpoint: Checkpoint) -> None:
+    folder = checkpoint("bert", "SequenceClassification").folder
+    ours, theirs = CrossEncoder(folder), sentence_transformers.CrossEncoder(str(folder), device="cpu")
+    pairs = [("bank", "river"), ("money", "loan")]
+    for asked in ({"convert_to_tensor": True}, {"convert_to_numpy": False}):
+        for given in (pairs, pairs[0]):
+            got, want = ours.predict(given, **asked), theirs.predict(given, **asked)
+            assert type(got) is type(want) and len(got) == len(want)
+            for a, b in zip(got, want, strict=True):
+                assert isinstance(a, torch.Tensor) and torch.allclose(a, b, rtol=0, atol=ROUNDING)
 
 
 def test_rows_compare_by_identity(checkpoint: Checkpoint) -> None:

@@ -201,8 +201,9 @@ def test_modules(case: str, tmp_path: Path) -> None:
     folder = write_sentence_model(tmp_path / "m")
     Encoder.from_pretrained(folder)
     ROUTERS[case](folder)
-    with pytest.raises(PolysemyError):
+    with pytest.raises(PolysemyError) as error:
         Encoder.from_pretrained(folder)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 1500 and error.value.__cause__ is None
 
 
 def test_an_encoder_without_a_head(tmp_path: Path) -> None:

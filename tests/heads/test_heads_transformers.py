@@ -73,7 +73,7 @@ def test_tokens(family: str, checkpoint: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["none", "simple", "first", "average", "max"])
-@pytest.mark.parametrize("family", ["bert", "distilbert"])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert", "deberta-v2"])
 def test_aggregation(family: str, strategy: str, checkpoint: Checkpoint) -> None:
     built = checkpoint(family, "TokenClassification")
     kind = pipeline(
@@ -126,8 +126,9 @@ def test_answers(family: str, checkpoint: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_zero_shot(multi_label: bool, checkpoint: Checkpoint) -> None:
-    built = checkpoint("bert", "SequenceClassification")
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "modernbert", "deberta-v2"])
+def test_zero_shot(family: str, multi_label: bool, checkpoint: Checkpoint) -> None:
+    built = checkpoint(family, "SequenceClassification")
     kind = pipeline("zero-shot-classification", model=built.model, tokenizer=str(built.folder))
     labels = ["money", "river", "new york"]
     want = kind(TEXTS, labels, multi_label=multi_label, hypothesis_template="we sat on {}")
@@ -137,8 +138,9 @@ def test_zero_shot(multi_label: bool, checkpoint: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("labels", [{0: "yes"}, NLI])
-def test_texts(labels: dict[int, str], tmp_path: Any) -> None:
-    built = build("distilbert", "SequenceClassification", tmp_path, labels)
+@pytest.mark.parametrize("family", ["distilbert", "roberta", "electra"])
+def test_texts(family: str, labels: dict[int, str], tmp_path: Any) -> None:
+    built = build(family, "SequenceClassification", tmp_path, labels)
     kind = pipeline("text-classification", model=built.model, tokenizer=str(built.folder))
     ours = TextClassifier(built.folder)
     same(ours(TEXTS), kind(TEXTS))

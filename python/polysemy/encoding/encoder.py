@@ -22,6 +22,7 @@ from ..text.inputs import Inputs, read_inputs
 from .losses import Losses
 from .output import EncoderOutput, layer_numbers
 from .sink import ArraySink
+from .spans import SpanEncoding
 from .stream import Stream
 from .words import texts_of, wanted_layers, word_in
 
@@ -35,7 +36,7 @@ Texts = list[str] | tuple[str, ...]
 Layers = int | Sequence[int] | str
 
 
-class Encoder:
+class Encoder(SpanEncoding):
     """A transformer encoder with its tokenizer and pooling.
 
     Immutable after construction: any number of threads may use one encoder at the same time. Most users

@@ -25,6 +25,7 @@ from ..io.sentence import SentenceFolder, read_sentence_folder
 from ..model.heads import Head, HeadKind, LinearSpec, NormLayerSpec, Vocabulary, VocabularySpec
 from ..model.network import SpentWeights
 from ..model.params import check_shapes
+from ..model.pooling import check_widths
 from ..model.spec import EncoderSpec
 from ..model.steps import Dense, LayerNorm
 from ..text.tokenizer import TextTokenizer
@@ -70,7 +71,8 @@ def load_model(
     sentence = with_checked_mix(sentence, spec, config)
     checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
     match = match_weights(family, spec, checkpoint)
-    found = None if kind is None else match_head(family, config, spec, kind, checkpoint.shapes)
+    wanted = None if sentence.steps is not None else kind  # not made of modules
+    found = None if wanted is None else match_head(family, config, spec, wanted, checkpoint.shapes)
     names = {stored.name for stored in match.stored.values()} | set(found.stored.values() if found else ())
     reading = Background(lambda: checkpoint.load(names, source.sha256))
     tokenizer = TextTokenizer.from_folder(
@@ -82,7 +84,12 @@ def load_model(
     )
     reading.wait()
     weights = read_weights(match, checkpoint)
-    head = None if found is None or kind is None else read_head(kind, found, checkpoint, weights)
+    head = None
+    if found is not None and kind is not None:
+        head = read_head(kind, found, checkpoint, weights)
+    elif kind is not None:
+        check_widths(sentence.steps or (), spec.hidden, str(sentence.transformer))
+        head = Head(kind, sentence.steps or (), None, ())
     heads = found_heads(family, config, list(checkpoint.shapes))
     card = _card(source, config.text("model_type"), sentence, tuple(found.value for found in heads))
     return LoadedModel(spec, weights, tokenizer, sentence, card, config, head)

@@ -133,6 +133,7 @@ def bert_heads(config: Config, *, default_activation: str = "gelu") -> dict[Head
                 ),
             )
         ),
+        HeadKind.VECTORS: HeadSpec((LinearSpec("linear", bias=False),)),
     }
 
 
@@ -141,6 +142,6 @@ FAMILY = Family(
     spec=bert_spec,
     names=bert_names,
     prefixes=("bert.",),
-    ignored=("pooler.", "cls.", "classifier.", "qa_outputs."),
+    ignored=("pooler.", "cls.", "classifier.", "qa_outputs.", "linear."),
     heads=bert_heads,
 )

@@ -14,12 +14,13 @@ from .family import Family, bare_name
 
 __all__ = ["HeadMatch", "found_heads", "head_labels", "match_head"]
 
-# How the classes of transformers that have such a head end.
+# How the classes that have such a head end, most of them in transformers.
 _CLASSES = {
     HeadKind.SEQUENCE: ("ForSequenceClassification",),
     HeadKind.TOKENS: ("ForTokenClassification",),
     HeadKind.MASKED: ("ForMaskedLM", "ForPreTraining"),
     HeadKind.ANSWERS: ("ForQuestionAnswering",),
+    HeadKind.VECTORS: ("HF_ColBERT",),
 }
 _MOST_LABELS = 1 << 20
 
@@ -58,8 +59,9 @@ def match_head(
         )
     stored = {bare_name(name, family.prefixes): name for name in found}
     shapes = {bare: tuple(found[name]) for bare, name in stored.items()}
-    labels = () if kind == HeadKind.MASKED else head_labels(config)
-    wanted = _expected(head, spec, shapes, 2 if kind == HeadKind.ANSWERS else len(labels))
+    labels = () if kind in (HeadKind.MASKED, HeadKind.VECTORS) else head_labels(config)
+    results = {HeadKind.ANSWERS: 2, HeadKind.VECTORS: None}.get(kind, len(labels))
+    wanted = _expected(head, spec, shapes, results)
     problems = [f"{name} is missing" for name in wanted if name not in shapes] + [
         f"{name} must have shape {shape}, got {shapes[name]}"
         for name, shape in wanted.items()
@@ -103,9 +105,9 @@ def head_labels(config: Config) -> tuple[str, ...]:
 
 
 def _expected(
-    head: HeadSpec, spec: EncoderSpec, shapes: Mapping[str, tuple[int, ...]], results: int
+    head: HeadSpec, spec: EncoderSpec, shapes: Mapping[str, tuple[int, ...]], results: int | None
 ) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor that is to be read."""
+    """Name -> shape of every tensor that is to be read. ``results`` None: as many as the last layer has."""
     wanted: dict[str, tuple[int, ...]] = {}
     width = spec.hidden
     for i, layer in enumerate(head.layers):
@@ -113,7 +115,10 @@ def _expected(
             case LinearSpec(name, _, bias):
                 last = i == len(head.layers) - 1
                 before_vocabulary = not last and isinstance(head.layers[-1], VocabularySpec)
-                rows = results if last else spec.embedding.width if before_vocabulary else width
+                rows = spec.embedding.width if before_vocabulary else width
+                if last:
+                    found = max([1, *shapes.get(f"{name}.weight", ())[:1]])
+                    rows = found if results is None else results
                 wanted[f"{name}.weight"] = (rows, width)
                 if bias:
                     wanted[f"{name}.bias"] = (rows,)

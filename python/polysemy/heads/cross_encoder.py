@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import flag, positive, switch
-from ..compat import check_device, refuse_unknown
+from ..compat import Compatible, check_device, refuse_unknown
 from ..model.heads import HeadKind
 from ..text.check import Text, check_text, is_ordered, members
+from ..util.vectors import as_tensor
 from .scores import Scores, activation_named, as_activation, softmax
 from .task import Task
 
@@ -21,7 +22,7 @@ __all__ = ["CrossEncoder"]
 Floats = NDArray[np.float32]
 
 
-class CrossEncoder(Task):
+class CrossEncoder(Task, Compatible):
     """A sequence classifier on pairs of texts, with the signature of sentence-transformers' class.
 
     ``device`` may be None or "cpu". ``activation_fn`` replaces what the model says about its scores: a function of
@@ -95,12 +96,11 @@ class CrossEncoder(Task):
 
         ``inputs`` is a list of pairs, each a list or tuple of two texts, or one pair, whose score has no first axis.
         ``apply_softmax`` makes probabilities of several labels. ``batch_size`` has no effect; the scores of a pair
-        are the same whatever the other pairs are. ``convert_to_numpy=False`` gives a list.
+        are the same whatever the other pairs are. ``convert_to_tensor`` gives a tensor of
+        torch, ``convert_to_numpy=False`` a list of them.
         """
         check_device(device, "predict")
         refuse_unknown(others, "predict")
-        if convert_to_tensor:
-            raise ValueError("predict: convert_to_tensor must be False, got True: results are NumPy arrays")
         pairs, single = _pairs(inputs)
         scores = self._logits(
             pairs, "predict", prompt=self._prompt(prompt, prompt_name, "predict"),
@@ -116,9 +116,10 @@ class CrossEncoder(Task):
         result = scores[:, 0] if self.num_labels == 1 else scores
         if apply_softmax and result.ndim > 1:
             result = softmax(result)
-        if single:
-            return result[0]
-        return result if convert_to_numpy else list(result)
+        if convert_to_tensor or not convert_to_numpy:
+            made = as_tensor(result, "predict: convert_to_tensor")
+            return made[0] if single else made if convert_to_tensor else list(made)
+        return result[0] if single else result
 
     def rank(
         self,

@@ -32,12 +32,14 @@ class QuestionAnswerer(Task):
         top_k: int = 1,
         max_answer_len: int = 15,
         handle_impossible_answer: bool = False,
+        doc_stride: int | None = None,
     ) -> Any:
         """``{"score", "start", "end", "answer"}``: the best part of ``context``, in whole words.
 
         ``start`` and ``end`` are its characters. Lists of questions and contexts give a list; ``top_k`` above 1 gives
         so many answers, best first. ``max_answer_len`` is in tokens. With ``handle_impossible_answer`` the answer may
-        be "", where the model thinks that there is none.
+        be "", where the model thinks that there is none. With ``doc_stride`` too long a context is read in windows
+        that share so many tokens, and the best answers of all count; without, its end is cut.
         """
         name = "QuestionAnswerer"
         single = isinstance(question, str) and isinstance(context, str)
@@ -54,12 +56,14 @@ class QuestionAnswerer(Task):
         ]
         count, most = positive(top_k, f"{name}: top_k"), positive(max_answer_len, f"{name}: max_answer_len")
         empty = flag(handle_impossible_answer, f"{name}: handle_impossible_answer")
-        results: list[Any] = []
-        for part in self._parts(pairs, name, spans=True):
+        found: list[list[list[dict[str, Any]]]] = [[] for _ in pairs]
+        parts = self._parts(pairs, name, spans=True, overlap=doc_stride, overlap_name="doc_stride")
+        for part in parts:
             logits = self._head(part.hidden, self._num_threads)
-            for i in range(len(part.texts)):
-                answers = _answers(part, i, logits[part.rows(i)], count, most, empty)
-                results.append(answers if count > 1 else answers[0])
+            for i, number in enumerate(part.numbers):
+                found[number].append(_answers(part, i, logits[part.rows(i)], count, most, empty))
+        best = [windows[0] if len(windows) == 1 else _best(windows, count) for windows in found]
+        results: list[Any] = best if count > 1 else [answers[0] for answers in best]
         return results[0] if single else results
 
 
@@ -84,6 +88,18 @@ def _answers(part: Part, i: int, logits: Floats, count: int, most: int, empty: b
         found.append({"score": none, "start": 0, "end": 0, "answer": ""})
         found.sort(key=lambda answer: float(answer["score"]), reverse=True)
     return found[:count]
+
+
+def _best(windows: list[list[dict[str, Any]]], count: int) -> list[dict[str, Any]]:
+    """The best answers of all windows: each span once, "" only as sure as in the window that is least sure of it."""
+    spans: dict[tuple[int, int], dict[str, Any]] = {}
+    for answer in (answer for answers in windows for answer in answers):
+        span = (answer["start"], answer["end"])
+        other = spans.setdefault(span, answer)
+        better = answer["score"] < other["score"] if span == (0, 0) else answer["score"] > other["score"]
+        if better:
+            spans[span] = answer
+    return sorted(spans.values(), key=lambda answer: float(answer["score"]), reverse=True)[:count]
 
 
 def _following(values: NDArray[Any], count: int) -> NDArray[Any]:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arguments import positive, switch
-from ..compat import DOCUMENT_PROMPTS, check_device, refuse_unknown
+from ..compat import DOCUMENT_PROMPTS, Compatible, check_device, refuse_unknown
 from ..model.heads import HeadKind
 from ..model.spec import Pooling
+from ..util.similarity import SIMILARITIES
+from ..util.vectors import like
 from .sparse_rows import SparseRows
 from .task import Part, Task
 
@@ -25,7 +27,7 @@ Floats = NDArray[np.float32]
 _ROWS = 64
 
 
-class SparseEncoder(Task):
+class SparseEncoder(Task, Compatible):
     """A masked language model whose scores, over all tokens of a text, are a sparse vector.
 
     It has the signature of sentence-transformers' class. ``device`` may be None or "cpu"; ``max_active_dims`` keeps
@@ -41,6 +43,7 @@ class SparseEncoder(Task):
         *,
         device: object = None,
         max_active_dims: int | None = None,
+        similarity_fn_name: str | None = None,
         num_threads: int | None = None,
         mmap: bool = False,
         revision: str | None = None,
@@ -56,6 +59,7 @@ class SparseEncoder(Task):
             model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
             local_files_only=local_files_only, token=token,
         )  # fmt: skip
+        self.similarity_fn_name = similarity_fn_name or self._card.similarity or "dot"
 
     @property
     def dim(self) -> int:
@@ -73,72 +77,112 @@ class SparseEncoder(Task):
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
-        convert_to_tensor: bool = False,
-        convert_to_sparse_tensor: bool = True,
+        convert_to_tensor: bool | None = None,
+        convert_to_sparse_tensor: bool | None = None,
         device: object = None,
         max_active_dims: int | None = None,
         **others: object,
-    ) -> SparseRows:
-        """One row per text; a text alone gives one row. ``batch_size`` has no effect.
+    ) -> Any:
+        """`SparseRows`: one row per text; a text alone gives one row. ``batch_size`` has no effect.
 
         The largest score of each token of the vocabulary over the tokens of the text, log(1 + x) of it where it is
         positive. Scores are computed for some columns at a time: never tokens times vocabulary of them are held.
+        Where ``convert_to_tensor`` or ``convert_to_sparse_tensor`` is given, the result is that of
+        sentence-transformers: with the former, as if nothing is said, one tensor of torch, otherwise a list of them;
+        with the latter, as if nothing is said, sparse ones.
         """
         check_device(device, "encode")
         refuse_unknown(others, "encode")
-        if convert_to_tensor:
-            raise ValueError("encode: convert_to_tensor must be False, got True: results are SparseRows")
-        if not convert_to_sparse_tensor:
-            raise ValueError(
-                "encode: convert_to_sparse_tensor must be True, got False: SparseRows.toarray gives dense rows"
-            )
-        texts, _ = self._texts(inputs, "encode")
+        tensor = switch(convert_to_tensor, "encode: convert_to_tensor")
+        sparse = switch(convert_to_sparse_tensor, "encode: convert_to_sparse_tensor")
+        texts, single = self._texts(inputs, "encode")
         parts = self._parts(
             texts, "encode", prompt=self._prompt(prompt, prompt_name, "encode"),
             show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar")),
         )  # fmt: skip
         rows = _stacked((self._rows(part) for part in parts), len(texts), self.dim)
         most = self.max_active_dims if max_active_dims is None else max_active_dims
-        return rows if most is None else rows.strongest(positive(most, "encode: max_active_dims"))
+        rows = rows if most is None else rows.strongest(positive(most, "encode: max_active_dims"))
+        if tensor is None and sparse is None:
+            return rows
+        made = rows.totensor() if sparse is not False else rows.totensor().to_dense()
+        if single:
+            return made[0]
+        return [made[i] for i in range(len(rows))] if tensor is False else made
 
-    def encode_query(self, inputs: object, prompt_name: str | None = None, **others: Any) -> SparseRows:
+    def encode_query(self, inputs: object, prompt_name: str | None = None, **others: Any) -> Any:
         """As `encode`, with the model's prompt for queries, if it has one."""
         if prompt_name is None and others.get("prompt") is None and "query" in self._card.prompts:
             prompt_name = "query"
         return self.encode(inputs, prompt_name, **others)
 
-    def encode_document(self, inputs: object, prompt_name: str | None = None, **others: Any) -> SparseRows:
+    def encode_document(self, inputs: object, prompt_name: str | None = None, **others: Any) -> Any:
         """As `encode`, with the model's prompt for documents, if it has one."""
         if prompt_name is None and others.get("prompt") is None:
             prompt_name = next((name for name in DOCUMENT_PROMPTS if name in self._card.prompts), None)
         return self.encode(inputs, prompt_name, **others)
 
-    def decode(self, embeddings: SparseRows, top_k: int | None = None) -> Any:
+    def decode(self, embeddings: Any, top_k: int | None = None) -> Any:
         """The tokens of each row with their values, largest first; of a single row without a list around it."""
-        results = []
-        for i in range(len(embeddings)):
-            row = embeddings[i]
+        rows, results = SparseRows.of(embeddings, "decode: embeddings"), []
+        for i in range(len(rows)):
+            row = rows[i]
             order = np.argsort(-row.data, kind="stable")[:top_k]
             results.append(
                 [(self._tokenizer.token_of(int(row.indices[k])), float(row.data[k])) for k in order]
             )
         return results[0] if len(results) == 1 else results
 
-    def similarity(self, embeddings1: SparseRows, embeddings2: SparseRows) -> Floats:
-        """Dot products of all rows of one with all rows of the other, (n, m) float32."""
-        out = np.empty((len(embeddings1), len(embeddings2)), dtype=np.float32)
-        for start in range(0, len(embeddings1), _ROWS):
-            some = embeddings1[start : start + _ROWS].toarray().astype(np.float64)
-            for j in range(len(embeddings2)):
-                row = embeddings2[j]
-                out[start : start + _ROWS, j] = some[:, row.indices] @ row.data.astype(np.float64)
-        return out
+    @property
+    def similarity_fn_name(self) -> str:
+        """The similarity that `similarity` computes: cosine, dot, euclidean or manhattan."""
+        return self._similarity
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, name: str) -> None:
+        name = getattr(name, "value", name)
+        if name not in SIMILARITIES:
+            raise ValueError(
+                f"SparseEncoder: similarity_fn_name must be one of {', '.join(SIMILARITIES)}, got {name!r}"
+            )
+        self._similarity = name
+
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
+        """Similarities of all rows of one with all rows of the other, (n, m) float32."""
+        a, b = SparseRows.of(embeddings1, "similarity: a"), SparseRows.of(embeddings2, "similarity: b")
+        out = np.empty((len(a), len(b)), dtype=np.float32)
+        of_all = SIMILARITIES[self._similarity][0]
+        for start in range(0, len(a), _ROWS):
+            some = a[start : start + _ROWS].toarray()
+            part = out[start : start + _ROWS]
+            if self._similarity == "dot":
+                wide = some.astype(np.float64)
+                for j in range(len(b)):
+                    row = b[j]
+                    part[:, j] = wide[:, row.indices] @ row.data.astype(np.float64)
+                continue
+            for first in range(0, len(b), _ROWS):
+                part[:, first : first + _ROWS] = of_all(some, b[first : first + _ROWS].toarray())
+        return like(embeddings1, out)
+
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:
+        """The similarity of each row with that in its place, (n,) float32."""
+        a = SparseRows.of(embeddings1, "similarity_pairwise: a")
+        b = SparseRows.of(embeddings2, "similarity_pairwise: b")
+        if a.shape != b.shape:
+            raise ValueError(f"similarity_pairwise: a and b must have one shape, got {a.shape} and {b.shape}")
+        of_pairs = SIMILARITIES[self._similarity][1]
+        parts = [
+            of_pairs(a[i : i + _ROWS].toarray(), b[i : i + _ROWS].toarray()) for i in range(0, len(a), _ROWS)
+        ]
+        return like(embeddings1, np.concatenate([np.empty(0, np.float32), *parts]))
 
     @staticmethod
-    def sparsity(embeddings: SparseRows) -> dict[str, float]:
+    def sparsity(embeddings: Any) -> dict[str, float]:
         """The mean number of values in a row that are not zero, and the share of zeros."""
-        count = embeddings.nnz / max(len(embeddings), 1)
-        return {"active_dims": count, "sparsity_ratio": 1.0 - count / embeddings.shape[1]}
+        rows = SparseRows.of(embeddings, "sparsity: embeddings")
+        count = rows.nnz / max(len(rows), 1)
+        return {"active_dims": count, "sparsity_ratio": 1.0 - count / rows.shape[1]}
 
     def _rows(self, part: Part) -> SparseRows:
         """The vectors of some texts."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..util.vectors import as_tensor
 
 __all__ = ["SparseRows"]
 
@@ -51,6 +55,29 @@ class SparseRows:
         out = np.zeros(self.shape, dtype=np.float32)
         out[np.repeat(np.arange(len(self)), np.diff(self.indptr)), self.indices] = self.data
         return out
+
+    def totensor(self) -> Any:
+        """A sparse tensor of torch in coordinates, (n, columns). ``ValueError`` where torch is not installed."""
+        rows = np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        places = as_tensor(np.stack([rows, self.indices.astype(np.int64)]), "SparseRows: a tensor")
+        torch = import_module("torch")
+        values = torch.from_numpy(self.data.copy())
+        return torch.sparse_coo_tensor(places, values, self.shape, is_coalesced=True, check_invariants=False)
+
+    @classmethod
+    def of(cls, value: Any, name: str) -> SparseRows:
+        """The rows themselves, or those of a tensor of torch. ``TypeError`` for anything else."""
+        if isinstance(value, SparseRows):
+            return value
+        if type(value).__module__.partition(".")[0] != "torch":
+            raise TypeError(f"{name} must be SparseRows or a tensor of torch, got {type(value).__name__}")
+        dense = value[None] if value.ndim == 1 else value
+        tensor = dense.to_sparse().coalesce() if not dense.is_sparse else dense.coalesce()
+        rows, columns = (part.numpy() for part in tensor.indices())
+        starts = np.searchsorted(rows, np.arange(len(dense) + 1)).astype(np.int64)
+        return cls(
+            tensor.values().numpy(), columns.astype(np.int32), starts, (dense.shape[0], dense.shape[1])
+        )
 
     def strongest(self, most: int) -> SparseRows:
         """The same rows with their ``most`` largest values; of equal ones those in earlier columns."""

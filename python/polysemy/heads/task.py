@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,13 +23,16 @@ from ..progress import progress_bar
 from ..text.batch import RaggedBatch, split_by_tokens
 from ..text.check import Text, check_text, is_ordered, members
 from ..text.chunks import text_chunks
-from ..text.inputs import read_texts
+from ..text.inputs import from_encoded, read_texts
 from ..text.pairs import Encoded
 from ..text.tokenizer import TextTokenizer
+from ..text.windows import read_windows
 
 __all__ = ["Part", "Task"]
 
 Floats = NDArray[np.float32]
+Arrange = Callable[[Sequence[Encoded]], tuple[RaggedBatch, NDArray[np.int64] | None]]
+"""Encodings to a batch, and how many tokens of each are looked at by the others; None means all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +43,8 @@ class Part:
     encodings: Sequence[Encoded]
     batch: RaggedBatch
     hidden: Floats
+    numbers: Sequence[int]
+    """Which text of the call each is: windows of a text have one number."""
 
     def rows(self, i: int) -> slice:
         """Where the tokens of text i are."""
@@ -130,20 +135,43 @@ class Task:
         spans: bool = False,
         prompt: str = "",
         show_progress: bool | None = False,
+        tokenizer: TextTokenizer | None = None,
+        arranged: Arrange | None = None,
+        overlap: int | None = None,
+        overlap_name: str = "stride",
     ) -> Iterator[Part]:
-        """Last hidden states of all tokens, some texts at a time."""
+        """Last hidden states of all tokens, some texts at a time.
+
+        ``tokenizer`` replaces that of the model; ``arranged`` makes batches of encodings, in its own way. With an
+        ``overlap``, of tokens, texts that are too long are read in windows, each of which is a text of the results.
+        """
+        tokenizer = tokenizer or self._tokenizer
         spec, losses = self._network.spec, Losses()
         last = len(spec.layers)
         with progress_bar(len(texts), show_progress, unit="text") as bar:
+            done = 0
             for chunk in text_chunks(texts, prompt, name=f"{method}: inputs"):
-                read = read_texts(chunk, spec, self._tokenizer, spans=spans, num_threads=self._num_threads)
-                assert read.encodings is not None  # they are texts
-                losses.add(read.tokens_cut)
-                for first, stop in split_by_tokens(read.batch.offsets, BATCH_TOKENS):
-                    part = read.batch.part(first, stop)
-                    run = self._network.run(
-                        part.ids, part.offsets, part.types, layers=(last,), num_threads=self._num_threads
+                given, numbers = chunk, [*range(done, done + len(chunk))]
+                done += len(chunk)
+                if overlap is None:
+                    read = read_texts(chunk, spec, tokenizer, spans=spans, num_threads=self._num_threads)
+                    losses.add(read.tokens_cut)
+                else:
+                    windows = read_windows(
+                        chunk, tokenizer, overlap, f"{method}: {overlap_name}", num_threads=self._num_threads
                     )
-                    yield Part(chunk[first:stop], read.encodings[first:stop], part, run.hidden[last])
-                    bar.update(stop - first)
-        losses.warn(method, self.max_seq_length)
+                    numbers = [number for number, some in zip(numbers, windows, strict=True) for _ in some]
+                    given = [text for text, some in zip(chunk, windows, strict=True) for _ in some]
+                    read = from_encoded([window.encoding for some in windows for window in some], spec)
+                assert read.encodings is not None  # they are texts
+                batch, seen = (read.batch, None) if arranged is None else arranged(read.encodings)
+                for first, stop in split_by_tokens(batch.offsets, BATCH_TOKENS):
+                    part = batch.part(first, stop)
+                    run = self._network.run(
+                        part.ids, part.offsets, part.types, seen=None if seen is None else seen[first:stop],
+                        layers=(last,), num_threads=self._num_threads,
+                    )  # fmt: skip
+                    mine = numbers[first:stop]
+                    yield Part(given[first:stop], read.encodings[first:stop], part, run.hidden[last], mine)
+                    bar.update(len({*mine} - {*numbers[:first][-1:]}))
+        losses.warn(method, tokenizer.max_length)

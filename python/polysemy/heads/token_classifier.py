@@ -39,7 +39,8 @@ class TokenClassifier(Task):
 
     ``aggregation_strategy``: "none" labels tokens; "simple" joins neighbours of one label; "first", "average" and
     "max" label whole words before that, by their first token, the mean of all, or the surest. ``ignore_labels`` are
-    left out of the results.
+    left out of the results. With a ``stride`` too long a text is read in windows that share so many tokens; of
+    entities of two windows that share characters the longer one counts, of equally long ones the surer.
     """
 
     kind = HeadKind.TOKENS
@@ -50,6 +51,7 @@ class TokenClassifier(Task):
         *,
         aggregation_strategy: str = "none",
         ignore_labels: Sequence[str] = ("O",),
+        stride: int | None = None,
         num_threads: int | None = None,
         mmap: bool = False,
         revision: str | None = None,
@@ -59,12 +61,15 @@ class TokenClassifier(Task):
     ) -> None:
         self._strategy = _checked(aggregation_strategy)
         self._ignored = frozenset(ignore_labels)
+        self._stride = stride
         super().__init__(
             model, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
             local_files_only=local_files_only, token=token,
         )  # fmt: skip
 
-    def __call__(self, inputs: object, *, aggregation_strategy: str | None = None) -> Any:
+    def __call__(
+        self, inputs: object, *, aggregation_strategy: str | None = None, stride: int | None = None
+    ) -> Any:
         """What was found in a text, in order; of a list of texts a list.
 
         Each is ``{"entity", "score", "index", "word", "start", "end"}``, or with an aggregation
@@ -72,10 +77,17 @@ class TokenClassifier(Task):
         """
         texts, single = self._texts(inputs, "TokenClassifier")
         strategy = self._strategy if aggregation_strategy is None else _checked(aggregation_strategy)
-        results: list[list[dict[str, Any]]] = []
-        for part in self._parts(texts, "TokenClassifier", spans=True):
+        shared = self._stride if stride is None else stride
+        if shared is not None and strategy == "none":
+            raise ValueError(
+                f"TokenClassifier: aggregation_strategy must not be 'none' beside a stride, got stride={shared}"
+            )
+        found: list[list[list[dict[str, Any]]]] = [[] for _ in texts]
+        for part in self._parts(texts, "TokenClassifier", spans=True, overlap=shared):
             scores = softmax(self._head(part.hidden, self._num_threads))
-            results += [self._found(self._tokens(part, i, scores), strategy) for i in range(len(part.texts))]
+            for i, number in enumerate(part.numbers):
+                found[number].append(self._found(self._tokens(part, i, scores), strategy))
+        results = [windows[0] if len(windows) == 1 else _merged(windows) for windows in found]
         return results[0] if single else results
 
     def _tokens(self, part: Part, i: int, scores: Floats) -> list[_Token]:
@@ -147,6 +159,21 @@ def _checked(strategy: str) -> str:
             f"TokenClassifier: aggregation_strategy must be one of {', '.join(_STRATEGIES)}, got {strategy!r}"
         )
     return strategy
+
+
+def _merged(windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The entities of all windows, one of those that share characters with the one kept last."""
+    kept: list[dict[str, Any]] = []
+    for entity in sorted((entity for found in windows for entity in found), key=lambda e: int(e["start"])):
+        if not kept or not kept[-1]["start"] <= entity["start"] < kept[-1]["end"]:
+            kept.append(entity)
+        elif _weight(entity) > _weight(kept[-1]):
+            kept[-1] = entity
+    return kept
+
+
+def _weight(entity: dict[str, Any]) -> tuple[int, float]:
+    return entity["end"] - entity["start"], entity["score"]
 
 
 def _words(tokens: list[_Token]) -> list[list[_Token]]:

@@ -13,6 +13,8 @@ from .jsonfile import read_json, read_json_object
 __all__ = ["Module", "list_modules", "refuse_route", "routes_of"]
 
 _PACKAGE = "sentence_transformers."
+# Classes of other packages that compute what one of sentence_transformers computes.
+_OTHERS = {"pylate.models.Dense.Dense": "Dense"}
 # Real models have up to six modules.
 _MOST_MODULES = 32
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -81,6 +83,8 @@ def _entries(source: Path, folder: Path) -> list[Module]:
 
 
 def _kind(name: str, source: Path) -> str:
+    if name in _OTHERS:
+        return _OTHERS[name]
     if not name.startswith(_PACKAGE):
         raise UnsupportedModelError(
             f"{source}: a module must be one of sentence_transformers, got {shown(name)}, which is code of "

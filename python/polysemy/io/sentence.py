@@ -16,6 +16,7 @@ from ..errors import CheckpointError, UnsupportedModelError
 from ..model.heads import HeadKind
 from ..model.pooling import SentenceHead, pooling_modes
 from ..model.spec import Pooling
+from ..model.steps import Dense, LayerNorm, Normalize
 from ..shown import shown
 from .files import is_there
 from .jsonfile import read_json_object
@@ -55,6 +56,8 @@ class SentenceFolder:
     default_prompt: str | None = None
     similarity: str | None = None
     splade: Splade | None = None
+    steps: tuple[Dense | LayerNorm | Normalize, ...] | None = None
+    """What modules make of every token, where vectors of tokens are wanted and a list of modules is there."""
     activation: str | None = None
     """Of a classifier's scores, by its name in torch."""
 
@@ -89,7 +92,10 @@ def read_sentence_folder(
     return SentenceFolder(
         transformer=transformer,
         head=None if kind else _head(modules[1:], folder / "modules.json"),
-        splade=read_splade(modules[1:], folder / "modules.json") if kind else None,
+        splade=read_splade(modules[1:], folder / "modules.json")
+        if kind not in (None, HeadKind.VECTORS)
+        else None,
+        steps=_token_steps(modules[1:], folder / "modules.json") if kind == HeadKind.VECTORS else None,
         activation=activation,
         max_seq_length=max_seq_length,
         lowercase=lowercase,
@@ -122,6 +128,13 @@ def _head(modules: list[Module], source: Path) -> SentenceHead | None:
         raise UnsupportedModelError(f"{source}: after the Transformer a Pooling must come, got {found}")
     modes, include_prompt = _pooling(modules[0][1] / "config.json")
     return SentenceHead(modes, read_steps(modules[1:], source), include_prompt, mix)
+
+
+def _token_steps(modules: list[Module], source: Path) -> tuple[Dense | LayerNorm | Normalize, ...]:
+    """Of every token; which tokens count, the head itself reads."""
+    return read_steps(
+        [module for module in modules if module[0] != "MultiVectorMask"], source, "token_embeddings"
+    )
 
 
 def _pooling(source: Path) -> tuple[tuple[Pooling, ...], bool]:
@@ -192,6 +205,7 @@ def _transformer_settings(folder: Path, kind: HeadKind | None) -> tuple[int | No
 _TASKS = {
     HeadKind.SEQUENCE: ("sequence-classification", "scores"),
     HeadKind.MASKED: ("fill-mask", "token_embeddings"),
+    HeadKind.VECTORS: ("feature-extraction", "token_embeddings"),
 }
 
 
@@ -226,8 +240,9 @@ def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None, str 
         return {}, None, None, None
     config = read_json_object(source)
     prompts = config.get("prompts") or {}
-    if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
+    if not isinstance(prompts, dict) or not all(isinstance(text, str | None) for text in prompts.values()):
         raise CheckpointError(f"{source}: prompts must be an object of strings, got {shown(prompts)}")
+    prompts = {name: text for name, text in prompts.items() if text is not None}
     default = config.get("default_prompt_name")
     if default is not None and (not isinstance(default, str) or default not in prompts):
         raise CheckpointError(

@@ -34,16 +34,18 @@ class Splade:
     """Whether the logarithm is taken twice."""
 
 
-def read_steps(modules: list[Module], source: Path) -> tuple[Dense | LayerNorm | Normalize, ...]:
-    """What comes after pooling."""
+def read_steps(
+    modules: list[Module], source: Path, feature: str = "sentence_embedding"
+) -> tuple[Dense | LayerNorm | Normalize, ...]:
+    """What comes after pooling, or after the transformer on each token, as ``feature`` names it."""
     steps: list[Dense | LayerNorm | Normalize] = []
     for kind, path in modules:
         if kind == "Dense":
-            steps += _dense(path)
+            steps.append(_dense(path, feature))
         elif kind == "LayerNorm":
-            steps.append(_layer_norm(path))
+            steps.append(_layer_norm(path, feature))
         elif kind == "Normalize":
-            _check_feature_names(path / "config.json", required=False)
+            _check_feature_names(path / "config.json", feature, required=False)
             steps.append(Normalize())
         elif kind != "Dropout":  # which does nothing outside of training
             raise UnsupportedModelError(f"{source}: a module of type {shown(kind)} is not supported")
@@ -70,20 +72,20 @@ def read_splade(modules: list[Module], source: Path) -> Splade | None:
     return Splade(twice=config.get("activation_function") == "log1p_relu")
 
 
-def _check_feature_names(source: Path, *, required: bool) -> dict[str, object]:
-    """A module's configuration, when it works on the sentence embedding and on nothing else."""
+def _check_feature_names(source: Path, feature: str, *, required: bool) -> dict[str, object]:
+    """A module's configuration, when it works on this feature and on nothing else."""
     if not required and not is_there(source):
         return {}
     config = read_json_object(source)
     for name in ("module_input_name", "module_output_name"):
-        if config.get(name) not in (None, "sentence_embedding"):
+        if config.get(name) not in (None, feature):
             raise UnsupportedModelError(f"{source}: {name}={shown(config[name])} is not supported")
     return config
 
 
-def _dense(folder: Path) -> list[Dense]:
+def _dense(folder: Path, feature: str) -> Dense:
     source = folder / "config.json"
-    config = _check_feature_names(source, required=True)
+    config = _check_feature_names(source, feature, required=True)
     residual = config.get("use_residual", False)
     if not isinstance(residual, bool):
         raise CheckpointError(f"{source}: use_residual must be true or false, got {shown(residual)}")
@@ -110,12 +112,12 @@ def _dense(folder: Path) -> list[Dense]:
     weight = weights.read("linear.weight").float32()
     shift = weights.read("linear.bias").float32() if bias else None
     beside = weights.read("residual.weight").float32() if projected else None
-    return [Dense(weight, shift, activation, residual=residual, beside=beside)]
+    return Dense(weight, shift, activation, residual=residual, beside=beside)
 
 
-def _layer_norm(folder: Path) -> LayerNorm:
+def _layer_norm(folder: Path, feature: str) -> LayerNorm:
     source = folder / "config.json"
-    size = (_check_feature_names(source, required=True).get("dimension"),)
+    size = (_check_feature_names(source, feature, required=True).get("dimension"),)
     weights = Checkpoint(folder)
     expected = {"norm.weight": size, "norm.bias": size}
     if weights.shapes != expected:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .pooling import Plan
 from .spec import Activation, NormSpec, Pooling
-from .steps import Dense, LayerNorm
+from .steps import Dense, LayerNorm, Normalize
 
 __all__ = ["Head", "HeadKind", "HeadSpec", "LinearSpec", "NormLayerSpec", "Vocabulary", "VocabularySpec"]
 
@@ -22,12 +22,13 @@ _BLOCK = 2048
 
 
 class HeadKind(str, Enum):
-    """Kinds of heads, by the names of their tasks in transformers."""
+    """Kinds of heads, by the names of their tasks in transformers, where it has them."""
 
     SEQUENCE = "text-classification"
     TOKENS = "token-classification"
     MASKED = "fill-mask"
     ANSWERS = "question-answering"
+    VECTORS = "token-vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,10 @@ class Head:
     """A head with its weights."""
 
     kind: HeadKind
-    layers: tuple[Dense | LayerNorm, ...]
+    layers: tuple[Dense | LayerNorm | Normalize, ...]
     pooling: Pooling | None
     labels: tuple[str, ...]
-    """Names of what the last layer gives; none for a vocabulary."""
+    """Names of what the last layer gives; none for a vocabulary and for vectors."""
     vocabulary: Vocabulary | None = None
 
     @property

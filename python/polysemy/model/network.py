@@ -97,6 +97,7 @@ class Network:
         offsets: NDArray[np.int64],
         types: NDArray[np.int32] | None = None,
         *,
+        seen: NDArray[np.int64] | None = None,
         plan: Plan | None = None,
         layers: Collection[int] = (),
         attentions: Collection[int] = (),
@@ -104,7 +105,8 @@ class Network:
     ) -> Results:
         """One forward pass over the sequences ``ids[offsets[i] : offsets[i + 1]]``, whose ids were checked.
 
-        ``types`` are the token types, None stands for zeros. ``layers`` and ``attentions`` are absolute numbers.
+        ``types`` are the token types, None stands for zeros. Of sequence i only the first ``seen[i]`` tokens are
+        looked at by the others, and by themselves; None means all. ``layers`` and ``attentions`` are absolute numbers.
         Only what is asked for is computed; sentence vectors, which ``plan`` describes, need all layers.
         """
         last = len(self.spec.layers)
@@ -113,6 +115,7 @@ class Network:
             ids,
             offsets,
             types,
+            seen=seen,
             layers=sorted({*layers, *needed}),
             attentions=sorted(attentions),
             pooling=None if plan is None else plan.fused,

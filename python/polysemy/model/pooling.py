@@ -12,7 +12,7 @@ from ..errors import CheckpointError
 from .spec import Pooling
 from .steps import Dense, LayerNorm, Normalize, Step, Truncate
 
-__all__ = ["POOLING_NAMES", "Plan", "SentenceHead", "pooling_modes"]
+__all__ = ["POOLING_NAMES", "Plan", "SentenceHead", "check_widths", "pooling_modes"]
 
 Floats = NDArray[np.float32]
 
@@ -112,17 +112,8 @@ class SentenceHead:
         return bool(self.steps) and isinstance(self.steps[-1], Normalize)
 
     def check(self, hidden: int) -> None:
-        """Raise ``CheckpointError`` unless each dense layer takes what comes before it, from this hidden size on."""
-        width = hidden * len(self.modes)
-        for i, step in enumerate(self.steps):
-            if not isinstance(step, Dense):
-                continue
-            if step.shape[1] != width:
-                raise CheckpointError(
-                    f"sentence head: dense layer {i} must take the {width} features that come before it, "
-                    f"its weight has shape {step.shape}"
-                )
-            width = step.shape[0]
+        """Raise ``CheckpointError`` unless each step takes what comes before it, from this hidden size on."""
+        check_widths(self.steps, hidden * len(self.modes), "sentence head")
 
     def dim(self, hidden: int) -> int:
         """Length of a sentence embedding of a model with this hidden size."""
@@ -148,6 +139,22 @@ class SentenceHead:
         if scaled:
             steps.append(Normalize())
         return Plan(self.modes, fused, False, tuple(steps), self.mix, skip)
+
+
+def check_widths(steps: Sequence[Step], width: int, name: str) -> None:
+    """Raise ``CheckpointError``, which begins with ``name``, unless each step takes what comes before it."""
+    for i, step in enumerate(steps):
+        if isinstance(step, LayerNorm) and step.width != width:
+            raise CheckpointError(
+                f"{name}: layer norm {i} must take the {width} features that come before it, it has {step.width}"
+            )
+        if isinstance(step, Dense):
+            if step.shape[1] != width:
+                raise CheckpointError(
+                    f"{name}: dense layer {i} must take the {width} features that come before it, "
+                    f"its weight has shape {step.shape}"
+                )
+            width = step.shape[0]
 
 
 def describe(modes: Sequence[Pooling]) -> str:

@@ -45,16 +45,18 @@ def encode_tokens(
     types: ArrayLike | None = None,
     dtype: DTypeLike = np.float64,
     precision: str = "float32",
+    seen: ArrayLike | None = None,
 ) -> TokenStates:
     """Hidden states and attention probabilities of a packed batch.
 
     ``ids`` and ``types`` are (tokens,), the sequences one after another; sequence i has the tokens from
     ``offsets[i]`` to ``offsets[i + 1]``. ``weights`` has canonical names, linear weights are (out, in).
+    Of sequence i the first ``seen[i]`` tokens are looked at, None means all.
     All arithmetic is in ``dtype``, float32 or float64; linear layers round their numbers to ``precision`` first.
     """
     cast = {name: np.asarray(array).astype(dtype) for name, array in weights.items()}
     bounds = np.asarray(offsets, dtype=np.int64)
-    return _Pass(spec, cast, np.asarray(ids), bounds[1:] - bounds[:-1], types, precision).run()
+    return _Pass(spec, cast, np.asarray(ids), bounds[1:] - bounds[:-1], types, precision, seen).run()
 
 
 class _Pass:
@@ -68,6 +70,7 @@ class _Pass:
         seqlens: NDArray[np.int64],
         types: ArrayLike | None,
         precision: str,
+        seen: ArrayLike | None,
     ) -> None:
         self.precision = precision
         self.spec = spec
@@ -75,6 +78,11 @@ class _Pass:
         self.ids = ids
         self.seqlens = seqlens
         self.types = np.zeros_like(ids) if types is None else np.asarray(types)
+        self.mask: FloatArray | None = None  # (sequences, 1, 1, longest), added to scores
+        if seen is not None:
+            keys = np.arange(int(seqlens.max(initial=0)))
+            looked_at = keys < np.asarray(seen)[:, None, None, None]
+            self.mask = np.where(looked_at, np.float32(0), np.float32(-np.inf))
 
     def run(self) -> TokenStates:
         x = self._embed()
@@ -127,10 +135,11 @@ class _Pass:
         if bias.kind.value == "disentangled":
             mixed, probabilities = self._disentangled(spec, name, q, k, v)
             return self._linear(f"{name}.output", mixed.reshape(len(x), -1)), probabilities
-        mask = None
+        mask = self.mask
         if bias.kind.value == "buckets":
             table = self.weights[f"position_bias.{bias.table}"]
-            mask = bucket_bias(table, int(self.seqlens.max(initial=0)), bias.max_distance)
+            distances = bucket_bias(table, int(self.seqlens.max(initial=0)), bias.max_distance)
+            mask = distances if mask is None else distances + mask
         mixed, probabilities = scaled_dot_product_attention(
             q,
             k,
@@ -154,7 +163,8 @@ class _Pass:
         key, query = ("key", "query") if bias.shared else ("position_key", "position_query")
         groups = spec.heads // spec.kv_heads
         mixed, probabilities = [], []
-        for start, length in zip(np.cumsum(self.seqlens) - self.seqlens, self.seqlens, strict=True):
+        starts = np.cumsum(self.seqlens) - self.seqlens
+        for i, (start, length) in enumerate(zip(starts, self.seqlens, strict=True)):
             part = slice(start, start + length)
             one_q, one_k = q[part], np.repeat(k[part], groups, axis=1)
             places = np.arange(length)
@@ -168,11 +178,12 @@ class _Pass:
                 of_rows = self._linear(f"{name}.{query}", rows).reshape(len(rows), spec.heads, spec.head_dim)
                 products = np.einsum("jhd,bhd->hjb", one_k, of_rows)
                 scores += np.swapaxes(np.take_along_axis(products, buckets.T[None], axis=2), 1, 2)
+            scores *= q.dtype.type(spec.scale)
             one, weights = scaled_dot_product_attention(
                 one_q,
                 k[part],
                 v[part],
-                scores * q.dtype.type(spec.scale),
+                scores if self.mask is None else scores + self.mask[i, ..., :length],
                 scale=spec.scale,
                 enable_gqa=groups > 1,
                 seqlens=[length],

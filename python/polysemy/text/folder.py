@@ -79,7 +79,7 @@ def special_ids(tokenizer: Tokenizer, settings: TokenizerSettings, model_type: s
     """The ids of special tokens by their role, ``mask_token`` for example, as far as the vocabulary has them."""
     kind = find_kind(settings, model_type)
     ids: dict[str, int] = {}
-    for role in ("unk_token", "pad_token", "mask_token", "cls_token", "sep_token"):
+    for role in ("unk_token", "pad_token", "mask_token", "cls_token", "sep_token", "eos_token"):
         token = settings.token(role, None if kind is None else kind.defaults.get(role))
         number = None if token is None else tokenizer.token_to_id(token.content)
         if number is not None:

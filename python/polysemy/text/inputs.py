@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .pairs import Encoded
     from .tokenizer import TextTokenizer
 
-__all__ = ["Inputs", "read_inputs", "read_texts"]
+__all__ = ["Inputs", "from_encoded", "read_inputs", "read_texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,15 @@ def read_texts(
     """
     encodings = tokenizer.encode(texts, spans=spans, num_threads=num_threads)
     lost = np.array([tokenizer.tokens_cut(encoding) for encoding in encodings], dtype=np.int64)
+    return from_encoded(encodings, spec, lost)
+
+
+def from_encoded(
+    encodings: list[Encoded], spec: EncoderSpec, lost: NDArray[np.int64] | None = None
+) -> Inputs:
+    """Encodings as a batch for a model; ``lost`` tokens of each did not fit, None means none."""
     batch = from_encodings(encodings, vocab=spec.embedding.vocab, token_types=spec.embedding.token_types)
-    return Inputs(batch, encodings, lost)
+    return Inputs(batch, encodings, np.zeros(len(batch), np.int64) if lost is None else lost)
 
 
 def read_inputs(

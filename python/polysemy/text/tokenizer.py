@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 # A text of which a head is enough is longer than this.
 _CHARACTERS_PER_TOKEN, _SHORT = 16, 16_384
+_ANY_LENGTH = 1 << 30
 # How many tokens of a text an error message spells out.
 _SHOWN = 20
 
@@ -45,6 +46,7 @@ class TextTokenizer:
         "_pairs",
         "_special",
         "_tokenizer",
+        "_unlimited",
         "max_length",
         "roles",
         "uncased",
@@ -70,6 +72,7 @@ class TextTokenizer:
                 f"got {max_length}"
             )
         self._tokenizer = tokenizer
+        self._unlimited: TextTokenizer | None = None
         self._keep_end = side == "left"
         self._cleaned = cleaned
         self.roles = dict(roles or {})
@@ -130,6 +133,12 @@ class TextTokenizer:
         return type(self)(
             copy, most, side=side, special=self._special, roles=self.roles, cleaned=self._cleaned
         )
+
+    def unlimited(self) -> TextTokenizer:
+        """The same tokenizer for texts of any length."""
+        if self._unlimited is None:  # two threads at once make two: either will do
+            self._unlimited = self.limited(_ANY_LENGTH, "tokenizer")
+        return self._unlimited
 
     @classmethod
     def of_static(cls, folder: Path, *, max_positions: int) -> TextTokenizer:
@@ -247,13 +256,18 @@ class TextTokenizer:
         """Whether the vocabulary spells a piece inside of a word differently from a word."""
         return bool(getattr(self._tokenizer.model, "continuing_subword_prefix", None))
 
+    def number_of(self, token: str) -> int | None:
+        """The id of an entry of the vocabulary, None for what is none."""
+        with library("tokenizer: a token can't be looked up"):
+            number: int | None = self._tokenizer.token_to_id(token)
+        return number
+
     def single_token(self, token: str, name: str) -> int:
         """The id of an entry of the vocabulary, or of a text that is exactly one token.
 
         Raises ``ValueError``, which begins with ``name``, for any other.
         """
-        with library("tokenizer: a token can't be looked up"):
-            number = self._tokenizer.token_to_id(token)
+        number = self.number_of(token)
         if number is not None:
             return number
         with library("tokenizer: a text can't be tokenized"):

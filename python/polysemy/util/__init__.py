@@ -6,6 +6,7 @@ first argument was one.
 
 from __future__ import annotations
 
+from .late_interaction import maxsim, maxsim_pairwise, mean_maxsim, mean_maxsim_pairwise
 from .quantization import quantize_embeddings
 from .retrieval import (
     community_detection,
@@ -34,6 +35,10 @@ __all__ = [
     "dot_score",
     "euclidean_sim",
     "manhattan_sim",
+    "maxsim",
+    "maxsim_pairwise",
+    "mean_maxsim",
+    "mean_maxsim_pairwise",
     "normalize_embeddings",
     "pairwise_angle_sim",
     "pairwise_cos_sim",
