@@ -95,6 +95,12 @@ class SentenceTransformer:
         """Longest text in tokens, special tokens included."""
         return self.encoder.max_seq_length
 
+    @max_seq_length.setter
+    def max_seq_length(self, length: int) -> None:
+        resized = {id(e): e.with_max_seq_length(length) for e in {self.encoder, *self._routes.values()}}
+        self.encoder = resized[id(self.encoder)]
+        self._routes = {route: resized[id(encoder)] for route, encoder in self._routes.items()}
+
     @property
     def device(self) -> str:
         """Always the CPU."""
