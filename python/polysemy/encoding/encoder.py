@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -355,7 +356,10 @@ class Encoder:
         if batch_tokens is not None:
             batch_tokens = positive(batch_tokens, f"{method}: batch_tokens")
         if truncate_dim is not None:
-            truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=self.dim)
+            whole = head.width(self.spec.hidden)
+            truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=whole)
+            head = replace(head, truncate_dim=None)
+            truncate_dim = None if truncate_dim == whole else truncate_dim
         before = prompt_text(self._card, method, prompt_name, prompt)
         plan = head.plan(
             normalize=switch(normalize, f"{method}: normalize"),
@@ -367,7 +371,7 @@ class Encoder:
             self._network,
             tokenizer,
             plan,
-            width=truncate_dim or self.dim,
+            width=truncate_dim or head.dim(self.spec.hidden),
             prompt=before,
             batch_tokens=batch_tokens,
             num_threads=thread_count(num_threads, self._num_threads, method),
