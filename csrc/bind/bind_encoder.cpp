@@ -70,8 +70,8 @@ struct BoundEncoder {
 
   py::dict forward(const py::object& ids, const py::object& offsets, const py::object& types, const py::object& seen,
                    const std::vector<int64_t>& layers, const std::vector<int64_t>& attentions,
-                   const std::optional<std::string>& pooling, bool normalize, const std::string& schedule,
-                   int64_t num_threads, const std::optional<std::string>& isa) const {
+                   const std::vector<int64_t>& projections, const std::optional<std::string>& pooling, bool normalize,
+                   const std::string& schedule, int64_t num_threads, const std::optional<std::string>& isa) const {
     const auto id = view<const int32_t>(ids, "forward", "ids", {kAnySize});
     const auto type = optional_view<const int32_t>(types, "forward", "types", {id.size});
     const auto starts = view<const int64_t>(offsets, "forward", "offsets", {kAnySize});
@@ -86,7 +86,12 @@ struct BoundEncoder {
     out.normalize = normalize;
     py::dict result;
     result["hidden"] = hidden_arrays(layers, id.size, out);
-    result["attentions"] = attention_arrays(attentions, batch, out);
+    result["attentions"] = layer_arrays("attentions", attentions, out.attentions, [&](const AttentionSpec& s) {
+      return py::array_t<float>(s.heads * batch.squares());
+    });
+    result["projections"] = layer_arrays("projections", projections, out.projections, [&](const AttentionSpec& s) {
+      return py::array_t<float>({id.size, s.width()});
+    });
     result["pooled"] = py::none();
     if (pooling) {
       py::array_t<float> array({batch.sequences, encoder->spec().hidden});
@@ -116,15 +121,18 @@ struct BoundEncoder {
     return arrays;
   }
 
-  py::dict attention_arrays(const std::vector<int64_t>& wanted, const RaggedBatch& batch, ForwardOutputs& out) const {
+  // An array made of the attention of each layer that is wanted, and where they are.
+  template <class Make>
+  py::dict layer_arrays(const char* name, const std::vector<int64_t>& wanted, std::vector<float*>& out,
+                        Make make) const {
     py::dict arrays;
     const int64_t layers = layer_count();
-    out.attentions.assign(static_cast<size_t>(layers), nullptr);
+    out.assign(static_cast<size_t>(layers), nullptr);
     for (const int64_t layer : wanted) {
-      require(layer >= 1 && layer <= layers, "forward: attentions must be 1 to ", layers, ", got ", layer);
-      const int64_t heads = encoder->spec().layers[static_cast<size_t>(layer - 1)].attention.heads;
-      py::array_t<float> array(heads * batch.squares());
-      out.attentions[static_cast<size_t>(layer - 1)] = array.mutable_data();
+      require(layer >= 1 && layer <= layers, "forward: ", name, " must be 1 to ", layers, ", got ", layer);
+      const auto index = static_cast<size_t>(layer - 1);
+      py::array_t<float> array = make(encoder->spec().layers[index].attention);
+      out[index] = array.mutable_data();
       arrays[py::int_(layer)] = array;
     }
     return arrays;
@@ -165,9 +173,9 @@ void bind_encoder(py::module_& m) {
       .def_property_readonly("weight_bytes", [](const BoundEncoder& e) { return e.encoder->weights().arena.bytes(); })
       .def("forward", &BoundEncoder::forward, py::arg("ids"), py::arg("offsets"), py::arg("types") = py::none(),
            py::kw_only(), py::arg("seen") = py::none(), py::arg("layers") = std::vector<int64_t>{},
-           py::arg("attentions") = std::vector<int64_t>{}, py::arg("pooling") = py::none(),
-           py::arg("normalize") = false, py::arg("schedule") = "auto", py::arg("num_threads") = 0,
-           py::arg("isa") = py::none());
+           py::arg("attentions") = std::vector<int64_t>{}, py::arg("projections") = std::vector<int64_t>{},
+           py::arg("pooling") = py::none(), py::arg("normalize") = false, py::arg("schedule") = "auto",
+           py::arg("num_threads") = 0, py::arg("isa") = py::none());
 }
 
 }  // namespace polysemy

@@ -134,6 +134,10 @@ ForwardOutputs checked_outputs(const EncoderSpec& spec, const RaggedBatch& batch
     const int64_t heads = spec.layers[static_cast<size_t>(layer - 1)].attention.heads;
     return capi::elements(kForward, "attentions", {heads, batch.squares()});
   });
+  out.projections = layer_outputs("projections", a.projections, a.projection_count, 1, layers, [&](int64_t layer) {
+    const int64_t width = spec.layers[static_cast<size_t>(layer - 1)].attention.width();
+    return capi::elements(kForward, "projections", {batch.tokens(), width});
+  });
   require(a.pooling >= POLYSEMY_POOL_MEAN && a.pooling <= POLYSEMY_POOL_LAST, kForward,
           ": pooling must be 0 to 5, got ", a.pooling);
   require(a.normalize == 0 || a.normalize == 1, kForward, ": normalize must be 0 or 1, got ", a.normalize);

@@ -360,6 +360,11 @@ typedef struct polysemy_encoder_args {
   const polysemy_layer_output* attentions; /* [attention_count]: probabilities of layers 1 to layer_count, for each
                                               sequence [heads, length, length], one after the other */
   int64_t attention_count;
+  const polysemy_layer_output* projections; /* [projection_count]: of layers 1 to layer_count, [tokens, (heads +
+                                               2 * kv_heads) * head_dim]: the queries, then the keys, then the values of
+                                               each token as attention reads them: after their norm and rotation; the
+                                               scale of the scores is not in them */
+  int64_t projection_count;
   float* pooled;     /* [sequences, hidden] or NULL: a vector for each sequence; one without tokens has zeros */
   int32_t pooling;   /* polysemy_pooling */
   int32_t normalize; /* 1: vectors have length 1; 0: they keep theirs */

@@ -32,7 +32,10 @@ struct RaggedBatch {
 struct ForwardOutputs {
   std::vector<float*> hidden;      // [layers + 1], each [tokens, hidden] or null; 0 is the embedding output
   std::vector<float*> attentions;  // [layers], each [heads, n, n] per sequence, one after the other, or null
-  float* pooled = nullptr;         // [sequences, hidden]
+  // [layers], each [tokens, AttentionSpec::width] or null: queries, keys and values of each token as attention reads
+  // them, after their norm and rotation, before the scale.
+  std::vector<float*> projections;
+  float* pooled = nullptr;  // [sequences, hidden]
   Pooling pooling = Pooling::kNone;
   bool normalize = false;
   int64_t* waits = nullptr;  // how often the threads of the first microbatch waited for each other

@@ -38,9 +38,10 @@ Attention attention_of(const AttentionSpec& s, const std::vector<DistanceBiases>
 int64_t layers_needed(const ForwardOutputs& out) {
   auto layers = static_cast<int64_t>(out.attentions.size());
   if (out.pooling != Pooling::kNone) return layers;
-  while (layers > 0 && !out.hidden[static_cast<size_t>(layers)] && !out.attentions[static_cast<size_t>(layers - 1)]) {
-    --layers;
-  }
+  const auto wanted = [&](size_t layer) {
+    return out.hidden[layer] || out.attentions[layer - 1] || out.projections[layer - 1];
+  };
+  while (layers > 0 && !wanted(static_cast<size_t>(layers))) --layers;
   return layers;
 }
 
@@ -173,6 +174,7 @@ void Pass::layer(size_t index) {
   Activations& h = norm(s.attn_in, w.attn_in, buffer(kX), buffer(kNormed));
   project_qkv(s.attention, w.qkv, h);
   place_queries_and_keys(s.attention, w, call_.rotary.of_layer(index));
+  emit_projections(index);
   attend(index);
   project_context(w.attention_output, !s.attn_post);
   join(s.attn_post, w.attn_post, s.attn_out, w.attn_out);

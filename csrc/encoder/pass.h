@@ -58,6 +58,7 @@ class Pass {
   void feed_forward(const FeedForwardSpec& s, const LayerWeights& w, Activations& x, bool join);
   void join(const NormSpec& post, const NormWeights& post_weights, const NormSpec& out, const NormWeights& out_weights);
   void emit_hidden(size_t number);
+  void emit_projections(size_t index);
   void pool();
 
   // Parts of steps
@@ -80,6 +81,7 @@ class Pass {
   // Calls f(sequence, rows, row of its first token) for each sequence that has some of these rows of the microbatch.
   template <class F>
   void each_sequence(Range rows, F f) const;
+  void emit(Activations& from, int64_t columns, float* out);
 
   const Call& call_;
   const Microbatch& microbatch_;

@@ -317,17 +317,24 @@ void Pass::join(const NormSpec& post, const NormWeights& post_weights, const Nor
 
 // ---- results
 
-void Pass::emit_hidden(size_t number) {
-  float* const out = call_.out.hidden[number];
-  if (!out) return;
-  Activations& x = buffer(kX);
-  member_.step({reads(x, Split::kRows)});
-  const int64_t hidden = call_.spec.hidden;
+// out: [tokens, columns], in the order of the batch.
+void Pass::emit(Activations& from, int64_t columns, float* out) {
+  member_.step({reads(from, Split::kRows)});
   each_sequence(rows_, [&](int64_t sequence, Range rows, int64_t start) {
     for (int64_t r = rows.first; r < rows.last; ++r) {
-      std::copy_n(x.row(r), hidden, out + (call_.batch.offsets[sequence] + r - start) * hidden);
+      std::copy_n(from.row(r), columns, out + (call_.batch.offsets[sequence] + r - start) * columns);
     }
   });
+}
+
+void Pass::emit_hidden(size_t number) {
+  if (float* const out = call_.out.hidden[number]) emit(buffer(kX), call_.spec.hidden, out);
+}
+
+void Pass::emit_projections(size_t index) {
+  if (float* const out = call_.out.projections[index]) {
+    emit(buffer(kQkv), call_.spec.layers[index].attention.width(), out);
+  }
 }
 
 void Pass::pool() {

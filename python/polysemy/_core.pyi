@@ -35,6 +35,7 @@ class _BuildInfo(TypedDict):
 class _ForwardResult(TypedDict):
     hidden: dict[int, NDArray[np.float32]]
     attentions: dict[int, NDArray[np.float32]]
+    projections: dict[int, NDArray[np.float32]]
     pooled: NDArray[np.float32] | None
 
 def built_isas() -> list[str]:
@@ -431,6 +432,7 @@ class Encoder:
         seen: NDArray[np.int64] | None = None,
         layers: Sequence[int] = [],
         attentions: Sequence[int] = [],
+        projections: Sequence[int] = [],
         pooling: str | None = None,
         normalize: bool = False,
         schedule: str = "auto",
@@ -440,9 +442,10 @@ class Encoder:
         """One pass over a ragged batch: ids, types int32 (t,), sequence i from offsets[i] to offsets[i + 1].
 
         seen: int64 (sequences,), of each sequence the tokens that are looked at: the later ones only look. None: all.
-        layers: wanted hidden states, 0 = embedding output. attentions: wanted layers, from 1.
+        layers: wanted hidden states, 0 = embedding output. attentions, projections: wanted layers, from 1.
         pooling: a mode of ``pool``, None for none. schedule: "auto", "throughput" or "latency".
 
         Returns hidden: layer -> float32 (t, hidden); attentions: layer -> float32, flat, (heads, n, n) of one
-        sequence of n tokens after the other; pooled: float32 (sequences, hidden), None without pooling.
+        sequence of n tokens after the other; projections: layer -> float32 (t, (heads + 2 kv_heads) * head_dim),
+        queries, keys and values as attention reads them; pooled: float32 (sequences, hidden), None without pooling.
         """

@@ -11,6 +11,7 @@ from operator import index
 import numpy as np
 
 from ._core import MOST_THREADS
+from .shown import shown
 
 __all__ = ["MOST_THREADS", "flag", "number", "positive", "switch", "thread_count", "whole"]
 
@@ -28,9 +29,9 @@ def whole(value: object, name: str, *, least: int | None = None, most: int | Non
     except TypeError:
         raise TypeError(f"{name} must be an int, got {type(value).__name__}") from None
     if least is not None and result < least:
-        raise ValueError(f"{name} must be at least {least}, got {result}")
+        raise ValueError(f"{name} must be at least {least}, got {shown(result)}")
     if most is not None and result > most:
-        raise ValueError(f"{name} must be at most {most}, got {result}")
+        raise ValueError(f"{name} must be at most {most}, got {shown(result)}")
     return result
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .shown import shown
+
 __all__ = ["ModelCard"]
 
 
@@ -36,5 +38,7 @@ class ModelCard:
         if chosen is None or chosen == "":
             return ""
         if not isinstance(chosen, str) or chosen not in self.prompts:
-            raise ValueError(f"{method}: prompt_name must be one of {sorted(self.prompts)}, got {chosen!r}")
+            raise ValueError(
+                f"{method}: prompt_name must be one of {sorted(self.prompts)}, got {shown(chosen)}"
+            )
         return self.prompts[chosen]

@@ -156,6 +156,8 @@ cdef extern from "polysemy_api.h" nogil:
         int64_t hidden_count
         const layer_output *attentions
         int64_t attention_count
+        const layer_output *projections
+        int64_t projection_count
         float *pooled
         int32_t pooling, normalize, schedule, num_threads
 

@@ -1,12 +1,12 @@
-"""Progress of long work, on the terminal."""
+"""Progress of long work, on the terminal or in a notebook."""
 
 from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["Progress", "progress_bar"]
+__all__ = ["Progress", "bar_class", "progress_bar"]
 
 
 class Progress(Protocol):
@@ -35,18 +35,46 @@ class _Silent:
         pass
 
 
-def progress_bar(total: int | None, show: bool | None, *, unit: str) -> Progress:
-    """A tqdm bar on standard error, or nothing.
-
-    ``show`` None shows one only where standard error is a terminal. ``total`` None is an unknown amount.
-    """
+def _is_shown(show: bool | None) -> bool:
+    """Whether ``show`` says so, or is None and somebody looks: in a notebook, or on a terminal."""
     if sys.stderr is None:  # it was closed
-        show = False
-    if show is None:
-        show = sys.stderr.isatty()
-    if not show:
-        return _Silent()
-    from tqdm import tqdm  # type: ignore[import-untyped]
+        return False
+    return (_in_notebook() or sys.stderr.isatty()) if show is None else show
 
-    bar: Progress = tqdm(total=total, unit=unit, file=sys.stderr)
+
+def progress_bar(total: int | None, show: bool | None, *, unit: str) -> Progress:
+    """A tqdm bar on standard error, in a notebook a bar of its own, or nothing.
+
+    ``show`` None shows one only in a notebook, or where standard error is a terminal. ``total`` None is an unknown
+    amount.
+    """
+    if not _is_shown(show):
+        return _Silent()
+    bar: Progress = _tqdm()(total=total, unit=unit, file=sys.stderr)
     return bar
+
+
+def bar_class(show: bool | None) -> type[Any]:
+    """A class of tqdm's for libraries that make their own bars; none of these is seen unless ``show`` says so."""
+    shown = _is_shown(show)
+
+    class Bar(_tqdm()):  # type: ignore[misc]
+        def __init__(self, *items: Any, **options: Any) -> None:
+            super().__init__(*items, **options | ({} if shown else {"disable": True}))
+
+    return Bar
+
+
+def _tqdm() -> Any:
+    if _in_notebook():
+        from tqdm.auto import tqdm  # type: ignore[import-untyped]
+    else:
+        from tqdm import tqdm  # type: ignore[import-untyped]  # the smaller import
+    return tqdm
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, by what tqdm goes by."""
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module is not None and hasattr(module, "get_ipython") else None
+    return shell is not None and "IPKernelApp" in getattr(shell, "config", ())

@@ -74,8 +74,10 @@ class SentenceTransformer(Compatible):
                 f"SentenceTransformer: default_prompt_name must be one of {sorted(self.prompts)}, got "
                 f"{self.default_prompt_name!r}"
             )
-        self.truncate_dim = truncate_dim
-        self.similarity_fn_name = similarity_fn_name or card.similarity or "cosine"
+        head = self.encoder.head
+        self.truncate_dim = head.truncate_dim if truncate_dim is None and head is not None else truncate_dim
+        known = card.similarity if card.similarity in SIMILARITIES else None
+        self.similarity_fn_name = similarity_fn_name or known or "cosine"
 
     @property
     def similarity_fn_name(self) -> str:
@@ -96,13 +98,21 @@ class SentenceTransformer(Compatible):
         """Longest text in tokens, special tokens included."""
         return self.encoder.max_seq_length
 
+    @max_seq_length.setter
+    def max_seq_length(self, length: int) -> None:
+        resized = {id(e): e.with_max_seq_length(length) for e in {self.encoder, *self._routes.values()}}
+        self.encoder = resized[id(self.encoder)]
+        self._routes = {route: resized[id(encoder)] for route, encoder in self._routes.items()}
+
     def get_max_seq_length(self) -> int:
         """The same as ``max_seq_length``."""
         return self.max_seq_length
 
     def get_sentence_embedding_dimension(self) -> int:
         """Length of a vector."""
-        return min(self.encoder.dim, self.truncate_dim or self.encoder.dim)
+        head, hidden = self.encoder.head, self.encoder.spec.hidden
+        width = hidden if head is None else head.width(hidden)
+        return min(width, self.truncate_dim or width)
 
     get_embedding_dimension = get_sentence_embedding_dimension
 
@@ -157,9 +167,11 @@ class SentenceTransformer(Compatible):
             raise ValueError(
                 f"encode: output_value must be 'sentence_embedding' or 'token_embeddings', got {output_value!r}"
             )
+        head = encoder.head
         vectors = encoder.encode(
-            texts, prompt=before, show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar"))
-        )
+            texts, prompt=before, truncate_dim=None if head is None else head.width(encoder.spec.hidden),
+            show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar")),
+        )  # fmt: skip
         width = self.truncate_dim if truncate_dim is None else truncate_dim
         if width is not None:
             vectors = np.ascontiguousarray(vectors[:, : positive(width, "encode: truncate_dim")])
@@ -207,13 +219,15 @@ class SentenceTransformer(Compatible):
         return SIMILARITIES[self._similarity][1](embeddings1, embeddings2)
 
     @contextmanager
-    def truncate_sentence_embeddings(self, truncate_dim: int | None) -> Iterator[None]:
+    def truncate_embeddings(self, truncate_dim: int | None) -> Iterator[None]:
         """Within this context vectors have so many dimensions."""
         before, self.truncate_dim = self.truncate_dim, truncate_dim
         try:
             yield
         finally:
             self.truncate_dim = before
+
+    truncate_sentence_embeddings = truncate_embeddings
 
     def tokenize(self, texts: Any) -> dict[str, Any]:
         """The ids of texts as a padded array ``input_ids``, (n, longest) int64, with an ``attention_mask``."""

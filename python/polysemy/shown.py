@@ -10,7 +10,16 @@ __all__ = ["MESSAGE_LENGTH", "clipped", "shown"]
 _VALUE_LENGTH = 100
 MESSAGE_LENGTH = 4_000
 
-_REPR = Repr()
+
+class _Repr(Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:  # more digits than Python converts
+            return f"an int of {x.bit_length()} bits"
+
+
+_REPR = _Repr()
 _REPR.maxlevel = 3
 _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = _REPR.maxfrozenset = 8
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = _VALUE_LENGTH

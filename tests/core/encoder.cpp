@@ -130,7 +130,7 @@ struct Batch {
 };
 
 struct Results {
-  std::vector<Floats> hidden, attentions;
+  std::vector<Floats> hidden, attentions, projections;
   Floats pooled;
   int64_t waits = 0;
 
@@ -141,6 +141,7 @@ struct Results {
     }
     hidden.emplace_back(batch.ids.size() * spec.hidden);
     for (const LayerSpec& layer : spec.layers) {
+      projections.emplace_back(batch.ids.size() * layer.attention.width());
       hidden.emplace_back(batch.ids.size() * spec.hidden);
       attentions.emplace_back(layer.attention.heads * areas);
     }
@@ -149,6 +150,7 @@ struct Results {
     bool same = pooled.same_bits(other.pooled);
     for (size_t i = 0; i < hidden.size(); ++i) same = same && hidden[i].same_bits(other.hidden[i]);
     for (size_t i = 0; i < attentions.size(); ++i) same = same && attentions[i].same_bits(other.attentions[i]);
+    for (size_t i = 0; i < projections.size(); ++i) same = same && projections[i].same_bits(other.projections[i]);
     return same;
   }
 };
@@ -158,6 +160,7 @@ Results run(const KernelTable& table, const Encoder& encoder, const Batch& batch
   ForwardOutputs outputs;
   for (const Floats& states : results.hidden) outputs.hidden.push_back(states.get());
   for (const Floats& weights : results.attentions) outputs.attentions.push_back(weights.get());
+  for (const Floats& rows : results.projections) outputs.projections.push_back(rows.get());
   outputs.pooled = results.pooled.get();
   outputs.pooling = Pooling::kMean;
   outputs.normalize = true;
@@ -235,6 +238,7 @@ int64_t waits_per_layer(const LayerSpec& layer, int64_t tokens) {
     ForwardOutputs outputs;
     outputs.hidden.assign(static_cast<size_t>(layers + 1), nullptr);
     outputs.attentions.assign(static_cast<size_t>(layers), nullptr);
+    outputs.projections.assign(static_cast<size_t>(layers), nullptr);
     const Floats pooled(s.hidden);
     outputs.pooled = pooled.get();
     outputs.pooling = Pooling::kMean;

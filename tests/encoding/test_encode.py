@@ -6,6 +6,7 @@ import io
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -201,6 +202,37 @@ def test_progress(
     assert "1/1" not in stream.getvalue(), "one text is no long work"
     monkeypatch.setattr(sys, "stderr", None)  # as where it was closed
     assert tiny.encode(TEXTS, show_progress=show).shape == (6, 24)
+
+
+def test_progress_in_a_notebook(tiny: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bars are those of tqdm.auto, shown though standard error is no terminal."""
+    made = []
+
+    class Bar:
+        def __init__(self, **options: object) -> None:
+            made.append(options)
+
+        def update(self, n: int) -> None:
+            made.append(n)
+
+        def __enter__(self) -> Bar:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    tiny.encode(TEXTS)
+    assert made[0]["total"] == 6 and sum(made[1:]) == 6
+    made.clear()
+    tiny.encode(TEXTS, show_progress=False)
+    shell.config.clear()  # IPython on a terminal, or in no kernel
+    tiny.encode(TEXTS)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    tiny.encode(TEXTS)
+    assert not made
 
 
 def test_a_model_without_pooling(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ TEXTS = ["bank", "we sat on the bank of the river", "", "money , Bankers !"]
 
 @pytest.fixture(scope="module")
 def output(tiny: Encoder) -> EncoderOutput:
-    return tiny.forward(TEXTS, layers=range(4), attentions=(1, 2, 3))
+    return tiny.forward(TEXTS, layers=range(4), attentions=(1, 2, 3), projections="all")
 
 
 def test_shapes(output: EncoderOutput) -> None:
@@ -28,12 +28,43 @@ def test_shapes(output: EncoderOutput) -> None:
 
 def test_a_text_does_not_depend_on_its_neighbours(tiny: Encoder, output: EncoderOutput) -> None:
     for i, text in enumerate(TEXTS):
-        alone = tiny.forward(text, layers=range(4), attentions=(1, 2, 3))
+        alone = tiny.forward(text, layers=range(4), attentions=(1, 2, 3), projections="all")
         assert len(alone) == 1
         for layer in range(4):
             np.testing.assert_array_equal(alone.hidden_state(0, layer), output.hidden_state(i, layer))
         for layer in (1, 2, 3):
             np.testing.assert_array_equal(alone.attention(0, layer), output.attention(i, layer))
+            for one, same in zip(alone.projections(0, layer), output.projections(i, layer), strict=True):
+                np.testing.assert_array_equal(one, same)
+
+
+def test_projections_are_what_attention_reads(tiny: Encoder, output: EncoderOutput) -> None:
+    """With the scale of the spec they give the attention weights, and those the values' mean."""
+    unit = 2.0**-24
+    for i, length in enumerate(output.lengths):
+        for layer in (1, 2, 3):
+            q, k, v = (part.astype(np.float64) for part in output.projections(i, layer))
+            assert q.shape == k.shape == v.shape == (3, length, 8)
+            scores = tiny.spec.layers[layer - 1].attention.scale * q @ k.swapaxes(1, 2)
+            weights = np.exp(scores - scores.max(-1, keepdims=True))
+            weights /= weights.sum(-1, keepdims=True)
+            # Each score is a sum of 8 products, and its error is a relative one of the weight.
+            bound = 8 * unit * (1 + np.abs(q).max() * np.abs(k).max() * 8)
+            assert np.abs(output.attention(i, layer) - weights).max() <= bound
+
+
+def test_projections_change_nothing_else(tiny: Encoder, output: EncoderOutput) -> None:
+    plain = tiny.forward(TEXTS, layers="all")
+    np.testing.assert_array_equal(plain.pooled, output.pooled)
+    for i in range(4):
+        for layer in range(4):
+            np.testing.assert_array_equal(plain.hidden_state(i, layer), output.hidden_state(i, layer))
+    alone = tiny.forward(TEXTS, layers=(), projections=[-2])
+    for one, same in zip(alone[1].projections(2), output[1].projections(-2), strict=True):
+        np.testing.assert_array_equal(one, same)
+    with pytest.raises(ValueError, match=r"projections: layer 3 was not computed; .* projections=\(2,\)"):
+        alone.projections(0, -1)
+    assert alone[1].projections(2).queries.base is not None, "a view and no copy"
 
 
 def test_negative_layers_and_texts(output: EncoderOutput) -> None:
@@ -82,6 +113,10 @@ def test_no_such_attention(tiny: Encoder, output: EncoderOutput, layer: int) -> 
         ValueError, match=rf"forward: attentions\[0\] must be in 1\.\.3 or -3\.\.-1, got {layer}"
     ):
         tiny.forward(TEXTS, attentions=(layer,))
+    with pytest.raises(
+        ValueError, match=rf"forward: projections\[0\] must be in 1\.\.3 or -3\.\.-1, got {layer}"
+    ):
+        tiny.forward(TEXTS, projections=(layer,))
     with pytest.raises(ValueError, match=r"attention: layer must be in 1\.\.3"):
         output.attention(0, layer)
 
@@ -94,7 +129,7 @@ def test_no_such_text(output: EncoderOutput, i: int) -> None:
 
 
 def test_wrong_types(tiny: Encoder, output: EncoderOutput) -> None:
-    for argument in ("layers", "attentions"):
+    for argument in ("layers", "attentions", "projections"):
         for wrong in ((2, 1.0), (2, "1"), (2, True), (2, None)):
             with pytest.raises(
                 TypeError, match=rf"forward: {argument}\[1\] must be an int, got {type(wrong[1]).__name__}"
@@ -102,9 +137,12 @@ def test_wrong_types(tiny: Encoder, output: EncoderOutput) -> None:
                 tiny.forward(TEXTS, **{argument: wrong})  # type: ignore[arg-type]
         for wrong in (1, None, np.array(1)):
             with pytest.raises(
-                TypeError, match=f"forward: {argument} must be a sequence of int, got {type(wrong).__name__}"
+                TypeError,
+                match=f'forward: {argument} must be a sequence of int or "all", got {type(wrong).__name__}',
             ):
                 tiny.forward(TEXTS, **{argument: wrong})  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=f"forward: {argument} must be .* got 'some'"):
+            tiny.forward(TEXTS, **{argument: "some"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="text number must be an int, got str"):
         output.tokens("0")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="text number must be an int, got bool"):
@@ -208,6 +246,7 @@ def test_a_text_that_is_not_there(tiny: Encoder, output: EncoderOutput) -> None:
 
 def test_repr(tiny: Encoder, output: EncoderOutput) -> None:
     assert repr(output) == (
-        "EncoderOutput(4 texts, 23 tokens, layers [0, 1, 2, 3], attentions [1, 2, 3], pooled (4, 24))"
+        "EncoderOutput(4 texts, 23 tokens, layers [0, 1, 2, 3], attentions [1, 2, 3], "
+        "projections [1, 2, 3], pooled (4, 24))"
     )
     assert "layers=3, hidden=24, heads=3" in repr(tiny) and "pooling=mean, precision=float32" in repr(tiny)

@@ -49,6 +49,7 @@ def everything(
         types,
         layers=layers,
         attentions=layers[1:],
+        projections=layers[1:],
         pooling="mean",
         schedule=schedule,
         num_threads=threads,
@@ -56,6 +57,7 @@ def everything(
     )
     found = {f"hidden {i}": result["hidden"][i] for i in layers}
     found |= {f"attention {i}": result["attentions"][i] for i in layers[1:]}
+    found |= {f"projection {i}": result["projections"][i] for i in layers[1:]}
     assert result["pooled"] is not None
     return found | {"pooled": result["pooled"]}
 
@@ -78,6 +80,12 @@ def test_every_spec(seed: int) -> None:
         for layer, parts in enumerate(zip(exact.attentions, plain.attentions, strict=True), start=1):
             oracle, other = map(flat, parts)
             error = largest(found[f"attention {layer}"], oracle)
+            assert error <= bound(spec, layer, oracle, other), (layer, isa, schedule, threads)
+        for layer, parts in enumerate(zip(exact.projections, plain.projections, strict=True), start=1):
+            oracle, other = (
+                np.concatenate([part.reshape(len(part), -1) for part in qkv], 1) for qkv in parts
+            )
+            error = largest(found[f"projection {layer}"], oracle)
             assert error <= bound(spec, layer, oracle, other), (layer, isa, schedule, threads)
         if isa in FUSED:
             for name, array in found.items():

@@ -95,6 +95,7 @@ def test_malformed(changes: dict[str, object], message: str) -> None:
 
 
 LONG = "x" * (1 << 20)
+HUGE = 10**4000
 
 
 @pytest.mark.parametrize(
@@ -114,4 +115,26 @@ LONG = "x" * (1 << 20)
 def test_messages_are_short(read: Callable[[Config], object], value: object) -> None:
     with pytest.raises((CheckpointError, UnsupportedModelError), match=r"x\.\.\.x") as caught:
         read(Config({"name": value, "layer_types": value}))
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda config: config.layers("name"),
+        lambda config: config.size("name"),
+        lambda config: config.head_dim(config.integer("name"), 2),
+        lambda config: config.head_dim(64, config.integer("name")),
+        lambda config: spec_of(bert_config(hidden_size=HUGE)),
+        lambda config: spec_of(bert_config(num_hidden_layers=HUGE)),
+        lambda config: spec_of(bert_config(vocab_size=HUGE)),
+        lambda config: spec_of(bert_config(intermediate_size=HUGE)),
+        lambda config: spec_of(bert_config(max_position_embeddings=HUGE)),
+        lambda config: spec_of(bert_config(type_vocab_size=HUGE)),
+        lambda config: spec_of(bert_config(layer_norm_eps=HUGE)),
+    ],
+)
+def test_huge_numbers_are_shown_in_short(read: Callable[[Config], object]) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        read(Config({"name": HUGE}))
     assert len(str(caught.value)) < 500

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from polysemy.encoding.loading import load_model
@@ -133,21 +132,21 @@ def test_neither_folder_nor_id(name: str) -> None:
 
 
 def test_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked of the hub library, and what becomes of its errors; nothing is downloaded here."""
-    asked: list[tuple[str, dict[str, object]]] = []
+    """What is asked for, and what becomes of errors; test_io_pull.py has a hub to download from."""
+    asked: list[tuple[str, hub.HubOptions]] = []
     folder = write_transformer(tmp_path / "downloaded")
 
-    def snapshot_download(name: str, **options: object) -> str:
+    def download_snapshot(name: str, options: hub.HubOptions, *, show_progress: bool | None) -> Path:
         asked.append((name, options))
         if name == "org/gone":
             raise RuntimeError("404 from the hub")
-        return str(folder)
+        return folder
 
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
-    assert hub.resolve("org/new") == hub.Source("org/new", folder)
-    wanted = asked[0][1]["allow_patterns"]
-    assert {"*.json", "*.txt", "*.model", "*.safetensors", "README.md"} == set(wanted)  # type: ignore[call-overload]
+    monkeypatch.setattr(hub, "download_snapshot", download_snapshot)
+    options = hub.HubOptions("v2", tmp_path, token="hf_secret")
+    assert hub.resolve("org/new", options) == hub.Source("org/new", folder)
+    assert asked == [("org/new", options)]
     with pytest.raises(ModelNotFoundError, match=r"the download failed \(404 from the hub\)"):
         hub.resolve("org/gone")
 

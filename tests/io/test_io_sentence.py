@@ -221,6 +221,9 @@ def test_prompts(tmp_path: Path) -> None:
         {"prompts": {"q": 3}},
         {"prompts": {}, "default_prompt_name": "q"},
         {"default_prompt_name": 3},
+        {"truncate_dim": 0},
+        {"truncate_dim": True},
+        {"truncate_dim": "8"},
     ],
 )
 def test_malformed_prompts(tmp_path: Path, prompts: dict[str, object]) -> None:

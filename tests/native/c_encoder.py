@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_float, c_int32, c_int64, c_size_t, c_void_p
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -117,6 +117,8 @@ class EncoderArgs(Structure):
         ("hidden_count", c_int64),
         ("attentions", POINTER(LayerOutput)),
         ("attention_count", c_int64),
+        ("projections", POINTER(LayerOutput)),
+        ("projection_count", c_int64),
         ("pooled", c_void_p),
         *((name, c_int32) for name in ("pooling", "normalize", "schedule", "num_threads")),
     ]
@@ -211,6 +213,7 @@ class CEncoder:
         *,
         layers: list[int],
         attentions: list[int],
+        projections: Sequence[int] = (),
         pooling: int | None = None,
         **options: int,
     ) -> dict[str, Any]:
@@ -221,8 +224,15 @@ class CEncoder:
             i: np.full(self.spec.layers[i - 1].attention.heads * squares, np.nan, np.float32)
             for i in attentions
         }
+        attention = [layer.attention for layer in self.spec.layers]
+        rows = {
+            i: np.full((len(ids), (a.heads + 2 * a.kv_heads) * a.head_dim), np.nan, np.float32)
+            for i, a in enumerate(attention, start=1)
+            if i in projections
+        }
         args.hidden, args.hidden_count = _outputs(hidden)
         args.attentions, args.attention_count = _outputs(probabilities)
+        args.projections, args.projection_count = _outputs(rows)
         pooled = None
         if pooling is not None:
             pooled = np.full((len(offsets) - 1, self.spec.hidden), np.nan, np.float32)
@@ -230,7 +240,7 @@ class CEncoder:
         for name, value in options.items():
             setattr(args, name, value)
         assert self.lib.encoder_forward(self.handle, byref(args)) == OK, self.lib.message()
-        return {"hidden": hidden, "attentions": probabilities, "pooled": pooled}
+        return {"hidden": hidden, "attentions": probabilities, "projections": rows, "pooled": pooled}
 
 
 def _outputs(arrays: Mapping[int, NDArray[np.float32]]) -> tuple[Any, int]:

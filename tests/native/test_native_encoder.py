@@ -40,6 +40,7 @@ def compare(lib: Library, spec: EncoderSpec, weights: dict[str, NDArray[Any]], b
         *batch,
         layers=layers,
         attentions=layers[1:],
+        projections=layers[1:],
         pooling=_core.POOLINGS[pooling],
         normalize=seed % 2 == 1,
         schedule=SCHEDULES[schedule],
@@ -50,6 +51,7 @@ def compare(lib: Library, spec: EncoderSpec, weights: dict[str, NDArray[Any]], b
             *batch,
             layers=layers[::-1],
             attentions=layers[1:],
+            projections=layers[1:],
             pooling=pooling,
             normalize=seed % 2,
             schedule=schedule,
@@ -57,7 +59,7 @@ def compare(lib: Library, spec: EncoderSpec, weights: dict[str, NDArray[Any]], b
         )
     assert expected["pooled"] is not None
     same(found["pooled"], expected["pooled"])
-    for kind in ("hidden", "attentions"):
+    for kind in ("hidden", "attentions", "projections"):
         assert found[kind].keys() == expected[kind].keys()  # type: ignore[literal-required]
         for layer, array in expected[kind].items():  # type: ignore[literal-required]
             same(found[kind][layer], array)

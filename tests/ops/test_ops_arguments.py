@@ -20,6 +20,9 @@ def _f32(*shape: int) -> Any:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
+X, W = _f32(4, 5), _f32(5, 7)
+
+
 @pytest.mark.parametrize("name", ops.__all__)
 def test_the_reference_has_the_same_signature(name: str) -> None:
     ours, theirs = (inspect.signature(getattr(module, name)) for module in (ops, reference))
@@ -160,6 +163,43 @@ def test_other_dtypes_are_refused_by_name(name: str, build: Any, dtype: Any) -> 
 def test_what_is_no_array(value: Any, message: str) -> None:
     with pytest.raises(TypeError, match=f"gelu: x .*{message}"):
         ops.gelu(value)
+
+
+def test_float64_is_told_what_to_do() -> None:
+    x = np.random.default_rng(1).standard_normal((3, 5))
+    with pytest.raises(TypeError) as error:
+        ops.gelu(x)
+    advice = (
+        "gelu: x must have dtype float32 or float16, got float64: numpy.asarray(x, numpy.float32) converts it"
+    )
+    assert str(error.value) == advice
+    assert ops.gelu(np.asarray(x, np.float32)).shape == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("call", "fits", "message"),
+    [
+        (lambda w: ops.linear(X, w), W.T, r"x must have shape \(..., 7\), got \(4, 5\): .* shape \(5, 7\); weight.T"),
+        (lambda w: ops.linear(X, ops.PackedWeight(w)), W.T, r"shape \(5, 7\); weight.T would fit"),
+        (lambda b: ops.matmul(X, b), W, r"b must have 5 rows as a has columns, got 7: transpose_b=True would fit"),
+        (lambda b: ops.matmul(X, b, transpose_b=True), W.T, r"got 7: transpose_b=False would fit"),
+        (lambda a: ops.matmul(a, W), X, r"b must have 4 rows .* got 5: transpose_a=True would fit"),
+    ],
+)  # fmt: skip
+def test_a_transposed_operand_is_named(call: Any, fits: Any, message: str) -> None:
+    assert call(fits) is not None
+    with pytest.raises(ValueError, match=message):
+        call(fits.T)
+
+
+def test_no_advice_that_would_not_fit() -> None:
+    for call in (
+        lambda: ops.linear(X, np.zeros((3, 4), np.float32)),
+        lambda: ops.matmul(X, np.zeros((3, 2), np.float32)),
+    ):
+        with pytest.raises(ValueError, match=r"must have .*, got") as error:
+            call()
+        assert "fit" not in str(error.value)
 
 
 LARGE = 600  # A square of this side has 1.44 MB, far more than anything else a call allocates.

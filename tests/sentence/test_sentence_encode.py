@@ -165,6 +165,38 @@ def test_smaller_things(pair: tuple[Any, SentenceTransformer]) -> None:
         ours.encode("money " * 60)
 
 
+def test_a_model_that_cuts_its_vectors(tmp_path: Path) -> None:
+    """The folder says how long they are, and any argument may say otherwise; the encoder gives what the model gives."""
+    theirs = save(tmp_path, modules.Pooling(HIDDEN), modules.Normalize(), truncate_dim=10)
+    ours = SentenceTransformer(tmp_path / "model")
+    assert ours.truncate_dim == theirs.truncate_dim == 10
+    assert ours.get_embedding_dimension() == theirs.get_embedding_dimension() == 10
+    for arguments in ({}, {"normalize_embeddings": True}, {"truncate_dim": 20}, {"truncate_dim": 5}):
+        assert close(ours.encode(TEXTS, **arguments), theirs.encode(TEXTS, **arguments))
+    with ours.truncate_embeddings(None), theirs.truncate_embeddings(None):
+        whole = ours.encode(TEXTS)
+        assert whole.shape == (4, HIDDEN) and close(whole, theirs.encode(TEXTS))
+    other, same = (st(str(tmp_path / "model"), truncate_dim=30) for st in (SentenceTransformer, type(theirs)))
+    assert close(other.encode(TEXTS), same.encode(TEXTS)) and other.get_embedding_dimension() == 30
+    encoder = polysemy.Encoder.from_pretrained(tmp_path / "model")
+    assert encoder.dim == 10 and encoder.encode([]).shape == (0, 10)
+    assert (encoder.encode(TEXTS) == ours.encode(TEXTS)).all()
+    assert (encoder.forward(TEXTS).pooled == encoder.encode(TEXTS)).all()
+    assert (encoder.encode(TEXTS, truncate_dim=HIDDEN) == whole).all()
+    for vectors in (encoder.encode(TEXTS, truncate_dim=20), encoder.encode(TEXTS, normalize=True)):
+        assert close(np.linalg.norm(vectors.astype(np.float64), axis=1), np.ones(4)), "cut, then normalised"
+
+
+def test_a_similarity_for_other_models(tmp_path: Path) -> None:
+    """That of a folder, where it is none for sentence vectors, is left out."""
+    save(tmp_path, modules.Pooling(HIDDEN))
+    path = tmp_path / "model" / "config_sentence_transformers.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"similarity_fn_name": "maxsim"}))
+    theirs = sentence_transformers.SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    ours = SentenceTransformer(tmp_path / "model")
+    assert ours.similarity_fn_name == theirs.similarity_fn_name == "cosine"
+
+
 def test_few_texts(pair: tuple[Any, SentenceTransformer]) -> None:
     _, ours = pair
     for precision in ("binary", "ubinary", "int8", "uint8", "float32"):

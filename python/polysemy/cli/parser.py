@@ -73,6 +73,22 @@ environment:
   POLYSEMY_ISA      use no more than this instruction-set level
   OMP_NUM_THREADS   default number of threads
 """
+_PULL = """\
+A model of the Hugging Face Hub into the local cache, from which every program of this machine loads it.
+
+Only what is missing is downloaded. The folder is printed. A download that was interrupted leaves nothing that could be
+taken for a model, and goes on where it was.
+"""
+_PULL_MORE = """\
+examples:
+  {prog} pull all-MiniLM-L6-v2
+  {prog} pull intfloat/e5-small-v2 --revision main
+  {prog} encode texts.txt --model "$({prog} pull BAAI/bge-small-en-v1.5)"
+
+environment:
+  HF_HUB_CACHE, HF_HOME   where the cache is
+  HF_TOKEN                for models that need one
+"""
 # What `Encoder.from_pretrained` takes, spelled here because --help starts without the core.
 PRECISIONS = ("float32", "bfloat16", "float16", "int8", "auto")
 _MODEL = "a folder or a Hugging Face id (default: all-MiniLM-L6-v2)"
@@ -123,6 +139,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
             commands.add_parser("info", help="this build, this machine, a model"), prog, _INFO, _INFO_MORE
         )
     )
+    _add_pull(_described(commands.add_parser("pull", help="a model into the cache"), prog, _PULL, _PULL_MORE))
     return parser
 
 
@@ -187,6 +204,16 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
 
 
+def _add_pull(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_run_pull, parser=parser)
+    parser.add_argument("model", metavar="MODEL", help="a Hugging Face id")
+    parser.add_argument("--revision", metavar="NAME", help="a branch, tag or commit (default: main)")
+    parser.add_argument("--cache-folder", type=Path, metavar="FOLDER", help="another cache")
+    parser.add_argument(
+        "--progress", action=argparse.BooleanOptionalAction, help="progress bar (default: on a terminal)"
+    )
+
+
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help=_MODEL)
     parser.add_argument("--threads", type=_positive, metavar="N", help="threads (default: see `info`)")
@@ -238,6 +265,12 @@ def _run_fill_mask(arguments: argparse.Namespace) -> int:
     from .heads import run_fill_mask
 
     return run_fill_mask(arguments)
+
+
+def _run_pull(arguments: argparse.Namespace) -> int:
+    from .pull import run
+
+    return run(arguments)
 
 
 def _run_info(arguments: argparse.Namespace) -> int:

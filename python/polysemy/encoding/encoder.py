@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -18,13 +19,16 @@ from ..model.pooling import SentenceHead, describe, pooling_modes
 from ..model.precision import resolve
 from ..model.spec import EncoderSpec
 from ..text.check import Text, check_text
-from ..text.inputs import Inputs, read_inputs
+from ..text.inputs import read_inputs
+from ..util.similarity import similarity_named
+from .lengths import with_length
 from .losses import Losses
 from .output import EncoderOutput, layer_numbers
+from .passes import forward_pass
 from .sink import ArraySink
 from .spans import SpanEncoding
-from .stream import Stream
-from .words import texts_of, wanted_layers, word_in
+from .stream import Stream, prompt_text
+from .words import word_vectors
 
 if TYPE_CHECKING:
     from ..text.tokenizer import TextTokenizer
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Encoder"]
 
 Floats = NDArray[np.float32]
-Texts = list[str] | tuple[str, ...]
+Texts = Iterable[str]
 Layers = int | Sequence[int] | str
 
 
@@ -75,6 +79,7 @@ class Encoder(SpanEncoding):
         floor: float | None = None,
         num_threads: int | None = None,
         pooling: str | Sequence[str] | None = None,
+        max_seq_length: int | None = None,
         mmap: bool = False,
         route: str | None = None,
         revision: str | None = None,
@@ -91,7 +96,8 @@ class Encoder(SpanEncoding):
         (default: what bfloat16 keeps, 0.99998). ``num_threads`` is the default of this encoder's methods; None leaves
         it to the process (see `polysemy.threads`). ``pooling`` (mean, cls, max, mean_sqrt_len, weightedmean,
         lasttoken, or several) is for models that don't say how they pool; for one that does, it replaces
-        what the model says, and nothing is normalised then. ``mmap=True`` maps the weights file instead of
+        what the model says, and nothing is normalised then. ``max_seq_length`` replaces the model's own, up to its
+        number of positions, with a warning where it is raised. ``mmap=True`` maps the weights file instead of
         reading it: embedding tables are shared with other processes, but whoever writes to the file changes
         this encoder, and whoever truncates it ends the process. ``route`` is the way through a Router, "query" or
         "document" mostly; None is the model's default. ``revision`` is a branch, tag or commit of a Hugging Face id,
@@ -105,13 +111,15 @@ class Encoder(SpanEncoding):
         from ..io.hub import HubOptions
         from .loading import load_model
 
-        hub = HubOptions(revision, cache_folder, bool(local_files_only), token)
-
+        hub = HubOptions(revision, cache_folder, local_files_only, token)
         loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")), route=route, hub=hub)
+        tokenizer = loaded.tokenizer
+        if max_seq_length is not None:
+            tokenizer = with_length(tokenizer, max_seq_length, loaded.spec, "from_pretrained")
         return cls(
             loaded.spec,
             loaded.weights,
-            tokenizer=loaded.tokenizer,
+            tokenizer=tokenizer,
             head=given or loaded.sentence.head,
             card=loaded.card,
             num_threads=num_threads,
@@ -236,6 +244,7 @@ class Encoder(SpanEncoding):
         *,
         layers: Sequence[int] | str = (-1,),
         attentions: Sequence[int] | str = (),
+        projections: Sequence[int] | str = (),
         num_threads: int | None = None,
     ) -> EncoderOutput:
         """Hidden states of every token.
@@ -244,8 +253,9 @@ class Encoder(SpanEncoding):
         (special tokens included, never cut), or a tuple ``(input_ids, attention_mask)`` of two (n, length)
         integer arrays, padded left or right. ``layers``: the hidden states wanted, 0 is the embedding output, k
         what layer k gives, negative counts from the end. ``attentions``: the layers (from 1) whose attention
-        weights are wanted. "all" stands for all of them. Layers after the last one wanted are not computed. All
-        results are held in memory at once, ``4 * hidden`` bytes per token and layer.
+        weights are wanted; ``projections``: those whose queries, keys and values are. "all" stands for all of them.
+        Layers after the last one wanted are not computed. All results are held in memory at once, ``4 * hidden`` bytes
+        per token and layer.
 
         Texts longer than `max_seq_length` are cut, with a `TruncationWarning`. Raises ``TypeError`` or
         ``ValueError`` for inputs and layers that are none, and `TokenizerError` for texts without a tokenizer.
@@ -254,15 +264,19 @@ class Encoder(SpanEncoding):
         count = len(self.spec.layers)
         wanted = layer_numbers(layers, count, first=0, name="forward: layers")
         seen = layer_numbers(attentions, count, first=1, name="forward: attentions")
+        shown = layer_numbers(projections, count, first=1, name="forward: projections")
         read = read_inputs(inputs, self.spec, self._tokenizer, num_threads=threads)
-        head = self._head if count in wanted else None
-        output = self._output(read, wanted, seen, head, threads)
+        plan = self._head.plan() if self._head is not None and count in wanted else None
+        output = forward_pass(
+            self._network, read, self._tokenizer, layers=wanted, attentions=seen, projections=shown, plan=plan,
+            num_threads=threads,
+        )  # fmt: skip
         if read.encodings is not None:  # ids are never cut
             Losses(output.truncated).warn("forward", self.max_seq_length)
         return output
 
     @overload
-    def word_vectors(
+    def word_vectors(  # type: ignore[overload-overlap]
         self, text: str, word: str, layer: Layers = ..., *, num_threads: int | None = ...
     ) -> Floats: ...
 
@@ -277,21 +291,39 @@ class Encoder(SpanEncoding):
         """The vector of each whole-word occurrence of ``word`` in ``text``, (occurrences, hidden) float32.
 
         The hidden states of the word's tokens after ``layer`` are averaged. Several layers, or "all", give
-        (layers, occurrences, hidden); several texts give a list of such arrays, all of one pass. ``word`` may be
-        several words. Case matters exactly if it matters to the model; canonically equivalent spellings are the same
-        word. Raises ``ValueError`` when the word isn't in a text, or only beyond the part that the model reads.
+        (layers, occurrences, hidden), in their order; several texts give a list of such arrays, all of one pass.
+        ``word`` may be several words. Case matters exactly if it matters to the model; canonically equivalent
+        spellings are the same word. Raises ``ValueError`` when the word isn't in a text, or only beyond the part that
+        the model reads.
         """
         tokenizer = self._text_tokenizer("word_vectors")
-        texts = texts_of(text, word, "word_vectors")
-        order = wanted_layers(layer, len(self.spec.layers), "word_vectors: layer")
         threads = thread_count(num_threads, self._num_threads, "word_vectors")
-        read = read_inputs(texts, self.spec, tokenizer, num_threads=threads)
-        output = self._output(read, {*order}, (), None, threads)
-        Losses(output.truncated).warn("word_vectors", self.max_seq_length)
-        one = not isinstance(layer, (str, Iterable))
-        found = [word_in(output, i, item, word, order, tokenizer) for i, item in enumerate(texts)]
-        vectors = [array[0] if one else array for array in found]
+        vectors = word_vectors(self._network, tokenizer, text, word, layer, num_threads=threads)
         return vectors[0] if isinstance(text, str) else vectors
+
+    def similarity(self, embeddings1: object, embeddings2: object) -> Floats:
+        """Similarities of all vectors (n, dim) with all of others (m, dim), (n, m) float32.
+
+        By the measure that the model was trained for (`ModelCard.similarity`), or cosine: the greater, the more alike,
+        so that distances are negated. Raises ``TypeError`` and ``ValueError`` for arguments.
+        """
+        result: Floats = similarity_named(self._card.similarity or "cosine", "similarity")[0](
+            embeddings1, embeddings2
+        )
+        return result
+
+    def with_max_seq_length(self, max_seq_length: int) -> Encoder:
+        """The same encoder for texts of up to so many tokens, on the same weights.
+
+        Warns where it is more than before, for the model may not have been trained for it. Raises ``TypeError``,
+        ``ValueError`` for more than the model has positions, and `TokenizerError` for an encoder without a tokenizer.
+        """
+        method = "with_max_seq_length"
+        made = object.__new__(type(self))
+        for name in Encoder.__slots__:
+            setattr(made, name, getattr(self, name))
+        made._tokenizer = with_length(self._text_tokenizer(method), max_seq_length, self.spec, method)
+        return made
 
     def static_embedding(self, token: str | int) -> Floats:
         """The row of the token table, (hidden,) float32: what a token is before any context.
@@ -309,36 +341,6 @@ class Encoder(SpanEncoding):
             raise ValueError(f"{name} must be in 0..{self.spec.embedding.vocab - 1}, got {number}")
         return self._network.token_row(number)
 
-    def _output(
-        self,
-        read: Inputs,
-        layers: Collection[int],
-        attentions: Collection[int],
-        head: SentenceHead | None,
-        threads: int,
-    ) -> EncoderOutput:
-        """One forward pass over all inputs. ``head`` None leaves the pooled vectors out."""
-        batch = read.batch
-        results = self._network.run(
-            batch.ids,
-            batch.offsets,
-            batch.types,
-            plan=None if head is None else head.plan(),
-            layers=layers,
-            attentions=attentions,
-            num_threads=threads,
-        )
-        return EncoderOutput(
-            self.spec,
-            batch,
-            hidden=results.hidden,
-            attentions=results.attentions,
-            pooled=results.pooled,
-            tokenizer=self._tokenizer,
-            encodings=read.encodings,
-            truncated=read.tokens_cut,
-        )
-
     def _stream(
         self,
         method: str,
@@ -355,8 +357,11 @@ class Encoder(SpanEncoding):
         if batch_tokens is not None:
             batch_tokens = positive(batch_tokens, f"{method}: batch_tokens")
         if truncate_dim is not None:
-            truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=self.dim)
-        before = self._prompt(method, prompt_name, prompt)
+            whole = head.width(self.spec.hidden)
+            truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=whole)
+            head = replace(head, truncate_dim=None)
+            truncate_dim = None if truncate_dim == whole else truncate_dim
+        before = prompt_text(self._card, method, prompt_name, prompt)
         plan = head.plan(
             normalize=switch(normalize, f"{method}: normalize"),
             truncate_dim=truncate_dim,
@@ -367,7 +372,7 @@ class Encoder(SpanEncoding):
             self._network,
             tokenizer,
             plan,
-            width=truncate_dim or self.dim,
+            width=truncate_dim or head.dim(self.spec.hidden),
             prompt=before,
             batch_tokens=batch_tokens,
             num_threads=thread_count(num_threads, self._num_threads, method),
@@ -387,13 +392,3 @@ class Encoder(SpanEncoding):
                 "hidden states"
             )
         return self._head
-
-    def _prompt(self, method: str, name: object, text: object) -> str:
-        """The text to put before each text."""
-        if text is None:
-            prompt = self._card.prompt(name, method)
-        elif name is None:
-            prompt = check_text(text, f"{method}: prompt")
-        else:
-            raise ValueError(f"{method}: prompt must not be given beside prompt_name, got {text!r}")
-        return prompt

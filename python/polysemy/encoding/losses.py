@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import TruncationWarning
 from ..text.head import counted_up_to
 
-__all__ = ["Losses"]
+__all__ = ["Losses", "frames_inside"]
 
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -41,11 +41,11 @@ class Losses:
                 f"{method}: {self.cut} of {self.texts} texts were longer than max_seq_length={limit} tokens; "
                 f"{'at least ' if self.most >= counted_up_to(limit) else ''}{self.tokens} tokens were left out",
                 TruncationWarning,
-                stacklevel=_frames_inside(),
+                stacklevel=frames_inside(),
             )
 
 
-def _frames_inside() -> int:
+def frames_inside() -> int:
     """How many frames up from the caller the first one outside of this package is, as ``stacklevel`` counts."""
     count, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):

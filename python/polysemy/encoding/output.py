@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..arguments import whole
 from ..errors import PoolingError
+from ..shown import shown
 from ..text.batch import RaggedBatch
-from .view import TextOutput
+from .view import Projections, TextOutput
 
 if TYPE_CHECKING:
     from ..model.spec import EncoderSpec
@@ -28,7 +29,9 @@ def layer_number(layer: object, layers: int, *, first: int, name: str) -> int:
     number = whole(layer, name)
     absolute = number + layers + 1 if number < 0 else number
     if not first <= absolute <= layers:
-        raise ValueError(f"{name} must be in {first}..{layers} or -{layers + 1 - first}..-1, got {number}")
+        raise ValueError(
+            f"{name} must be in {first}..{layers} or -{layers + 1 - first}..-1, got {shown(number)}"
+        )
     return absolute
 
 
@@ -37,14 +40,17 @@ def layer_numbers(wanted: object, layers: int, *, first: int, name: str) -> set[
     if isinstance(wanted, str) and wanted == "all":
         return set(range(first, layers + 1))
     try:
+        if isinstance(wanted, str):
+            raise TypeError
         items = list(wanted)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"{name} must be a sequence of int, got {type(wanted).__name__}") from None
+        given = shown(wanted) if isinstance(wanted, str) else type(wanted).__name__
+        raise TypeError(f'{name} must be a sequence of int or "all", got {given}') from None
     return {layer_number(layer, layers, first=first, name=f"{name}[{i}]") for i, layer in enumerate(items)}
 
 
 class EncoderOutput:
-    """Hidden states, attention weights and sentence vectors of a batch of n texts.
+    """Hidden states, attention weights, projections and sentence vectors of a batch of n texts.
 
     Everything of text i has as many rows as the text has tokens; there is no padding. Arrays are views of
     what was computed, not copies. A pair of texts counts as one text, its tokens follow each other as the model
@@ -57,6 +63,7 @@ class EncoderOutput:
         "_encodings",
         "_hidden",
         "_pooled",
+        "_projections",
         "_spec",
         "_tokenizer",
         "_truncated",
@@ -69,6 +76,7 @@ class EncoderOutput:
         *,
         hidden: dict[int, Floats],
         attentions: dict[int, Floats],
+        projections: dict[int, Floats],
         pooled: Floats | None,
         tokenizer: TextTokenizer | None,
         encodings: Sequence[Encoded] | None,
@@ -78,6 +86,7 @@ class EncoderOutput:
         self._batch = batch
         self._hidden = hidden
         self._attentions = attentions
+        self._projections = projections
         self._pooled = pooled
         self._tokenizer = tokenizer
         self._encodings = encodings
@@ -155,6 +164,18 @@ class EncoderOutput:
         start = heads * int(squares.sum())
         return flat[start : start + heads * length * length].reshape(heads, length, length)
 
+    def projections(self, i: int, layer: int) -> Projections:
+        """Queries, keys and values of text i in a layer, see `Projections`.
+
+        Layers count from 1. Raises ``ValueError`` for a layer that ``forward`` was not asked for.
+        """
+        number = layer_number(layer, len(self._spec.layers), first=1, name="projections: layer")
+        rows = _asked_for(self._projections, number, "projections", "projections")[self._rows(i)]
+        spec = self._spec.layers[number - 1].attention
+        heads = rows.reshape(len(rows), spec.heads + 2 * spec.kv_heads, spec.head_dim).transpose(1, 0, 2)
+        keys = spec.heads + spec.kv_heads
+        return Projections(heads[: spec.heads], heads[spec.heads : keys], heads[keys:])
+
     def tokens(self, i: int) -> list[str]:
         """Tokens of text i as the vocabulary spells them, special tokens included."""
         if self._encodings is not None:
@@ -190,6 +211,8 @@ class EncoderOutput:
         parts = [f"{len(self)} texts", f"{tokens} tokens", f"layers {list(self.layers)}"]
         if self._attentions:
             parts.append(f"attentions {sorted(self._attentions)}")
+        if self._projections:
+            parts.append(f"projections {sorted(self._projections)}")
         if self._pooled is not None:
             parts.append(f"pooled {self._pooled.shape}")
         return f"EncoderOutput({', '.join(parts)})"
@@ -203,7 +226,9 @@ class EncoderOutput:
         number = whole(i, "EncoderOutput: the text number")
         count = len(self)
         if not -count <= number < count:
-            raise IndexError(f"EncoderOutput: text number {number} is out of range, there are {count} texts")
+            raise IndexError(
+                f"EncoderOutput: text number {shown(number)} is out of range, there are {count} texts"
+            )
         return number % count
 
     def _rows(self, i: int) -> slice:

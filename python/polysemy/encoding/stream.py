@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..card import ModelCard
 from ..model.network import Network
 from ..model.pooling import Plan
 from ..progress import progress_bar
+from ..shown import shown
 from ..text.batch import split_by_tokens
-from ..text.check import is_ordered
+from ..text.check import check_text, is_ordered
 from ..text.chunks import text_chunks
 from ..text.inputs import read_texts
 from .losses import Losses
@@ -21,7 +23,7 @@ from .sink import Sink
 if TYPE_CHECKING:
     from ..text.tokenizer import TextTokenizer
 
-__all__ = ["BATCH_TOKENS", "Stream"]
+__all__ = ["BATCH_TOKENS", "Stream", "prompt_text"]
 
 # Tokens of one forward pass: enough to keep many cores busy, and at a hidden size of 1024 still no more than
 # 64 MiB per buffer.
@@ -108,3 +110,12 @@ class Stream:
     def warn_of_losses(self) -> None:
         """A `TruncationWarning` if texts were cut."""
         self.losses.warn(self._method, self._tokenizer.max_length)
+
+
+def prompt_text(card: ModelCard, method: str, name: object, text: object) -> str:
+    """The text to put before each text: ``text``, or the model's prompt of this name."""
+    if text is None:
+        return card.prompt(name, method)
+    if name is not None:
+        raise ValueError(f"{method}: prompt must not be given beside prompt_name, got {shown(text)}")
+    return check_text(text, f"{method}: prompt")

@@ -1,8 +1,8 @@
-"""`TextOutput`: one text of an `EncoderOutput`."""
+"""One text of an `EncoderOutput`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,27 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from .output import EncoderOutput
 
-__all__ = ["TextOutput"]
+__all__ = ["Projections", "TextOutput"]
 
 Floats = NDArray[np.float32]
+
+
+class Projections(NamedTuple):
+    """What the tokens of a text ask, offer and give in a layer's attention.
+
+    Exactly as it takes them: with their bias, and queries and keys after the norm of each head and the rotation by
+    position, where the model has these. ``scale * queries @ keys^T`` are the scores before what the model adds by
+    distance (ALiBi, buckets, disentangled attention); ``scale`` is ``spec.layers[layer - 1].attention.scale``,
+    mostly 1/sqrt(head_dim). With fewer key heads than heads, neighbouring heads share one: head h has key head
+    ``h // (heads // kv_heads)``.
+    """
+
+    queries: Floats
+    """(heads, tokens, head_dim) float32."""
+    keys: Floats
+    """(kv_heads, tokens, head_dim) float32."""
+    values: Floats
+    """(kv_heads, tokens, head_dim) float32."""
 
 
 class TextOutput:
@@ -83,6 +101,10 @@ class TextOutput:
     def attention(self, layer: int) -> Floats:
         """Attention weights in a layer, (heads, tokens, tokens) float32; see `EncoderOutput.attention`."""
         return self._output.attention(self._number, layer)
+
+    def projections(self, layer: int) -> Projections:
+        """Queries, keys and values in a layer, (heads or kv_heads, tokens, head_dim) float32; see `Projections`."""
+        return self._output.projections(self._number, layer)
 
     @property
     def pooled(self) -> Floats:

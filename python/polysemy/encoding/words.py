@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..text.check import check_text
+from ..text.check import check_text, is_ordered, members
+from ..text.inputs import read_texts
 from ..text.words import WordUse, uses_of_word
+from .losses import Losses
 from .output import EncoderOutput, layer_number, layer_numbers
+from .passes import forward_pass
 
 if TYPE_CHECKING:
+    from ..model.network import Network
     from ..text.tokenizer import TextTokenizer
 
-__all__ = ["texts_of", "uses_in", "vectors_of_uses", "wanted_layers", "word_in"]
+__all__ = ["uses_in", "vectors_of_uses", "word_vectors"]
+
+Floats = NDArray[np.float32]
 
 
 def uses_in(
@@ -36,34 +42,54 @@ def uses_in(
     )
 
 
-def vectors_of_uses(states: NDArray[np.float32], uses: list[WordUse]) -> NDArray[np.float32]:
+def vectors_of_uses(states: Floats, uses: list[WordUse]) -> Floats:
     """The mean of each use's tokens: (tokens, hidden) -> (uses, hidden) float32."""
     means = [states[use.tokens].mean(axis=0, dtype=np.float64) for use in uses]
     return np.array(means, dtype=np.float32)
 
 
-def texts_of(text: object, word: object, method: str) -> list[str]:
-    """A text, or a list or tuple of them, and the word, checked."""
-    if isinstance(text, (list, tuple)):
-        texts = [check_text(item, f"{method}: text[{i}]") for i, item in enumerate(text)]
-    else:
-        texts = [check_text(text, f"{method}: text")]
-    check_text(word, f"{method}: word")
-    return texts
+def word_vectors(
+    network: Network,
+    tokenizer: TextTokenizer,
+    text: object,
+    word: object,
+    layer: object,
+    *,
+    num_threads: int = 0,
+) -> list[Floats]:
+    """See `Encoder.word_vectors`: an array for each text, all of one pass."""
+    texts, wanted = _texts(text), check_text(word, "word_vectors: word")
+    order = _layers(layer, len(network.spec.layers))
+    read = read_texts(texts, network.spec, tokenizer, num_threads=num_threads)
+    output = forward_pass(network, read, tokenizer, layers={*order}, num_threads=num_threads)
+    Losses(output.truncated).warn("word_vectors", tokenizer.max_length)
+    found = [_word_in(output, i, item, wanted, order, tokenizer) for i, item in enumerate(texts)]
+    return found if _is_several(layer) else [array[0] for array in found]
 
 
-def wanted_layers(layer: object, layers: int, name: str) -> list[int]:
+def _texts(text: object) -> list[str]:
+    name = "word_vectors: text"
+    if isinstance(text, str) or not is_ordered(text):
+        return [check_text(text, name)]
+    return [check_text(item, f"{name}[{i}]") for i, item in enumerate(members(text))]
+
+
+def _is_several(layer: object) -> bool:
+    return isinstance(layer, Iterable)  # and so is "all"
+
+
+def _layers(layer: object, layers: int) -> list[int]:
     """A layer, several in their order, or "all", as absolute numbers."""
-    if isinstance(layer, str) and layer == "all":
+    name = "word_vectors: layer"
+    if isinstance(layer, str):
         return sorted(layer_numbers(layer, layers, first=0, name=name))
-    several = isinstance(layer, Iterable) and not isinstance(layer, str)
-    given: Iterable[object] = layer if several else [layer]  # type: ignore[assignment]
+    given: Iterable[object] = layer if isinstance(layer, Iterable) else [layer]
     return [layer_number(number, layers, first=0, name=name) for number in given]
 
 
-def word_in(
+def _word_in(
     output: EncoderOutput, i: int, text: str, word: str, layers: list[int], tokenizer: TextTokenizer
-) -> NDArray[np.float32]:
+) -> Floats:
     """The vectors of a word in text i after each layer, (layers, occurrences, hidden)."""
     uses = uses_in(output, i, text, word, tokenizer, name="word_vectors: word")
     return np.array(

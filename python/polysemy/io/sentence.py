@@ -9,7 +9,7 @@ without ``modules.json`` is a plain transformer: how its tokens are to be pooled
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
@@ -89,9 +89,10 @@ def read_sentence_folder(
     transformer = modules[0][1]
     max_seq_length, lowercase = _transformer_settings(transformer, kind)
     prompts, default_prompt, similarity, activation = _prompts(folder / "config_sentence_transformers.json")
+    head = None if kind else _head(modules[1:], folder / "modules.json")
     return SentenceFolder(
         transformer=transformer,
-        head=None if kind else _head(modules[1:], folder / "modules.json"),
+        head=head and _cut(head, folder / "config_sentence_transformers.json"),
         splade=read_splade(modules[1:], folder / "modules.json")
         if kind not in (None, HeadKind.VECTORS)
         else None,
@@ -110,7 +111,10 @@ def _static_folder(folder: Path, modules: list[Module]) -> SentenceFolder:
     return SentenceFolder(
         transformer=modules[0][1],
         static=True,
-        head=SentenceHead((Pooling.MEAN,), read_steps(modules[1:], folder / "modules.json")),
+        head=_cut(
+            SentenceHead((Pooling.MEAN,), read_steps(modules[1:], folder / "modules.json")),
+            folder / "config_sentence_transformers.json",
+        ),
         prompts=prompts,
         default_prompt=default_prompt,
         similarity=similarity,
@@ -233,6 +237,16 @@ def _processing_length(config: dict[str, object], source: Path) -> object:
         raise UnsupportedModelError(f"{source}: processing_kwargs has unsupported {shown(sorted(unknown))}")
     length: object = text.get("max_length")
     return length
+
+
+def _cut(head: SentenceHead, source: Path) -> SentenceHead:
+    """The head with the length that the folder cuts vectors to, if it says one."""
+    length = read_json_object(source).get("truncate_dim") if is_there(source) else None
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
+        raise CheckpointError(
+            f"{source}: truncate_dim must be a positive integer or null, got {shown(length)}"
+        )
+    return replace(head, truncate_dim=length)
 
 
 def _prompts(source: Path) -> tuple[dict[str, str], str | None, str | None, str | None]:

@@ -48,6 +48,8 @@ class Results:
     """By layer, (tokens, hidden)."""
     attentions: dict[int, Floats]
     """By layer, for each sequence (heads, length, length), one after the other, flat."""
+    projections: dict[int, Floats]
+    """By layer, (tokens, (heads + 2 kv_heads) * head_dim): queries, keys and values of each token."""
     pooled: Floats | None
     """Sentence vectors, (n, dim); None without a plan for them."""
 
@@ -101,13 +103,15 @@ class Network:
         plan: Plan | None = None,
         layers: Collection[int] = (),
         attentions: Collection[int] = (),
+        projections: Collection[int] = (),
         num_threads: int = 0,
     ) -> Results:
         """One forward pass over the sequences ``ids[offsets[i] : offsets[i + 1]]``, whose ids were checked.
 
         ``types`` are the token types, None stands for zeros. Of sequence i only the first ``seen[i]`` tokens are
-        looked at by the others, and by themselves; None means all. ``layers`` and ``attentions`` are absolute numbers.
-        Only what is asked for is computed; sentence vectors, which ``plan`` describes, need all layers.
+        looked at by the others, and by themselves; None means all. ``layers``, ``attentions`` and ``projections`` are
+        absolute numbers. Only what is asked for is computed; sentence vectors, which ``plan`` describes, need all
+        layers.
         """
         last = len(self.spec.layers)
         needed = plan.layers(last) if plan is not None and plan.fused is None else ()
@@ -118,6 +122,7 @@ class Network:
             seen=seen,
             layers=sorted({*layers, *needed}),
             attentions=sorted(attentions),
+            projections=sorted(projections),
             pooling=None if plan is None else plan.fused,
             normalize=plan is not None and plan.normalize,
             num_threads=num_threads,
@@ -128,4 +133,4 @@ class Network:
                 pooled = plan.pool_layers(result["hidden"], last, offsets, num_threads)
             pooled = plan.finish(pooled, num_threads)
         hidden = {layer: states for layer, states in result["hidden"].items() if layer in layers}
-        return Results(hidden, result["attentions"], pooled)
+        return Results(hidden, result["attentions"], result["projections"], pooled)

@@ -106,6 +106,9 @@ class SentenceHead:
     mix: tuple[int, tuple[float, ...]] | None = None
     """A sum of layers instead of the last one, see `Plan`."""
 
+    truncate_dim: int | None = None
+    """What the model itself cuts its vectors to, after all steps; they are not normalised after that."""
+
     @property
     def normalize(self) -> bool:
         """Whether the last step is a normalisation."""
@@ -117,19 +120,28 @@ class SentenceHead:
 
     def dim(self, hidden: int) -> int:
         """Length of a sentence embedding of a model with this hidden size."""
+        return min(self.width(hidden), self.truncate_dim or self.width(hidden))
+
+    def width(self, hidden: int) -> int:
+        """Its length before the model cuts it."""
         widths = [step.shape[0] for step in self.steps if isinstance(step, Dense)]
         return widths[-1] if widths else hidden * len(self.modes)
 
     def plan(self, *, normalize: bool | None = None, truncate_dim: int | None = None, skip: int = 0) -> Plan:
         """What the core computes in its forward pass, and what is left: the only place that decides it.
 
-        ``normalize`` None means as the model says; ``skip`` is the number of tokens
+        ``normalize`` None means as the model says, and so does ``truncate_dim``; ``skip`` is the number of tokens
         of the prompt. A vector that is cut to ``truncate_dim`` is normalised after
         the cut, so that it has length 1. The core fuses a single mode, and after it a normalisation if nothing
         else follows.
         """
         scaled = self.normalize if normalize is None else normalize
         steps: list[Step] = [*(self.steps[:-1] if self.normalize else self.steps)]
+        if truncate_dim is None and self.truncate_dim is not None:
+            truncate_dim = self.truncate_dim
+            if scaled and normalize is None:  # as the model has it: first to length 1, then the cut
+                steps.append(Normalize())
+                scaled = False
         if truncate_dim is not None:
             steps.append(Truncate(truncate_dim))
         skip = 0 if self.include_prompt else skip

@@ -68,7 +68,8 @@ def as_float32(op: str, argument: str, value: Any, *, also: str = "") -> NDArray
         return array
     native = array.dtype.newbyteorder("=")
     if native not in (F32, F16):
-        raise TypeError(f"{op}: {argument} must have dtype {also}float32 or float16, got {array.dtype}")
+        hint = f": numpy.asarray({argument}, numpy.float32) converts it" if array.dtype.kind in "fi" else ""
+        raise TypeError(f"{op}: {argument} must have dtype {also}float32 or float16, got {array.dtype}{hint}")
     if array.dtype == F32 and array.flags.aligned:
         return array
     return array.astype(np.float32, order="C")

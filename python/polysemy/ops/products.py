@@ -61,7 +61,10 @@ def linear(
     if len(shape) != 2:
         raise ValueError(f"{op}: weight must have shape (out, in), got {shape}")
     if values.ndim < 1 or values.shape[-1] != shape[1]:
-        raise ValueError(f"{op}: x must have shape (..., {shape[1]}), got {values.shape}")
+        turned = ""
+        if values.ndim and values.shape[-1] == shape[0]:
+            turned = f": weight is (out, in) and has shape {shape}; weight.T would fit"
+        raise ValueError(f"{op}: x must have shape (..., {shape[1]}), got {values.shape}{turned}")
     if activation is not None and activation not in _core.ACTIVATIONS:
         known = ", ".join(map(repr, _core.ACTIVATIONS))
         raise ValueError(f"{op}: activation must be None or one of {known}, got {activation!r}")
@@ -123,7 +126,10 @@ def matmul(
     right = _operand(op, "b", sources[1], flag(transpose_b, f"{op}: transpose_b"), row=False)
     (m, k), n = left.shape[-2:], right.shape[-1]
     if right.shape[-2] != k:
-        raise ValueError(f"{op}: b must have {k} rows as a has columns, got {right.shape[-2]}")
+        raise ValueError(
+            f"{op}: b must have {k} rows as a has columns, got {right.shape[-2]}"
+            f"{_turned(left, right, transpose_a, transpose_b)}"
+        )
     try:
         batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     except ValueError:
@@ -136,6 +142,15 @@ def matmul(
     if result.size:
         _core.matmul(left, right, np.asarray(result).reshape(*batch, m, n), num_threads=count)
     return result
+
+
+def _turned(left: NDArray[Any], right: NDArray[Any], transpose_a: bool, transpose_b: bool) -> str:
+    """What to say where the transposed operand would fit."""
+    if right.shape[-1] == left.shape[-1] and right.shape[-1] > 1:
+        return f": transpose_b={not transpose_b} would fit"
+    if left.shape[-2] == right.shape[-2] and left.shape[-2] > 1:
+        return f": transpose_a={not transpose_a} would fit"
+    return ""
 
 
 def _operand(

@@ -30,11 +30,13 @@ class TokenStates(NamedTuple):
 
     ``hidden_states`` has layers + 1 arrays (tokens, hidden): the embedding output, then one per layer; the last
     one after the final norm, if there is one. ``attentions`` has one list per layer, of one array
-    (heads, length, length) per sequence.
+    (heads, length, length) per sequence. ``projections`` has one tuple per layer: queries (tokens, heads, head_dim),
+    keys and values (tokens, kv_heads, head_dim) as attention takes them, after their norm and rotation.
     """
 
     hidden_states: list[FloatArray]
     attentions: list[list[FloatArray]]
+    projections: list[tuple[FloatArray, FloatArray, FloatArray]]
 
 
 def encode_tokens(
@@ -77,6 +79,7 @@ class _Pass:
         self.weights = weights
         self.ids = ids
         self.seqlens = seqlens
+        self.projections: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         self.types = np.zeros_like(ids) if types is None else np.asarray(types)
         self.mask: FloatArray | None = None  # (sequences, 1, 1, longest), added to scores
         if seen is not None:
@@ -92,7 +95,7 @@ class _Pass:
             states.append(x)
             attentions.append(probabilities)
         states[-1] = self._norm(self.spec.final_norm, "final_norm", states[-1])
-        return TokenStates(states, attentions)
+        return TokenStates(states, attentions, self.projections)
 
     def _embed(self) -> FloatArray:
         spec = self.spec.embedding
@@ -131,6 +134,7 @@ class _Pass:
         q = self._norm(spec.query_key_norm, f"{name}.query_norm", q)
         k = self._norm(spec.query_key_norm, f"{name}.key_norm", k)
         q, k = self._turn(spec, q), self._turn(spec, k)
+        self.projections.append((q, k, v))
         bias = spec.position_bias
         if bias.kind.value == "disentangled":
             mixed, probabilities = self._disentangled(spec, name, q, k, v)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arguments import positive
+from ..shown import shown
 from .vectors import like, matrix, rows
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "pairwise_euclidean_sim",
     "pairwise_manhattan_sim",
     "pytorch_cos_sim",
+    "similarity_named",
     "truncate_embeddings",
     "unit_rows",
 ]
@@ -128,6 +130,15 @@ SIMILARITIES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], An
     "euclidean": (euclidean_sim, pairwise_euclidean_sim),
     "manhattan": (manhattan_sim, pairwise_manhattan_sim),
 }
+
+
+def similarity_named(
+    name: object, method: str
+) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """The two functions of this name; ``ValueError`` for one that is not known."""
+    if not isinstance(name, str) or name not in SIMILARITIES:
+        raise ValueError(f"{method}: similarity must be one of {', '.join(SIMILARITIES)}, got {shown(name)}")
+    return SIMILARITIES[name]
 
 
 def _same_dim(a: Any, b: Any, op: str) -> tuple[Floats, Floats]:
