@@ -56,7 +56,7 @@ def cache(root: Path, name: str) -> Path:
 def test_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, below: str) -> None:
     monkeypatch.setenv(variable, str(tmp_path / "place"))
     snapshot = cache(tmp_path / "place" / below, "org/tiny-bert")
-    assert hub.resolve("org/tiny-bert") == hub.Source("org/tiny-bert", snapshot)
+    assert hub.resolve("org/tiny-bert") == hub.Source("org/tiny-bert", snapshot, model="org/tiny-bert")
     assert load_model("org/tiny-bert").spec.hidden == 24
 
 
@@ -145,7 +145,7 @@ def test_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
-    assert hub.resolve("org/new") == hub.Source("org/new", folder)
+    assert hub.resolve("org/new") == hub.Source("org/new", folder, model="org/new")
     wanted = asked[0][1]["allow_patterns"]
     assert {"*.json", "*.txt", "*.model", "*.safetensors", "README.md"} == set(wanted)  # type: ignore[call-overload]
     with pytest.raises(ModelNotFoundError, match=r"the download failed \(404 from the hub\)"):
@@ -175,7 +175,7 @@ def test_another_revision_of_the_default_model(tmp_path: Path, monkeypatch: pyte
     """It is neither in the data package, nor has it the hash of what is."""
     snapshot = cache(tmp_path, hub.DEFAULT_MODEL)
     asked = hub.HubOptions(revision=COMMIT, cache_folder=tmp_path)
-    assert hub.resolve(None, asked) == hub.Source(hub.DEFAULT_MODEL, snapshot)
+    assert hub.resolve(None, asked) == hub.Source(hub.DEFAULT_MODEL, snapshot, model=hub.DEFAULT_MODEL)
     monkeypatch.chdir(write_transformer(tmp_path / "here" / hub.DEFAULT_MODEL).parents[1])
     assert hub.resolve(None, asked).folder == snapshot  # None is never a folder
     with pytest.raises(ModelNotFoundError, match="pass a local folder, or download"):

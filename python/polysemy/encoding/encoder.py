@@ -22,7 +22,8 @@ from ..text.inputs import Inputs, read_inputs
 from .losses import Losses
 from .output import EncoderOutput, layer_numbers
 from .sink import ArraySink
-from .stream import Stream
+from .stream import Stream, prompt_text
+from .travel import Loaded, Origin
 from .words import texts_of, wanted_layers, word_in
 
 if TYPE_CHECKING:
@@ -35,16 +36,19 @@ Texts = list[str] | tuple[str, ...]
 Layers = int | Sequence[int] | str
 
 
-class Encoder:
+class Encoder(Loaded):
     """A transformer encoder with its tokenizer and pooling.
 
     Immutable after construction: any number of threads may use one encoder at the same time. Most users
     call `from_pretrained`. The constructor takes the parts: ``weights`` are float32 arrays by canonical name
     (see `polysemy.model.params`), of which the embedding tables are used where they are and must not change;
     without a ``tokenizer`` only token ids can be encoded, without a ``head`` there are no sentence embeddings.
+
+    It can be pickled. A loaded one travels as the name of its model, a `fingerprint` and its options, and each process
+    loads it once; one made of parts takes its arrays along.
     """
 
-    __slots__ = ("_card", "_head", "_network", "_num_threads", "_tokenizer")
+    __slots__ = _parts = ("_card", "_head", "_network", "_num_threads", "_tokenizer")
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Encoder:
         self._head = head
         self._tokenizer = tokenizer
         self._card = card or ModelCard("encoder")
+        self._origin: Origin | None = None
 
     @classmethod
     def from_pretrained(
@@ -105,9 +110,9 @@ class Encoder:
         from .loading import load_model
 
         hub = HubOptions(revision, cache_folder, bool(local_files_only), token)
-
-        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")), route=route, hub=hub)
-        return cls(
+        mapped = bool(switch(mmap, "from_pretrained: mmap"))
+        loaded = load_model(model, mapped=mapped, route=route, hub=hub)
+        encoder = cls(
             loaded.spec,
             loaded.weights,
             tokenizer=loaded.tokenizer,
@@ -116,6 +121,12 @@ class Encoder:
             num_threads=num_threads,
             precision=chosen,
         )
+        modes = None if given is None else tuple(mode.value for mode in given.modes)
+        encoder._origin = Origin(
+            loaded.model, loaded.files, precision=chosen, num_threads=num_threads, pooling=modes, mmap=mapped,
+            route=route, **hub.travelling,
+        )  # fmt: skip
+        return encoder
 
     @property
     def spec(self) -> EncoderSpec:
@@ -355,7 +366,7 @@ class Encoder:
             batch_tokens = positive(batch_tokens, f"{method}: batch_tokens")
         if truncate_dim is not None:
             truncate_dim = positive(truncate_dim, f"{method}: truncate_dim", most=self.dim)
-        before = self._prompt(method, prompt_name, prompt)
+        before = prompt_text(self._card, prompt_name, prompt, method)
         plan = head.plan(
             normalize=switch(normalize, f"{method}: normalize"),
             truncate_dim=truncate_dim,
@@ -386,13 +397,3 @@ class Encoder:
                 "hidden states"
             )
         return self._head
-
-    def _prompt(self, method: str, name: object, text: object) -> str:
-        """The text to put before each text."""
-        if text is None:
-            prompt = self._card.prompt(name, method)
-        elif name is None:
-            prompt = check_text(text, f"{method}: prompt")
-        else:
-            raise ValueError(f"{method}: prompt must not be given beside prompt_name, got {text!r}")
-        return prompt

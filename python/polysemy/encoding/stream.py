@@ -12,16 +12,17 @@ from ..model.network import Network
 from ..model.pooling import Plan
 from ..progress import progress_bar
 from ..text.batch import split_by_tokens
-from ..text.check import is_ordered
+from ..text.check import check_text, is_ordered
 from ..text.chunks import text_chunks
 from ..text.inputs import read_texts
 from .losses import Losses
 from .sink import Sink
 
 if TYPE_CHECKING:
+    from ..card import ModelCard
     from ..text.tokenizer import TextTokenizer
 
-__all__ = ["BATCH_TOKENS", "Stream"]
+__all__ = ["BATCH_TOKENS", "Stream", "prompt_text"]
 
 # Tokens of one forward pass: enough to keep many cores busy, and at a hidden size of 1024 still no more than
 # 64 MiB per buffer.
@@ -38,6 +39,7 @@ class Stream:
     """
 
     __slots__ = (
+        "__weakref__",
         "_batch_tokens",
         "_limit",
         "_method",
@@ -108,3 +110,12 @@ class Stream:
     def warn_of_losses(self) -> None:
         """A `TruncationWarning` if texts were cut."""
         self.losses.warn(self._method, self._tokenizer.max_length)
+
+
+def prompt_text(card: ModelCard, name: object, text: object, method: str) -> str:
+    """What to put before each text: the model's prompt of that name, or a text in its place."""
+    if text is None:
+        return card.prompt(name, method)
+    if name is not None:
+        raise ValueError(f"{method}: prompt must not be given beside prompt_name, got {text!r}")
+    return check_text(text, f"{method}: prompt")
