@@ -8,6 +8,7 @@
 #include "bind/arrays.h"
 #include "bind/module.h"
 #include "bind/names.h"
+#include "bind/packed.h"
 #include "bind/records.h"
 #include "bind/unlocked.h"
 #include "encoder/encoder.h"
@@ -42,18 +43,20 @@ Tensor tensor_from(const py::handle& object, const Parameter& p) {
 }
 
 struct BoundEncoder {
-  py::list tables;  // used where they are
+  py::dict tables;  // used where they are
   std::unique_ptr<const Encoder> encoder;
 
   BoundEncoder(const EncoderSpec& spec, const py::dict& weights, const std::vector<std::string>& mapped,
-               const std::string& precision) {
+               const std::string& precision, const py::object& packed) {
     const auto stored = enum_of<Precision>(precision, "Encoder: precision");
+    const bool restored = !packed.is_none();
     std::map<std::string, Tensor> tensors;
     for (const Parameter& p : parameters(spec)) {
+      if (restored && !p.table) continue;
       require(weights.contains(p.name.c_str()), "Encoder: weights must have '", p.name, "'");
       const py::object array = weights[p.name.c_str()];
       tensors.emplace(p.name, tensor_from(array, p));
-      if (p.table) tables.append(array);
+      if (p.table) tables[p.name.c_str()] = array;
     }
     for (const std::string& name : mapped) {
       const auto found = tensors.find(name);
@@ -62,9 +65,11 @@ struct BoundEncoder {
     }
     const KernelTable& table = default_kernels();
     const int threads = get_num_threads();
+    const FindTensor find = [&](const Parameter& p) { return tensors.at(p.name); };
+    const auto bytes = restored ? packed_bytes(packed, "Encoder") : std::span<const std::byte>{};
     unlocked([&] {
-      encoder = std::make_unique<Encoder>(
-          table, spec, stored, [&](const Parameter& p) { return tensors.at(p.name); }, threads);
+      encoder = restored ? std::make_unique<Encoder>(table, spec, stored, bytes, find)
+                         : std::make_unique<Encoder>(table, spec, stored, find, threads);
     });
   }
 
@@ -167,9 +172,16 @@ void bind_encoder(py::module_& m) {
   m.def("parameters", &parameter_list, py::arg("spec"));
   py::class_<BoundEncoder>(m, "Encoder",
                            "An encoder with its packed weights; immutable, shared by any number of threads.")
-      .def(py::init<const EncoderSpec&, const py::dict&, const std::vector<std::string>&, const std::string&>(),
+      .def(py::init<const EncoderSpec&, const py::dict&, const std::vector<std::string>&, const std::string&,
+                    const py::object&>(),
            py::arg("spec"), py::arg("weights"), py::arg("mapped") = std::vector<std::string>{},
-           py::arg("precision") = "float32")
+           py::arg("precision") = "float32", py::arg("packed") = py::none())
+      .def_property_readonly("tables", [](const BoundEncoder& e) { return e.tables.attr("copy")(); })
+      .def_property_readonly("packed",
+                             [](const py::object& self) {
+                               const Buffer& arena = self.cast<const BoundEncoder&>().encoder->weights().arena;
+                               return packed_state(arena.data(), arena.bytes(), self);
+                             })
       .def_property_readonly("weight_bytes", [](const BoundEncoder& e) { return e.encoder->weights().arena.bytes(); })
       .def("forward", &BoundEncoder::forward, py::arg("ids"), py::arg("offsets"), py::arg("types") = py::none(),
            py::kw_only(), py::arg("seen") = py::none(), py::arg("layers") = std::vector<int64_t>{},

@@ -1,10 +1,13 @@
 // Row operations and matrix products on arrays.
 #include <pybind11/stl.h>
 
+#include <cstring>
+
 #include "bind/arrays.h"
 #include "bind/module.h"
 #include "bind/names.h"
 #include "bind/operand.h"
+#include "bind/packed.h"
 #include "bind/run.h"
 
 namespace polysemy {
@@ -17,6 +20,24 @@ constexpr int64_t kFloatsPerStep = int64_t{1} << 22;
 
 struct BoundWeight {
   PackedWeight packed;
+
+  // Of the state that `state` gave.
+  explicit BoundWeight(const py::tuple& state) {
+    const char* const who = "PackedWeight";
+    require(state.size() == 4, who, ": the state must have 4 values, got ", state.size());
+    const auto stored = enum_of<Precision>(state[2].cast<std::string>(), "PackedWeight: precision");
+    packed = PackedWeight(state[0].cast<int64_t>(), state[1].cast<int64_t>(), stored);
+    const auto bytes = packed_bytes(state[3], who);
+    require(static_cast<int64_t>(bytes.size()) == packed.bytes(), who, ": packed must have ", packed.bytes(),
+            " bytes, got ", bytes.size());
+    std::memcpy(packed.panels().data, bytes.data(), bytes.size());
+  }
+
+  static py::tuple state(const py::object& self) {
+    const Panels& panels = self.cast<const BoundWeight&>().packed.panels();
+    return py::make_tuple(panels.n, panels.k, kPrecisionNames[static_cast<size_t>(panels.precision)],
+                          packed_state(panels.data, panels.bytes(), self));
+  }
 
   BoundWeight(const py::object& weight, const std::string& precision) {
     const auto w = view<const float>(weight, "PackedWeight", "weight", {kAnySize, kAnySize});
@@ -211,7 +232,8 @@ void bind_ops(py::module_& m) {
   py::class_<BoundWeight>(m, "PackedWeight", "A (n, k) float32 weight in the order that the kernels read it.")
       .def(py::init<const py::object&, const std::string&>(), py::arg("weight"), py::arg("precision") = "float32")
       .def_property_readonly("shape", [](const BoundWeight& w) { return py::make_tuple(w.packed.n(), w.packed.k()); })
-      .def_property_readonly("nbytes", [](const BoundWeight& w) { return w.packed.bytes(); });
+      .def_property_readonly("nbytes", [](const BoundWeight& w) { return w.packed.bytes(); })
+      .def(py::pickle(&BoundWeight::state, [](const py::tuple& state) { return BoundWeight(state); }));
   m.attr("ACTIVATIONS") = names(kActivationNames);
   m.attr("PRECISIONS") = names(kPrecisionNames);
   m.attr("POOLINGS") = names(kPoolingNames);

@@ -22,6 +22,13 @@ Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precisi
       rotary_(spec_),
       disentangled_(kernels, spec_, weights_) {}
 
+Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, std::span<const std::byte> arena,
+                 const FindTensor& find)
+    : spec_(validated(std::move(spec))),
+      weights_(restore_weights(spec_, precision, arena, find)),
+      rotary_(spec_),
+      disentangled_(kernels, spec_, weights_) {}
+
 void Encoder::check(const char* operation, const RaggedBatch& batch, int64_t ids) const {
   const int64_t* offsets = batch.offsets;
   validate_offsets(operation, "offsets", offsets, batch.sequences, ids);

@@ -1,6 +1,8 @@
 // A transformer encoder: its spec, its packed weights, and the memory of its passes.
 #pragma once
 
+#include <span>
+
 #include "encoder/batch.h"
 #include "encoder/disentangled.h"
 #include "encoder/positions.h"
@@ -17,6 +19,10 @@ class Encoder {
   // Throws ArgumentError for a spec that can't be, or a tensor that is missing or misshaped. The tables that `find`
   // gives are used where they are, everything else is packed.
   Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, const FindTensor& find, int threads);
+
+  // Of the arena of another encoder's weights and its tables, see restore_weights.
+  Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, std::span<const std::byte> arena,
+          const FindTensor& find);
 
   const EncoderSpec& spec() const { return spec_; }
   const EncoderWeights& weights() const { return weights_; }

@@ -1,6 +1,7 @@
 #include "encoder/weights.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -36,10 +37,11 @@ struct Layout {
 };
 
 // Walks the parameters twice: without memory it only measures; with memory it places everything and notes what is to
-// be filled.
+// be filled, unless it is: `filled`.
 class Arena {
  public:
-  Arena(Precision precision, const FindTensor& find) : precision_(precision), find_(find) {}
+  Arena(Precision precision, const FindTensor& find, bool filled)
+      : precision_(precision), find_(find), filled_(filled) {}
   void use(std::byte* memory) {
     memory_ = memory;
     vectors_start_ = used_.matrices;
@@ -69,7 +71,7 @@ class Arena {
     slot.weight = {.precision = precision_, .n = m.gated ? m.parts[0].rows : rows, .k = m.columns, .gated = m.gated};
     slot.weight.data = take(used_.matrices, 0, slot.weight.bytes());
     if (m.bias) slot.bias = vector(biases, slot.weight.count() * kLanes, m.gated);
-    if (!memory_) return;
+    if (!memory_ || filled_) return;
     MatrixJob job{slot.weight, {}};
     for (const Matrix::Part& part : m.parts) {
       job.parts.push_back(found({part.name + ".weight", part.rows, m.columns, false}));
@@ -84,8 +86,8 @@ class Arena {
  private:
   float* vector(const std::vector<Matrix::Part>& parts, int64_t columns, bool gated) {
     void* const to = take(used_.vectors, vectors_start_, columns * static_cast<int64_t>(sizeof(float)));
+    if (!memory_ || filled_) return static_cast<float*>(to);
     VectorJob job{static_cast<float*>(to), columns, {}, gated};
-    if (!memory_) return nullptr;
     for (const Matrix::Part& part : parts) job.parts.push_back(found({part.name, 1, part.rows, true}));
     vectors_.push_back(std::move(job));
     return vectors_.back().to;
@@ -106,6 +108,7 @@ class Arena {
 
   const Precision precision_;
   const FindTensor& find_;
+  const bool filled_;
   std::byte* memory_ = nullptr;
   int64_t vectors_start_ = 0;
   Layout used_;
@@ -138,7 +141,8 @@ void fill(const KernelTable& kernels, const MatrixJob& job, float* joined) {
 }
 
 void fill(const KernelTable& kernels, const VectorJob& job) {
-  std::fill_n(job.to, job.columns, 0.0f);
+  std::fill_n(job.to, round_up(job.columns, kLanes),
+              0.0f);  // to the end of its cache lines: equal weights, equal bytes
   const Buffer row = Buffer::of<float>(job.gated ? job.columns : 0);
   float* at = job.to;
   for (size_t i = 0; i < job.parts.size(); ++i) {
@@ -169,21 +173,38 @@ void fill_all(const KernelTable& kernels, const std::vector<MatrixJob>& jobs, in
   });
 }
 
+// Weights in an arena of their own.
+EncoderWeights placed(const EncoderSpec& spec, Precision precision, Arena& arena) {
+  EncoderWeights w = empty_weights(spec);
+  w.precision = precision;
+  walk(spec, w, arena);
+  const Layout measured = arena.used();
+  w.arena = Buffer(std::max(measured.bytes(), kCacheLine));
+  std::fill_n(w.arena.data(), kCacheLine, std::byte{});  // a model may have no more than that
+  arena.use(w.arena.data());
+  walk(spec, w, arena);
+  if (arena.used() != measured) throw std::logic_error("Encoder: the weights do not end where their memory does");
+  return w;
+}
+
 }  // namespace
 
 EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, Precision precision,
                             const FindTensor& find, int threads) {
-  EncoderWeights w = empty_weights(spec);
-  w.precision = precision;
-  Arena arena(precision, find);
-  walk(spec, w, arena);
-  const Layout measured = arena.used();
-  w.arena = Buffer(std::max(measured.bytes(), kCacheLine));
-  arena.use(w.arena.data());
-  walk(spec, w, arena);
-  if (arena.used() != measured) throw std::logic_error("Encoder: the weights do not end where their memory does");
+  Arena arena(precision, find, false);
+  EncoderWeights w = placed(spec, precision, arena);
   fill_all(kernels, arena.matrices(), threads);
   for (const VectorJob& job : arena.vectors()) fill(kernels, job);
+  return w;
+}
+
+EncoderWeights restore_weights(const EncoderSpec& spec, Precision precision, std::span<const std::byte> arena,
+                               const FindTensor& find) {
+  Arena places(precision, find, true);
+  EncoderWeights w = placed(spec, precision, places);
+  require(static_cast<int64_t>(arena.size()) == w.arena.bytes(), "Encoder: packed must have ", w.arena.bytes(),
+          " bytes, got ", arena.size());
+  std::memcpy(w.arena.data(), arena.data(), arena.size());
   return w;
 }
 

@@ -1,7 +1,9 @@
 // The parameters of an encoder in the form that the forward pass reads.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "base/buffer.h"
@@ -48,5 +50,10 @@ using FindTensor = std::function<Tensor(const Parameter&)>;
 // as soon as they are packed. Throws ArgumentError for a tensor of another shape.
 EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, Precision precision,
                             const FindTensor& find, int threads);
+
+// The same from the arena that such weights have had. Only tables are looked for. Throws ArgumentError for an arena of
+// another size.
+EncoderWeights restore_weights(const EncoderSpec& spec, Precision precision, std::span<const std::byte> arena,
+                               const FindTensor& find);
 
 }  // namespace polysemy

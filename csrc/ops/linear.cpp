@@ -1,6 +1,7 @@
 #include "ops/linear.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -43,6 +44,12 @@ void Panels::pack(const KernelTable& kernels, const Tensor& rows, int64_t row_st
              .panel_stride = step * stride(),
              .rows = rows.rows,
              .k = k});
+  const int64_t end = panel_offset(precision, k);
+  if (end == stride()) return;
+  // Equal weights have equal bytes.
+  for (int64_t i = 0; i < round_up(rows.rows, kLanes) / kLanes; ++i) {
+    std::memset(static_cast<std::byte*>(panel(first + i * step)) + end, 0, static_cast<size_t>(stride() - end));
+  }
 }
 
 PackedWeight::PackedWeight(int64_t n, int64_t k, Precision precision) {

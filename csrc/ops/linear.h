@@ -10,6 +10,10 @@
 
 namespace polysemy {
 
+// Another number whenever packed weights begin to lie differently, in a panel or in an encoder: they leave the process
+// as they are, and those of another layout are refused.
+inline constexpr int kPackedLayout = 1;
+
 // W[n, k] in the order that the kernels read it (kernels/layout.h), in memory that lives elsewhere.
 //
 // A gated weight has two panels for each 16 outputs, one of the gate and one beside it, so that the epilogue of one

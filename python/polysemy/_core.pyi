@@ -104,7 +104,10 @@ POOLINGS: tuple[str, ...]
 lasttoken."""
 
 class PackedWeight:
-    """A weight (n, k) in the order in which the kernels read it, in one of ``PRECISIONS``: a copy."""
+    """A weight (n, k) in the order in which the kernels read it, in one of ``PRECISIONS``: a copy.
+
+    Its pickle has n, k, the precision, and the number of the layout with the packed bytes.
+    """
 
     def __init__(self, weight: NDArray[np.float32], precision: str = "float32") -> None: ...
     @property
@@ -411,13 +414,23 @@ class Encoder:
         weights: dict[str, NDArray[Any]],
         mapped: Sequence[str] = [],
         precision: str = "float32",
+        packed: tuple[int, NDArray[np.uint8]] | None = None,
     ) -> None:
         """weights: name -> array of each of ``parameters(spec)``: float32, float16, or the bits of bfloat16 as uint16.
 
         Tables (of tokens, positions, types) are kept by reference, all else is packed, without the interpreter lock.
         mapped: names of those that are views of a file mapped for reading: once packed, their pages leave the memory
-        of the process. precision: of the matrix products, one of ``PRECISIONS``.
+        of the process. precision: of the matrix products, one of ``PRECISIONS``. packed: that of an encoder of this
+        spec and precision; weights are only the tables then.
         """
+
+    @property
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """The tables as they were given, by name."""
+
+    @property
+    def packed(self) -> tuple[int, NDArray[np.uint8]]:
+        """All other weights: the number of their layout, and a view of their memory."""
 
     @property
     def weight_bytes(self) -> int:

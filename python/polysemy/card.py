@@ -19,7 +19,7 @@ class ModelCard:
     model_type: str | None = None
     """The family, as config.json names it."""
     sha256: str | None = None
-    """Hash of ``model.safetensors``, where it is published and was checked. It covers no other file."""
+    """Hash of ``model.safetensors``, where it is published and was checked; `Encoder.fingerprint` covers all files."""
     prompts: dict[str, str] = field(default_factory=dict)
     """Texts to put before an input, by name."""
     default_prompt: str | None = None

@@ -65,8 +65,9 @@ class SentenceTransformer(Compatible):
         self._routes = dict.fromkeys(routes[:1], self.encoder)  # the default one, which is loaded
         for route in routes[1:]:
             self._routes[route] = Encoder.from_pretrained(
-                card.folder, num_threads=num_threads, pooling=pooling, mmap=mmap, route=route
-            )
+                model_name_or_path, num_threads=num_threads, pooling=pooling, mmap=mmap, route=route,
+                revision=revision, cache_folder=cache_folder, local_files_only=local_files_only, token=token,
+            )  # fmt: skip
         self.prompts = {"query": "", "document": ""} | dict(card.prompts) | dict(prompts or {})
         self.default_prompt_name = default_prompt_name or card.default_prompt
         if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:

@@ -55,7 +55,7 @@ def cache(root: Path, name: str) -> Path:
 def test_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, below: str) -> None:
     monkeypatch.setenv(variable, str(tmp_path / "place"))
     snapshot = cache(tmp_path / "place" / below, "org/tiny-bert")
-    assert hub.resolve("org/tiny-bert") == hub.Source("org/tiny-bert", snapshot)
+    assert hub.resolve("org/tiny-bert") == hub.Source("org/tiny-bert", snapshot, model="org/tiny-bert")
     assert load_model("org/tiny-bert").spec.hidden == 24
 
 
@@ -145,7 +145,7 @@ def test_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr(hub, "download_snapshot", download_snapshot)
     options = hub.HubOptions("v2", tmp_path, token="hf_secret")
-    assert hub.resolve("org/new", options) == hub.Source("org/new", folder)
+    assert hub.resolve("org/new", options) == hub.Source("org/new", folder, model="org/new")
     assert asked == [("org/new", options)]
     with pytest.raises(ModelNotFoundError, match=r"the download failed \(404 from the hub\)"):
         hub.resolve("org/gone")
@@ -174,7 +174,7 @@ def test_another_revision_of_the_default_model(tmp_path: Path, monkeypatch: pyte
     """It is neither in the data package, nor has it the hash of what is."""
     snapshot = cache(tmp_path, hub.DEFAULT_MODEL)
     asked = hub.HubOptions(revision=COMMIT, cache_folder=tmp_path)
-    assert hub.resolve(None, asked) == hub.Source(hub.DEFAULT_MODEL, snapshot)
+    assert hub.resolve(None, asked) == hub.Source(hub.DEFAULT_MODEL, snapshot, model=hub.DEFAULT_MODEL)
     monkeypatch.chdir(write_transformer(tmp_path / "here" / hub.DEFAULT_MODEL).parents[1])
     assert hub.resolve(None, asked).folder == snapshot  # None is never a folder
     with pytest.raises(ModelNotFoundError, match="pass a local folder, or download"):

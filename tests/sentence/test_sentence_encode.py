@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import polysemy
 import pytest
 import sentence_transformers
 import torch
+from campaigns.common import python
 from polysemy import SentenceTransformer, TruncationWarning
 from sentence_models import HIDDEN, save, shake
 from sentence_transformers.base.modules import Dense, Router
@@ -244,3 +247,23 @@ def test_refusals(
         pair[1].encode(TEXTS, **arguments)
     with pytest.raises(error if word == "device" else Exception, match=word):
         polysemy.SentenceTransformer(pair[1].encoder.card.folder, **{word: arguments[word]})
+
+
+def test_it_travels(tmp_path: Path) -> None:
+    """By the names of its encoders, one for each route, with what was set on it."""
+    router = Router.for_query_document([shake(Dense(HIDDEN, 20), 1)], [shake(Dense(HIDDEN, 20), 2)])
+    save(tmp_path, modules.Pooling(HIDDEN), router)
+    ours = SentenceTransformer(tmp_path / "model", prompts={"query": "query: "}, num_threads=2)
+    ours.truncate_dim = 12
+    queries, documents = ours.encode_query(TEXTS).tobytes(), ours.encode_document(TEXTS).tobytes()
+    data = pickle.dumps(ours)
+    assert len(data) < 2000
+    near = (pickle.loads(data), copy.deepcopy(ours), copy.copy(ours))
+    assert all(model.encoder is ours.encoder and model._routes == ours._routes for model in near)
+    assert b"route" in data
+    code = (
+        "import pickle, sys; model, texts = pickle.loads(bytes.fromhex(sys.argv[1])), sys.argv[2:];"
+        "print(model.encode_query(texts).tobytes().hex(), model.encode_document(texts).tobytes().hex())"
+    )
+    done = python(code, data.hex(), *TEXTS)
+    assert done.stdout.split() == [queries.hex(), documents.hex()], done.stderr

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import closing
 from pathlib import Path
 
 from ..encoding.encoder import Encoder
 from ..errors import CheckpointError
-from ..io.files import ForeignFile, read_bytes
+from ..io.files import read_bytes
 from ..model.pooling import describe
 from ..model.spec import AttentionSpec, EncoderSpec, LayerSpec, PositionBias
 
 __all__ = ["card_facts", "card_rows", "licence_of"]
 
 _README_BYTES = 4 << 20
-_BLOCK = 1 << 20
-# More than the largest vocabulary needs.
-_TOKENIZER_BYTES = 64 << 20
-# A file may hold a decoder or the tower for images too, several times the encoder, at 8 bytes a value.
-_BYTES_PER_PARAMETER = 64
 
 
 def card_facts(encoder: Encoder) -> dict[str, object]:
@@ -44,7 +37,7 @@ def card_facts(encoder: Encoder) -> dict[str, object]:
         "dimensions": encoder.dim,
         "max_seq_length": encoder.max_seq_length,
         "prompts": card.prompts,
-        "fingerprint": fingerprint(Path(card.folder), encoder.parameters) if card.folder else None,
+        "fingerprint": encoder.fingerprint,
         "tasks": list(card.heads),
     }
 
@@ -93,31 +86,6 @@ def _seen(attention: AttentionSpec) -> str | None:
     return f"{' and '.join(sides)} it"
 
 
-def fingerprint(folder: Path, parameters: int) -> str:
-    """Sixteen digits that change with any configuration or weight in a model's folder.
-
-    ``parameters`` bounds the files: one that no model of that size has is left out.
-    """
-    largest = _TOKENIZER_BYTES + _BYTES_PER_PARAMETER * parameters
-    digest = hashlib.sha256()
-    files = [
-        path
-        for kind in ("*.json", "*.safetensors")
-        for path in (*folder.glob(kind), *folder.glob(f"*/{kind}"))
-    ]
-    for path in sorted(files):
-        try:
-            with closing(ForeignFile(path)) as file:
-                if file.size > largest:
-                    continue
-                digest.update(str(path.relative_to(folder)).encode() + b"\0")
-                for offset in range(0, file.size, _BLOCK):
-                    digest.update(file.read(offset, min(_BLOCK, file.size - offset)))
-        except CheckpointError:  # a folder, a pipe, a file that may not be read: no part of what was loaded
-            continue
-    return digest.hexdigest()[:16]
-
-
 def _layer_facts(layers: tuple[LayerSpec, ...]) -> dict[str, object]:
     """What all layers have in common; None where they differ, or where there are none."""
 
@@ -136,9 +104,9 @@ def card_rows(facts: dict[str, object]) -> list[tuple[str, str]]:
     """Label and value of each line to print."""
     rows = [("model", f"{facts['model']}"), ("folder", f"{facts['folder']}")]
     if facts["sha256"] is not None:
-        rows.append(("sha256", f"{facts['sha256']} (of model.safetensors alone, checked)"))
+        rows.append(("sha256", f"{facts['sha256']} (of model.safetensors, the published one)"))
     if facts["fingerprint"] is not None:
-        rows.append(("fingerprint", f"{facts['fingerprint']}, of configuration and weights"))
+        rows.append(("fingerprint", f"{facts['fingerprint']} (of all files that were read)"))
     rows += [
         ("licence", str(facts["licence"] or "not stated in the model's README")),
         ("family", f"{facts['family']}"),

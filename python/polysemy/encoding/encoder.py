@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import positive, switch, thread_count, whole
+from ..arguments import positive, switch, thread_count
 from ..card import ModelCard
 from ..errors import PoolingError, TokenizerError
 from ..model.network import Network
@@ -18,7 +18,7 @@ from ..model.params import count_parameters
 from ..model.pooling import SentenceHead, describe, pooling_modes
 from ..model.precision import resolve
 from ..model.spec import EncoderSpec
-from ..text.check import Text, check_text
+from ..text.check import Text
 from ..text.inputs import read_inputs
 from ..util.similarity import similarity_named
 from .lengths import with_length
@@ -28,7 +28,8 @@ from .passes import forward_pass
 from .sink import ArraySink
 from .spans import SpanEncoding
 from .stream import Stream, prompt_text
-from .words import word_vectors
+from .travel import Loaded, Origin
+from .words import token_number, word_vectors
 
 if TYPE_CHECKING:
     from ..text.tokenizer import TextTokenizer
@@ -40,16 +41,19 @@ Texts = Iterable[str]
 Layers = int | Sequence[int] | str
 
 
-class Encoder(SpanEncoding):
+class Encoder(SpanEncoding, Loaded):
     """A transformer encoder with its tokenizer and pooling.
 
     Immutable after construction: any number of threads may use one encoder at the same time. Most users
     call `from_pretrained`. The constructor takes the parts: ``weights`` are float32 arrays by canonical name
     (see `polysemy.model.params`), of which the embedding tables are used where they are and must not change;
     without a ``tokenizer`` only token ids can be encoded, without a ``head`` there are no sentence embeddings.
+
+    It can be pickled. A loaded one travels as the name of its model, a `fingerprint` and its options, and each process
+    loads it once; one made of parts takes its arrays along.
     """
 
-    __slots__ = ("_card", "_head", "_network", "_num_threads", "_tokenizer")
+    __slots__ = _parts = ("_card", "_head", "_network", "_num_threads", "_tokenizer")
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Encoder(SpanEncoding):
         self._head = head
         self._tokenizer = tokenizer
         self._card = card or ModelCard("encoder")
+        self._origin: Origin | None = None
 
     @classmethod
     def from_pretrained(
@@ -112,11 +117,12 @@ class Encoder(SpanEncoding):
         from .loading import load_model
 
         hub = HubOptions(revision, cache_folder, local_files_only, token)
-        loaded = load_model(model, mapped=bool(switch(mmap, "from_pretrained: mmap")), route=route, hub=hub)
+        mapped = bool(switch(mmap, "from_pretrained: mmap"))
+        loaded = load_model(model, mapped=mapped, route=route, hub=hub)
         tokenizer = loaded.tokenizer
         if max_seq_length is not None:
             tokenizer = with_length(tokenizer, max_seq_length, loaded.spec, "from_pretrained")
-        return cls(
+        encoder = cls(
             loaded.spec,
             loaded.weights,
             tokenizer=tokenizer,
@@ -125,6 +131,12 @@ class Encoder(SpanEncoding):
             num_threads=num_threads,
             precision=chosen,
         )
+        modes = None if given is None else tuple(mode.value for mode in given.modes)
+        encoder._origin = Origin(
+            loaded.model, loaded.files, precision=chosen, num_threads=num_threads, pooling=modes, mmap=mapped,
+            route=route, max_seq_length=max_seq_length, **hub.travelling,
+        )  # fmt: skip
+        return encoder
 
     @property
     def spec(self) -> EncoderSpec:
@@ -323,6 +335,7 @@ class Encoder(SpanEncoding):
         for name in Encoder.__slots__:
             setattr(made, name, getattr(self, name))
         made._tokenizer = with_length(self._text_tokenizer(method), max_seq_length, self.spec, method)
+        made._origin = None if self._origin is None else self._origin.changed(max_seq_length=max_seq_length)
         return made
 
     def static_embedding(self, token: str | int) -> Floats:
@@ -331,15 +344,8 @@ class Encoder(SpanEncoding):
         ``token`` is an id, an entry of the vocabulary, or a text that is exactly one token. Raises
         ``ValueError`` for any other.
         """
-        name = "static_embedding: token"
-        if isinstance(token, str):
-            tokenizer = self._text_tokenizer("static_embedding")
-            number = tokenizer.single_token(check_text(token, name), name)
-        else:
-            number = whole(token, name)
-        if not 0 <= number < self.spec.embedding.vocab:
-            raise ValueError(f"{name} must be in 0..{self.spec.embedding.vocab - 1}, got {number}")
-        return self._network.token_row(number)
+        tokenizer = self._text_tokenizer("static_embedding") if isinstance(token, str) else None
+        return self._network.token_row(token_number(token, tokenizer, self.spec.embedding.vocab))
 
     def _stream(
         self,

@@ -19,6 +19,7 @@ from ..families.family import Family, NameMatch, match_names, stored_as
 from ..families.heads import HeadMatch, found_heads, match_head
 from ..io.background import Background
 from ..io.checkpoint import Checkpoint
+from ..io.footprint import Footprint, footprint
 from ..io.hub import HubOptions, Source, resolve
 from ..io.jsonfile import read_json_object
 from ..io.sentence import SentenceFolder, read_sentence_folder
@@ -44,6 +45,9 @@ class LoadedModel:
     sentence: SentenceFolder
     card: ModelCard
     config: Config
+    files: Footprint
+    model: str | None
+    """The argument that finds the model again, see `Source`."""
     head: Head | None = None
     """The head that was asked for."""
 
@@ -61,9 +65,19 @@ def load_model(
     ``mapped`` maps its weights, see `SafetensorsFile`. ``route`` is the way through a Router.
     """
     source = resolve(model, hub or HubOptions())
+    with footprint(source.folder) as files:
+        loaded = _load(source, files, mapped, kind, route)
+    if source.files is not None:
+        files.check(source.files)
+    return loaded
+
+
+def _load(
+    source: Source, files: Footprint, mapped: bool, kind: HeadKind | None, route: str | None
+) -> LoadedModel:
     sentence = read_sentence_folder(source.folder, kind, route)
     if sentence.static:
-        return _load_static(source, sentence, mapped=mapped)
+        return _load_static(source, sentence, files, mapped=mapped)
     path = sentence.transformer / "config.json"
     config = Config(read_json_object(path), str(path))
     family = find_family(config)
@@ -92,10 +106,10 @@ def load_model(
         head = Head(kind, sentence.steps or (), None, ())
     heads = found_heads(family, config, list(checkpoint.shapes))
     card = _card(source, config.text("model_type"), sentence, tuple(found.value for found in heads))
-    return LoadedModel(spec, weights, tokenizer, sentence, card, config, head)
+    return LoadedModel(spec, weights, tokenizer, sentence, card, config, files, source.model, head)
 
 
-def _load_static(source: Source, sentence: SentenceFolder, *, mapped: bool) -> LoadedModel:
+def _load_static(source: Source, sentence: SentenceFolder, files: Footprint, *, mapped: bool) -> LoadedModel:
     """A table of tokens with its tokenizer: a model of no layers."""
     checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
     spec = static.spec_of(checkpoint.shapes, str(checkpoint.folder))
@@ -103,7 +117,8 @@ def _load_static(source: Source, sentence: SentenceFolder, *, mapped: bool) -> L
     checkpoint.load({stored.name for stored in match.stored.values()}, source.sha256)
     tokenizer = TextTokenizer.of_static(sentence.transformer, max_positions=spec.max_positions)
     card = _card(source, static.NAME, sentence, ())
-    return LoadedModel(spec, read_weights(match, checkpoint), tokenizer, sentence, card, Config({}))
+    weights = read_weights(match, checkpoint)
+    return LoadedModel(spec, weights, tokenizer, sentence, card, Config({}), files, source.model)
 
 
 def with_checked_mix(sentence: SentenceFolder, spec: EncoderSpec, config: Config) -> SentenceFolder:

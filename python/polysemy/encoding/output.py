@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from ..arguments import whole
 from ..errors import PoolingError
 from ..shown import shown
 from ..text.batch import RaggedBatch
+from ..text.kept import KeptEncoding, TokenNames, kept
 from .view import Projections, TextOutput
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class EncoderOutput:
     """
 
     __slots__ = (
+        "__weakref__",
         "_attentions",
         "_batch",
         "_encodings",
@@ -78,8 +80,8 @@ class EncoderOutput:
         attentions: dict[int, Floats],
         projections: dict[int, Floats],
         pooled: Floats | None,
-        tokenizer: TextTokenizer | None,
-        encodings: Sequence[Encoded] | None,
+        tokenizer: TextTokenizer | TokenNames | None,
+        encodings: Sequence[Encoded | KeptEncoding] | None,
         truncated: NDArray[np.int64],
     ) -> None:
         self._spec = spec
@@ -99,6 +101,46 @@ class EncoderOutput:
     def __getitem__(self, i: int) -> TextOutput:
         """Text i; negative numbers count from the end. Raises ``IndexError`` for one that is not there."""
         return TextOutput(self, self._number(i))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Goes to other processes with everything that was computed, but not with the tokenizer."""
+        return _remade, (self._parts(0, len(self)),)
+
+    def only(self, i: int) -> EncoderOutput:
+        """An output of its own with a copy of all that there is of text i."""
+        number = self._number(i)
+        return _remade(self._parts(number, number + 1))
+
+    def _parts(self, first: int, last: int) -> dict[str, Any]:
+        """The arguments of an output of texts ``first .. last - 1``: plain values and copies of arrays."""
+        part = self._batch.part(first, last)
+        types = None if part.types is None else part.types.copy()
+        batch = RaggedBatch(part.ids.copy(), part.offsets.copy(), types)
+        rows = slice(int(self._batch.offsets[first]), int(self._batch.offsets[last]))
+        squares = self._batch.lengths**2
+        before, own = int(squares[:first].sum()), int(squares[first:last].sum())
+        attentions = {}
+        for layer, flat in sorted(self._attentions.items()):
+            heads = self._spec.layers[layer - 1].attention.heads
+            attentions[layer] = flat[heads * before : heads * (before + own)].copy()
+        encodings = names = None
+        if self._encodings is not None:
+            encodings = [kept(encoding) for encoding in self._encodings[first:last]]
+        elif self._tokenizer is not None:
+            names = TokenNames({n: self._tokenizer.token_of(n) for n in np.unique(batch.ids).tolist()})
+        return {
+            "spec": self._spec,
+            "batch": batch,
+            "hidden": {layer: states[rows].copy() for layer, states in sorted(self._hidden.items())},
+            "attentions": attentions,
+            "projections": {
+                layer: states[rows].copy() for layer, states in sorted(self._projections.items())
+            },
+            "pooled": None if self._pooled is None else self._pooled[first:last].copy(),
+            "tokenizer": names,
+            "encodings": encodings,
+            "truncated": self._truncated[first:last].copy(),
+        }
 
     def __iter__(self) -> Iterator[TextOutput]:
         return (TextOutput(self, i) for i in range(len(self)))
@@ -217,7 +259,7 @@ class EncoderOutput:
             parts.append(f"pooled {self._pooled.shape}")
         return f"EncoderOutput({', '.join(parts)})"
 
-    def _encoding(self, i: int, name: str) -> Encoded:
+    def _encoding(self, i: int, name: str) -> Encoded | KeptEncoding:
         if self._encodings is None:
             raise ValueError(f"{name}: known only for inputs that were texts, not for token ids")
         return self._encodings[self._number(i)]
@@ -234,6 +276,10 @@ class EncoderOutput:
     def _rows(self, i: int) -> slice:
         number = self._number(i)
         return slice(int(self._batch.offsets[number]), int(self._batch.offsets[number + 1]))
+
+
+def _remade(parts: dict[str, Any]) -> EncoderOutput:
+    return EncoderOutput(**parts)
 
 
 def _asked_for(arrays: dict[int, Floats], layer: int, method: str, argument: str) -> Floats:

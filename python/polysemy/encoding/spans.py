@@ -19,9 +19,10 @@ from ..text.chunks import text_chunks
 from ..text.inputs import from_encoded
 from ..text.windows import Window, read_windows
 from .losses import Losses
-from .stream import BATCH_TOKENS
+from .stream import BATCH_TOKENS, prompt_text
 
 if TYPE_CHECKING:
+    from ..card import ModelCard
     from ..model.network import Network
     from ..text.tokenizer import TextTokenizer
 
@@ -46,6 +47,7 @@ class SpanEncoding:
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _card: ModelCard
         _network: Network
         _num_threads: int
 
@@ -53,7 +55,6 @@ class SpanEncoding:
         def dim(self) -> int: ...  # noqa: D102
         def _text_tokenizer(self, method: str) -> TextTokenizer: ...
         def _sentence_head(self, method: str) -> SentenceHead: ...
-        def _prompt(self, method: str, name: object, text: object) -> str: ...
 
     @overload
     def encode_spans(
@@ -120,7 +121,7 @@ class SpanEncoding:
                 "pooling='mean' to from_pretrained"
             )
         plan = _plan(head, normalize, truncate_dim, self.dim, method)
-        before = self._prompt(method, prompt_name, prompt)
+        before = prompt_text(self._card, method, prompt_name, prompt)
         threads = thread_count(num_threads, self._num_threads, method)
         parts = [
             _checked(*item, several, method, i) for i, item in enumerate(zip(texts, wanted, strict=True))
@@ -157,7 +158,7 @@ class SpanEncoding:
         if isinstance(texts, str):
             raise TypeError("encode_windows: texts must be a list of str, got str")
         given = [check_text(text, f"{method}: texts[{i}]") for i, text in enumerate(texts)]
-        before = self._prompt(method, prompt_name, prompt)
+        before = prompt_text(self._card, method, prompt_name, prompt)
         head = self._sentence_head(method)
         skipped = (
             self._text_tokenizer(method).prompt_tokens(before) if before and not head.include_prompt else 0

@@ -21,6 +21,7 @@ from .losses import Losses
 from .sink import Sink
 
 if TYPE_CHECKING:
+    from ..card import ModelCard
     from ..text.tokenizer import TextTokenizer
 
 __all__ = ["BATCH_TOKENS", "Stream", "prompt_text"]
@@ -40,6 +41,7 @@ class Stream:
     """
 
     __slots__ = (
+        "__weakref__",
         "_batch_tokens",
         "_limit",
         "_method",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,15 @@ class TextOutput:
     Each attribute is what the method of the same name gives for this text, with the same errors.
     """
 
-    __slots__ = ("_number", "_output")
+    __slots__ = ("__weakref__", "_number", "_output")
 
     def __init__(self, output: EncoderOutput, number: int) -> None:
         self._output = output
         self._number = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Goes to other processes without the other texts."""
+        return _first, (self._output.only(self._number),)
 
     def __len__(self) -> int:
         """Number of tokens."""
@@ -114,3 +118,7 @@ class TextOutput:
 
     def __repr__(self) -> str:
         return f"TextOutput({len(self)} tokens, layers {list(self._output.layers)})"
+
+
+def _first(output: EncoderOutput) -> TextOutput:
+    return output[0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import whole
 from ..text.check import check_text, is_ordered, members
 from ..text.inputs import read_texts
 from ..text.words import WordUse, uses_of_word
@@ -19,9 +20,20 @@ if TYPE_CHECKING:
     from ..model.network import Network
     from ..text.tokenizer import TextTokenizer
 
-__all__ = ["uses_in", "vectors_of_uses", "word_vectors"]
+__all__ = ["token_number", "uses_in", "vectors_of_uses", "word_vectors"]
 
 Floats = NDArray[np.float32]
+
+
+def token_number(token: object, tokenizer: TextTokenizer | None, vocab: int) -> int:
+    """The id of a token, for `Encoder.static_embedding`. ``tokenizer`` None: it is no text."""
+    name = "static_embedding: token"
+    number = (
+        whole(token, name) if tokenizer is None else tokenizer.single_token(check_text(token, name), name)
+    )
+    if not 0 <= number < vocab:
+        raise ValueError(f"{name} must be in 0..{vocab - 1}, got {number}")
+    return number
 
 
 def uses_in(

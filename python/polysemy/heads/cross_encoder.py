@@ -50,11 +50,9 @@ class CrossEncoder(Task, Compatible):
         check_device(device, "CrossEncoder")
         refuse_unknown(others, "CrossEncoder")
         super().__init__(
-            model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
-            local_files_only=local_files_only, token=token,
+            model_name_or_path, max_length=max_length, num_threads=num_threads, mmap=mmap, revision=revision,
+            cache_folder=cache_folder, local_files_only=local_files_only, token=token,
         )  # fmt: skip
-        if max_length is not None:
-            self._tokenizer = self._tokenizer.limited(max_length, "CrossEncoder: max_length")
         self._activation: Scores = (
             self._own_activation()
             if activation_fn is None

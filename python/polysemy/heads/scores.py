@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,19 @@ _NAMES = {
 }
 
 
-def _elementwise(name: str) -> Scores:
-    def apply(x: Floats) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _Elementwise:
+    """A function of the core by its name: a closure could not be pickled."""
+
+    name: str
+
+    def __call__(self, x: Floats) -> Floats:
         out = np.empty_like(x)
-        _core.activation(np.ascontiguousarray(x), name, out)
+        _core.activation(np.ascontiguousarray(x), self.name, out)
         return out
 
-    return apply
 
-
-sigmoid = _elementwise("sigmoid")
+sigmoid = _Elementwise("sigmoid")
 
 
 def softmax(x: Floats) -> Floats:
@@ -53,14 +57,14 @@ def activation_named(path: str, source: str) -> Scores:
         raise UnsupportedModelError(
             f"{source}: activation_fn must be one of torch.nn...{', '.join(_NAMES)}, got {shown(path)}"
         )
-    return _elementwise(_NAMES[name])
+    return _Elementwise(_NAMES[name])
 
 
 def as_activation(value: object, name: str) -> Scores:
     """A function of arrays, or an object of one of torch's classes, which is known by its name."""
     kind = type(value)
     if kind.__module__.startswith("torch.nn.") and kind.__name__ in _NAMES:
-        return _elementwise(_NAMES[kind.__name__])
+        return _Elementwise(_NAMES[kind.__name__])
     if not callable(value) or kind.__module__.startswith("torch."):
         raise TypeError(
             f"{name} must be a function of an array or one of torch.nn.{', '.join(_NAMES)}, got {kind.__name__}"

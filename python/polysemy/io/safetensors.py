@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError
 from ..shown import shown
 from .background import Following
-from .files import ForeignFile
+from .files import ForeignFile, note
 from .jsonfile import parse_json_object
 from .tensor import StoredTensor
 
@@ -71,12 +71,13 @@ class SafetensorsFile:
     when the file is truncated or damaged. Arrays that `read` returns outlive this object.
     """
 
-    __slots__ = ("_data", "_file", "_head", "mapped", "path", "tensors")
+    __slots__ = ("_data", "_file", "_head", "_read", "mapped", "path", "tensors")
 
     def __init__(self, path: Path, *, mapped: bool = False) -> None:
         self.path = path
         self.mapped = mapped
         self._file = ForeignFile(path)
+        self._read = note(self._file)
         self._data: mmap.mmap | None = None
         try:
             self.tensors = self._read_header()
@@ -169,6 +170,7 @@ class SafetensorsFile:
                     following.put(part)
             finally:
                 following.wait()
+        self._read.found(digest.hexdigest())
         return digest.hexdigest()
 
     def _pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[memoryview]:

@@ -81,6 +81,18 @@ class Network:
         if spent:
             spent.spend()
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        # Equal networks have equal pickles, which know flags, and which object a dtype is.
+        tables = {name: array.view(np.dtype(array.dtype.str)) for name, array in self._encoder.tables.items()}
+        for table in tables.values():
+            table.flags.writeable = False
+        return self.spec, self.precision, tables, self._encoder.packed
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.spec, self.precision, tables, packed = state
+        self._token_table = tables["embeddings.token"]
+        self._encoder = _core.Encoder(native(self.spec), tables, (), self.precision, packed)
+
     @property
     def weight_bytes(self) -> int:
         """Memory of the packed weights, in bytes."""

@@ -27,7 +27,7 @@ class PackedWeight:
         ValueError: ``weight`` is not 2-D, or ``precision`` is none of these.
     """
 
-    __slots__ = ("_packed", "_precision", "_shape")
+    __slots__ = ("__weakref__", "_packed", "_precision", "_shape")
 
     def __init__(self, weight: Any, precision: str = "float32") -> None:
         matrix = as_float32("PackedWeight", "weight", weight)
@@ -56,6 +56,12 @@ class PackedWeight:
     def packed(self) -> _core.PackedWeight:
         """The core's object. A matrix without elements is one column of zeros there: an empty sum is zero."""
         return self._packed
+
+    def __copy__(self) -> PackedWeight:
+        return self
+
+    def __deepcopy__(self, memo: object) -> PackedWeight:
+        return self
 
     def __repr__(self) -> str:
         precision = "" if self._precision == "float32" else f", precision={self._precision!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..arguments import positive
 from ..errors import TokenizerError
@@ -123,16 +123,23 @@ class TextTokenizer:
 
     def limited(self, most: int, name: str) -> TextTokenizer:
         """The same tokenizer with another ``max_length``. Raises ``ValueError``, which begins with ``name``."""
-        with library("tokenizer: it can't be copied"):
-            copy = type(self._tokenizer).from_str(self._tokenizer.to_str())
-            least = copy.num_special_tokens_to_add(False) if self._special else 1
+        with library("tokenizer: its special tokens can't be counted"):
+            least = self._tokenizer.num_special_tokens_to_add(False) if self._special else 1
         positive(most, name)
         if most < least:
             raise ValueError(f"{name} must be at least {least}, the special tokens of a text, got {most}")
+        return _of_parts(*self._parts(most))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _of_parts, self._parts(self.max_length)
+
+    def _parts(self, max_length: int) -> tuple[type[TextTokenizer], str, bool, int, dict[str, Any]]:
+        """What `_of_parts` makes a tokenizer of. The library's own description leaves a setting out."""
+        with library("tokenizer: it can't be copied"):
+            stored, split = self._tokenizer.to_str(), self._tokenizer.encode_special_tokens
         side = "left" if self._keep_end else "right"
-        return type(self)(
-            copy, most, side=side, special=self._special, roles=self.roles, cleaned=self._cleaned
-        )
+        options = {"side": side, "special": self._special, "roles": self.roles, "cleaned": self._cleaned}
+        return type(self), stored, split, max_length, options
 
     def unlimited(self) -> TextTokenizer:
         """The same tokenizer for texts of any length."""
@@ -277,6 +284,17 @@ class TextTokenizer:
             return encoding.ids[0]
         names = [*map(repr, encoding.tokens[:_SHOWN]), *(["..."] if count > _SHOWN else [])]
         raise ValueError(f"{name}: {shortened(token)} is not one token but {count}: [{', '.join(names)}]")
+
+
+def _of_parts(
+    cls: type[TextTokenizer], stored: str, split_special: bool, max_length: int, options: dict[str, Any]
+) -> TextTokenizer:
+    from tokenizers import Tokenizer
+
+    with library("tokenizer: it can't be copied"):
+        tokenizer = Tokenizer.from_str(stored)
+        tokenizer.encode_special_tokens = split_special
+    return cls(tokenizer, max_length, **options)
 
 
 def _tried(call: Callable[[], T]) -> T:
