@@ -60,7 +60,9 @@ def _names(config: Mapping[str, Any]) -> dict[str, str]:
     for i in range(config["num_hidden_layers"]):
         for ours, theirs in _LAYER[kind].items():
             for part in ("weight", "bias") if bert else ("weight",):
-                names[f"{'encoder.layer' if bert else 'layers'}.{i}.{ours}.{part}"] = f"blk.{i}.{theirs}.{part}"
+                names[f"{'encoder.layer' if bert else 'layers'}.{i}.{ours}.{part}"] = (
+                    f"blk.{i}.{theirs}.{part}"
+                )
     return names
 
 
