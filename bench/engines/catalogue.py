@@ -32,6 +32,7 @@ _ORT = (
 )
 _BERT = ("torch", "transformers.models.bert.modeling_bert", "tokenizers")
 
+EXPORTED = "onnxruntime-exported"  # for families that graph.py does not write
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
@@ -80,6 +81,15 @@ ENGINES: dict[str, Engine] = {
             ("onnxruntime", "onnx"),
             ("onnxruntime", "tokenizers"),
             _ORT + "; as fused, but with MultiHeadAttention",
+        ),
+        Engine(
+            EXPORTED,
+            "onnxruntime_",
+            "exported",
+            ("onnxruntime", "onnx", "onnxscript", "torch", "transformers"),
+            ("onnxruntime", "onnx", "onnxscript", "torch", "transformers"),
+            ("onnxruntime", "tokenizers"),
+            _ORT + "; the graph of torch.onnx.export, for exactly the shape of each work",
         ),
         Engine(
             "openvino",

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from bench.engines import works
-from bench.engines.catalogue import ENGINES, OURS
+from bench.engines.catalogue import ENGINES, EXPORTED, OURS
 from bench.engines.checkpoint import cache_folder
 from bench.texts import load
 
-OTHERS = [name for name in ENGINES if name != OURS]
+OTHERS = [name for name in ENGINES if name not in (OURS, EXPORTED)]
 
 _HELP = """
 Compares polysemy with other CPU engines on the same work, in float32.

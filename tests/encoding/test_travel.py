@@ -47,6 +47,7 @@ def test_in_one_process_there_is_one(folder: Path) -> None:
     assert copy.copy(encoder) is copy.deepcopy(encoder) is encoder is weakref.ref(encoder)()
 
 
+@pytest.mark.filterwarnings("ignore::polysemy.TruncationWarning")
 def test_options_travel(folder: Path) -> None:
     plain, changed = (
         Encoder.from_pretrained(folder, **options)  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ def test_options_travel(folder: Path) -> None:
             {},
             {
                 "precision": "int8", "pooling": ["max", "cls"], "num_threads": 3, "mmap": True, "revision": "v1",
-                "cache_folder": "~/models", "local_files_only": True, "token": "secret",
+                "cache_folder": "~/models", "local_files_only": True, "token": "secret", "max_seq_length": 5,
             },
         )
     )  # fmt: skip
@@ -70,6 +71,16 @@ def test_options_travel(folder: Path) -> None:
     assert tuple(encoder.encode(TEXTS).tobytes() for encoder in again) == expected
     assert again[1].precision == "int8" and again[1]._num_threads == 3
     assert tuple(map(pickle.dumps, again)) == data
+
+
+@pytest.mark.filterwarnings("ignore::polysemy.TruncationWarning")
+def test_a_later_length_travels(folder: Path) -> None:
+    encoder = Encoder.from_pretrained(folder).with_max_seq_length(5)
+    bits, data = encoder.encode(TEXTS).tobytes(), pickle.dumps(encoder)
+    assert pickle.loads(data) is encoder
+    del encoder
+    gc.collect()
+    assert pickle.loads(data).max_seq_length == 5 and pickle.loads(data).encode(TEXTS).tobytes() == bits
 
 
 def test_auto_is_what_it_stands_for(folder: Path) -> None:

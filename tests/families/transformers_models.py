@@ -88,6 +88,13 @@ _LLAMA3 = {
 }  # fmt: skip
 _DEBERTA = {"relative_attention": True, "position_buckets": 16, "pos_att_type": ["c2p", "p2c"]}
 _LINEAR = {"rope_type": "linear", "factor": 3.0, "rope_theta": 5000.0}
+_YARN = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 50,
+    "rope_theta": 800.0,
+    "beta_fast": 8.0,
+}
 _BY_KIND = {"full_attention": _LINEAR, "sliding_attention": {"rope_type": "default", "rope_theta": 77.0}}
 
 # Heads of odd and even width, every activation, windows and distances that end within the longest text.
@@ -118,6 +125,11 @@ _CASES = [
     _t5("t5-gated", feed_forward_proj="gated-gelu", d_kv=18, num_heads=2, layer_norm_epsilon=1e-4),
     _t5("t5-gated-silu", feed_forward_proj="gated-silu", d_kv=128, num_heads=1, num_layers=1),
     _t5("t5-few-buckets", relative_attention_num_buckets=8, relative_attention_max_distance=20, d_ff=33),
+    Case(
+        "mt5",
+        {"vocab_size": 60, "d_model": 40, "d_kv": 8, "d_ff": 33, "num_layers": 2, "num_heads": 5},
+        "MT5EncoderModel", "MT5Config",
+    ),
     bert("mpnet", "MPNetModel", **sizes(64, 4, 2, 96, max_position_embeddings=202)),
     bert("mpnet-odd", "MPNetModel", **sizes(51, 3, 2, 33, hidden_act="relu", layer_norm_eps=1e-5)),
     bert("albert", "AlbertModel", **sizes(48, 4, 3, 70, embedding_size=20)),
@@ -161,6 +173,18 @@ _CASES = [
     _rotary(
         "gemma3-causal", "Gemma3TextModel", 64, 4, 7, 50, num_key_value_heads=2, head_dim=16, sliding_window=9,
         attention_bias=True, rms_norm_eps=1e-3, query_pre_attn_scalar=16,
+    ),
+    _rotary("qwen3-yarn", "Qwen3Model", 64, 4, 2, 50, num_key_value_heads=2, head_dim=32, rope_parameters=_YARN),
+    _rotary(
+        "modernbert-yarn", "ModernBertModel", 64, 2, 3, 50, local_attention=16, pad_token_id=0, layer_types=_KINDS,
+        rope_parameters={
+            "full_attention": _YARN | {"beta_slow": 0.5, "mscale": 2.0, "mscale_all_dim": 0.7},
+            "sliding_attention": _YARN | {"attention_factor": 0.8},
+        },
+    ),
+    _rotary(
+        "eurobert-dynamic", "EuroBertModel", 64, 4, 2, 50, pad_token_id=0,
+        rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 700.0},
     ),
     Case("clip", sizes(64, 4, 3, 96, max_position_embeddings=77), "CLIPTextModel"),
     Case("clip-odd", sizes(51, 3, 2, 33, hidden_act="gelu", layer_norm_eps=1e-3), "CLIPTextModel"),

@@ -59,6 +59,7 @@ class LlamaCpp:
             params.n_ctx = params.n_batch = params.n_ubatch = capacity
             params.n_seq_max = min(256, library.llama_max_parallel_sequences())
             params.n_threads = params.n_threads_batch = self.threads
+            params.type_k = params.type_v = 0  # float32; keys and values would be rounded to half precision
             params.embeddings, params.kv_unified = True, True
             params.pooling_type = library.LLAMA_POOLING_TYPE_NONE
             params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -83,9 +84,14 @@ class LlamaCpp:
 
     def run(self, packed: Any) -> Any:
         context, batch = packed
-        status = self.library.llama_encode(context, batch)
+        # A causal model has memory for what it has read, which is empty before each work.
+        if memory := self.library.llama_get_memory(context):
+            self.library.llama_memory_clear(memory, False)
+            status = self.library.llama_decode(context, batch)
+        else:
+            status = self.library.llama_encode(context, batch)
         if status != 0:
-            raise RuntimeError(f"llama_encode returned {status}")
+            raise RuntimeError(f"llama.cpp returned {status}")
         return self.library.llama_get_embeddings(context)
 
     def rows(self, result: Any, lengths: Sequence[int]) -> NDArray[np.float32]:

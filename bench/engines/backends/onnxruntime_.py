@@ -1,4 +1,4 @@
-"""ONNX Runtime on the graph of graph.py: as it is, or fused by onnxruntime.transformers first."""
+"""ONNX Runtime on the graph of graph.py: as it is, or fused by onnxruntime.transformers first; or as torch exports."""
 
 from __future__ import annotations
 
@@ -52,11 +52,41 @@ def onnx_file(model: Model, form: str, *, masked: bool) -> Path:
     return target
 
 
+def exported_file(model: Model, shape: tuple[int, int]) -> Path:
+    """The ONNX file that torch makes of the model for ids of this shape, on first use."""
+    target = model.cache / f"exported-{shape[0]}x{shape[1]}" / "model.onnx"
+    if target.exists():
+        return target
+    import torch
+
+    from bench.engines.backends.torch_ import transformers_model
+
+    class LastHiddenState(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = transformers_model(model.folder)
+
+        def forward(self, input_ids: Any) -> Any:
+            return self.inner(input_ids=input_ids).last_hidden_state
+
+    partial = target.parent.with_suffix(f".{os.getpid()}")
+    partial.mkdir(parents=True)
+    with torch.no_grad():
+        torch.onnx.export(
+            LastHiddenState().eval(), (torch.ones(shape, dtype=torch.int64),), partial / target.name,
+            input_names=["input_ids"], dynamo=True, verbose=False,
+        )  # fmt: skip
+    partial.replace(target.parent)
+    return target
+
+
 class OnnxRuntime:
     def __init__(self, form: str) -> None:
         self.form = form
 
     def convert(self, model: Model) -> None:
+        if self.form == "exported":
+            return  # a file for each shape of a batch
         for masked in (True, False):
             onnx_file(model, self.form, masked=masked)
 
@@ -72,20 +102,23 @@ class OnnxRuntime:
         options.log_severity_level = 3
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-        self.sessions: dict[bool, Any] = {}
+        self.sessions: dict[Path, Any] = {}
 
-    def session(self, masked: bool) -> Any:
-        """The session with or without a mask input, loaded on first use."""
-        if masked not in self.sessions:
-            file = str(onnx_file(self.model, self.form, masked=masked))
-            self.sessions[masked] = self.library.InferenceSession(
-                file, self.options, providers=["CPUExecutionProvider"]
+    def session(self, shape: tuple[int, int], masked: bool) -> Any:
+        """The session for a batch of this shape, with or without a mask input, loaded on first use."""
+        if self.form == "exported":
+            file = exported_file(self.model, shape)
+        else:
+            file = onnx_file(self.model, self.form, masked=masked)
+        if file not in self.sessions:
+            self.sessions[file] = self.library.InferenceSession(
+                str(file), self.options, providers=["CPUExecutionProvider"]
             )
-        return self.sessions[masked]
+        return self.sessions[file]
 
     def pack(self, batch: Sequence[Ids]) -> Any:
         ids, mask = pad(batch)
-        session = self.session(mask is not None)
+        session = self.session(ids.shape, mask is not None)
         values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         feed = {}
         for item in session.get_inputs():  # the fusion narrows them to int32

@@ -103,6 +103,10 @@ class Config:
             raise CheckpointError(f"{self.source}: {name} must be an object, got {shown(value)}")
         return Config(value, f"{self.source}: {name}")
 
+    def is_section(self, name: str) -> bool:
+        """Whether the field is an object."""
+        return isinstance(self._values.get(name), dict)
+
     def is_text(self, name: str) -> bool:
         """Whether the field is a string."""
         return isinstance(self._values.get(name), str)

@@ -10,7 +10,7 @@ import math
 from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardSpec, LayerSpec, Norm, NormSpec
 from .config import Config
 from .family import LLAMA_LINEAR, Family, layer_names, with_parameters
-from .rope import rotary
+from .rope import with_rotary
 
 __all__ = ["FAMILY", "llama_names"]
 
@@ -20,16 +20,16 @@ def _spec(config: Config) -> EncoderSpec:
     head_dim = config.size("head_dim") if config.has("head_dim") else config.head_dim(hidden, heads)
     norm = NormSpec(Norm.RMS, config.number("rms_norm_eps", 1e-5))
     bias = config.switch("attention_bias", False)
+    attention = AttentionSpec(
+        heads,
+        kv_heads=config.integer("num_key_value_heads", heads),
+        head_dim=head_dim,
+        scale=1.0 / math.sqrt(head_dim),
+        bias=bias,
+        output_bias=bias,
+    )
     layer = LayerSpec(
-        AttentionSpec(
-            heads,
-            kv_heads=config.integer("num_key_value_heads", heads),
-            head_dim=head_dim,
-            scale=1.0 / math.sqrt(head_dim),
-            bias=bias,
-            output_bias=bias,
-            rotary=rotary(config, head_dim, 10_000.0),
-        ),
+        with_rotary(config, attention, 10_000.0),
         FeedForwardSpec(
             config.integer("intermediate_size"),
             config.activation("hidden_act", "silu"),

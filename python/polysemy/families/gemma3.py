@@ -12,7 +12,7 @@ from ..errors import CheckpointError
 from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardSpec, LayerSpec, Norm, NormSpec
 from .config import FULL, SLIDING, Config
 from .family import LLAMA_LINEAR, Family, Names, Stored, layer_names, with_parameters
-from .rope import rotary
+from .rope import with_rotary
 
 __all__ = ["FAMILY"]
 
@@ -42,15 +42,14 @@ def _spec(config: Config) -> EncoderSpec:
     window = config.integer("sliding_window", 4096)
     reach = window // 2 if both_ways else window - 1
     of_kind = {
-        FULL: replace(attention, rotary=rotary(config, head_dim, 1_000_000.0, kind=FULL)),
-        SLIDING: replace(
-            attention,
-            # Scaling of the old form, beside the kinds of layers, is not for this one.
-            rotary=rotary(
-                config, head_dim, 10_000.0, kind=SLIDING, old_theta="rope_local_base_freq", old_scaling=None
-            ),
-            left=reach,
-            right=reach if both_ways else 0,
+        FULL: with_rotary(config, attention, 1_000_000.0, kind=FULL),
+        SLIDING: with_rotary(
+            config,
+            replace(attention, left=reach, right=reach if both_ways else 0),
+            10_000.0,
+            kind=SLIDING,
+            old_theta="rope_local_base_freq",
+            old_scaling=None,  # that of the old form is not for this kind
         ),
     }
     every = config.size("sliding_window_pattern", 6)

@@ -23,7 +23,7 @@ from .bert import bert_heads
 from .config import Config
 from .family import Family, Names, either, fused_names, layer_names, with_parameters
 from .nomic_bert import native_names
-from .rope import rotary
+from .rope import with_rotary
 
 __all__ = ["FAMILY"]
 
@@ -34,17 +34,12 @@ def _spec(config: Config) -> EncoderSpec:
     config.require("logn_attention_scale", False)
     config.require("pack_qkv", True)
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
-    head_dim = config.head_dim(hidden, heads)
+    head_dim = config.size("head_dim") if config.has("head_dim") else config.head_dim(hidden, heads)
     norm = NormSpec(Norm.LAYER, config.number("layer_norm_eps", 1e-12), bias=True)
     theta = 10_000.0 if config.text("model_type") == "new" else 160_000.0
+    attention = AttentionSpec(heads, kv_heads=heads, head_dim=head_dim, scale=1.0 / math.sqrt(head_dim))
     layer = LayerSpec(
-        AttentionSpec(
-            heads,
-            kv_heads=heads,
-            head_dim=head_dim,
-            scale=1.0 / math.sqrt(head_dim),
-            rotary=rotary(config, head_dim, theta),
-        ),
+        with_rotary(config, attention, theta),
         FeedForwardSpec(
             config.integer("intermediate_size"), config.activation("hidden_act"), gated=True, up_bias=False
         ),

@@ -21,7 +21,7 @@ from ..model.spec import (
 )
 from .config import FULL, SLIDING, Config
 from .family import Family, Names, fused_names, layer_names, with_parameters
-from .rope import rotary
+from .rope import with_rotary
 
 __all__ = ["FAMILY"]
 
@@ -30,6 +30,7 @@ def _spec(config: Config) -> EncoderSpec:
     hidden = config.integer("hidden_size")
     heads = config.integer("num_attention_heads")
     head_dim = config.head_dim(hidden, heads)
+    config.require("head_dim", head_dim)
     layers = config.layers("num_hidden_layers")
     bias = config.switch("mlp_bias", False)
     norm = NormSpec(Norm.LAYER, config.number("norm_eps", 1e-5), bias=config.switch("norm_bias", False))
@@ -43,15 +44,13 @@ def _spec(config: Config) -> EncoderSpec:
     )
     reach = config.integer("local_attention", 128) // 2
     of_kind = {
-        FULL: replace(
-            attention,
-            rotary=rotary(config, head_dim, 160_000.0, kind=FULL, old_theta="global_rope_theta"),
-        ),
-        SLIDING: replace(
-            attention,
-            rotary=rotary(config, head_dim, 10_000.0, kind=SLIDING, old_theta="local_rope_theta"),
-            left=reach,
-            right=reach,
+        FULL: with_rotary(config, attention, 160_000.0, kind=FULL, old_theta="global_rope_theta"),
+        SLIDING: with_rotary(
+            config,
+            replace(attention, left=reach, right=reach),
+            10_000.0,
+            kind=SLIDING,
+            old_theta="local_rope_theta",
         ),
     }
     layer = LayerSpec(

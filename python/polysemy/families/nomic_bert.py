@@ -23,11 +23,16 @@ from ..model.spec import (
 )
 from .config import Config
 from .family import LLAMA_LINEAR, Family, Names, either, fused_names, layer_names, with_parameters
-from .rope import rotary
+from .rope import with_rotary
 
 __all__ = ["FAMILY", "native_names"]
 
 _GATES = {"swiglu": Activation.SILU, "geglu": Activation.GELU_ERF}
+
+
+def _either_spelling(config: Config) -> EncoderSpec:
+    config.require("moe_every_n_layers", -1, 0)
+    return _published(config) if config.has("n_embd") else _native(config)
 
 
 def _published(config: Config) -> EncoderSpec:
@@ -36,7 +41,8 @@ def _published(config: Config) -> EncoderSpec:
         config.require(name, False)
     for name in ("rotary_emb_scale_base", "rotary_scaling_factor"):
         config.require(name)
-    config.require("moe_every_n_layers", -1, 0)
+    config.require("scale_attn_weights", True)
+    config.require("scale_attn_by_inverse_layer_idx", False)
     config.require("activation_function", *_GATES)
     if config.number("rotary_emb_fraction", 0.0) != 1.0:
         raise UnsupportedModelError(f"{config.source}: rotary_emb_fraction must be 1.0, all of each head")
@@ -72,18 +78,18 @@ def _native(config: Config) -> EncoderSpec:
     """With the field names of transformers."""
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
     head_dim = config.size("head_dim") if config.has("head_dim") else config.head_dim(hidden, heads)
+    attention = AttentionSpec(
+        heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        scale=1.0 / math.sqrt(head_dim),
+        bias=False,
+        output_bias=False,
+    )
     return _spec(
         config,
         hidden,
-        AttentionSpec(
-            heads,
-            kv_heads=heads,
-            head_dim=head_dim,
-            scale=1.0 / math.sqrt(head_dim),
-            bias=False,
-            output_bias=False,
-            rotary=rotary(config, head_dim, 1000.0),
-        ),
+        with_rotary(config, attention, 1000.0),
         FeedForwardSpec(
             config.integer("intermediate_size"),
             config.activation("hidden_act", "silu"),
@@ -157,7 +163,7 @@ def _published_names(spec: EncoderSpec) -> dict[str, Names]:
 
 FAMILY = Family(
     model_types=("nomic_bert",),
-    spec=lambda config: _published(config) if config.has("n_embd") else _native(config),
+    spec=_either_spelling,
     names=lambda spec: either(native_names(spec), _published_names(spec)),
     prefixes=("bert.", "nomic_bert."),
     ignored=("pooler.", "cls.", "classifier.", "lm_head."),

@@ -12,7 +12,7 @@ from ..model.spec import AttentionSpec, EmbeddingSpec, EncoderSpec, FeedForwardS
 from .config import FULL, SLIDING, Config
 from .eurobert import llama_names
 from .family import Family, layer_names, with_parameters
-from .rope import rotary
+from .rope import with_rotary
 
 __all__ = ["FAMILY"]
 
@@ -32,9 +32,9 @@ def _spec(config: Config) -> EncoderSpec:
         bias=bias,
         output_bias=bias,
         query_key_norm=norm,
-        rotary=rotary(config, head_dim, 10_000.0),
         right=0,
     )
+    attention = with_rotary(config, attention, 10_000.0)
     of_kind = {FULL: attention}
     first_sliding = layers
     if config.switch("use_sliding_window", False):

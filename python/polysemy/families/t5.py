@@ -27,12 +27,16 @@ _LONGEST = 1 << 16
 
 
 def _feed_forward(config: Config) -> FeedForwardSpec:
-    kind = config.text("feed_forward_proj", "relu")
+    kind = config.text("feed_forward_proj", "gated-gelu" if config.text("model_type") == "mt5" else "relu")
     gated, name = kind.startswith("gated-"), kind.removeprefix("gated-")
     if kind == "gated-gelu":  # means another function than its name says
         activation = Activation.GELU_TANH
     else:
         activation = config.known_activation("feed_forward_proj", name)
+    # Files of newer versions repeat both beside the name, and these are what counts.
+    if config.has("dense_act_fn"):
+        activation = config.activation("dense_act_fn")
+    gated = config.switch("is_gated_act", gated)
     return FeedForwardSpec(config.integer("d_ff"), activation, gated=gated, up_bias=False, down_bias=False)
 
 
