@@ -9,7 +9,8 @@ namespace {
 // Unsigned activations with their zero point; vpdpbusd adds four products exactly.
 struct NativeQuads {
   using Element = uint8_t;
-  // Of the instruction's own type: GCC copies every sum of another one twice per step, and spills for lack of registers.
+  // Of the instruction's own type: GCC copies every sum of another one twice per step, and spills for lack of
+  // registers.
   typedef int32_t Sum __attribute__((vector_size(64)));
   static constexpr const char* kInstruction = "vpdpbusd";
 
