@@ -159,8 +159,9 @@ def test_tiles_stay_in_registers(level: str, kernel: str, instruction: str, fewe
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="this reads x86 instructions")
-def test_tiles_of_bfloat16_stay_in_registers() -> None:
-    assert tiles("avx512_bf16", "gemm_loops", EXTENSIONS["avx512_bf16"]) >= 10
+@pytest.mark.parametrize("level", EXTENSIONS)
+def test_tiles_of_extensions_stay_in_registers(level: str) -> None:
+    assert tiles(level, "gemm_loops", EXTENSIONS[level]) >= 10
 
 
 def test_no_file_is_contracted() -> None:

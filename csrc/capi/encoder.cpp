@@ -36,8 +36,7 @@ static_assert(int{POLYSEMY_POOL_LAST} == static_cast<int>(Pooling::kLast));
 using Tensors = std::map<std::string, Tensor, std::less<>>;
 
 // The tensors of a spec by name: each once, in its shape, and no other.
-Tensors checked(const EncoderSpec& spec, const polysemy_tensor* given, int64_t count) {
-  constexpr const char* function = "encoder_create";
+Tensors checked(const char* function, const EncoderSpec& spec, const polysemy_tensor* given, int64_t count) {
   Argument{function, "count"}.at_least(count, 0);
   Argument{function, "tensors"}.records(given, count);
   const std::vector<Parameter> wanted = parameters(spec);
@@ -66,10 +65,11 @@ Tensors checked(const EncoderSpec& spec, const polysemy_tensor* given, int64_t c
   return tensors;
 }
 
-std::unique_ptr<polysemy_encoder> create(const polysemy_encoder_spec* given, const polysemy_tensor* tensors,
-                                         int64_t count) {
-  EncoderSpec spec = capi::spec_from("encoder_create", given);
-  Tensors found = checked(spec, tensors, count);
+std::unique_ptr<polysemy_encoder> create(const char* function, const polysemy_encoder_spec* given,
+                                         const polysemy_tensor* tensors, int64_t count, int precision) {
+  EncoderSpec spec = capi::spec_from(function, given);
+  Tensors found = checked(function, spec, tensors, count);
+  const Precision products = capi::checked_precision(function, precision);
   const KernelTable& table = default_kernels();
   auto made = std::make_unique<polysemy_encoder>();
   for (const Parameter& p : parameters(spec)) {
@@ -80,9 +80,15 @@ std::unique_ptr<polysemy_encoder> create(const polysemy_encoder_spec* given, con
     t.data = made->tables.back().data();
   }
   made->encoder = std::make_unique<const Encoder>(
-      table, std::move(spec), Precision::kFloat32, [&](const Parameter& p) { return found.at(p.name); },
-      get_num_threads());
+      table, std::move(spec), products, [&](const Parameter& p) { return found.at(p.name); }, get_num_threads());
   return made;
+}
+
+void create_into(const char* function, const polysemy_encoder_spec* spec, const polysemy_tensor* tensors, int64_t count,
+                 int precision, polysemy_encoder** encoder) {
+  require(encoder != nullptr, function, ": encoder must not be null");
+  *encoder = nullptr;
+  *encoder = create(function, spec, tensors, count, precision).release();
 }
 
 // ---- forward
@@ -186,11 +192,13 @@ polysemy_status polysemy_encoder_parameters(const polysemy_encoder_spec* spec, p
 
 polysemy_status polysemy_encoder_create(const polysemy_encoder_spec* spec, const polysemy_tensor* tensors,
                                         int64_t count, polysemy_encoder** encoder) {
-  return capi::guarded([&] {
-    require(encoder != nullptr, "encoder_create: encoder must not be null");
-    *encoder = nullptr;
-    *encoder = create(spec, tensors, count).release();
-  });
+  return capi::guarded(
+      [&] { create_into("encoder_create", spec, tensors, count, POLYSEMY_PRECISION_FLOAT32, encoder); });
+}
+
+polysemy_status polysemy_encoder_create_in(const polysemy_encoder_spec* spec, const polysemy_tensor* tensors,
+                                           int64_t count, int precision, polysemy_encoder** encoder) {
+  return capi::guarded([&] { create_into("encoder_create_in", spec, tensors, count, precision, encoder); });
 }
 
 void polysemy_encoder_destroy(polysemy_encoder* encoder) { delete encoder; }

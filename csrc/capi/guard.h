@@ -9,6 +9,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/precision.h"
 #include "capi/polysemy.h"
 
 namespace polysemy::capi {
@@ -57,6 +58,13 @@ Struct& initialised(const char* function, const char* name, Struct* given, size_
 inline void check_activation(const char* function, int activation) {
   require(activation >= POLYSEMY_ACTIVATION_NONE && activation <= POLYSEMY_ACTIVATION_QUICK_GELU, function,
           ": activation must be 0 to 6, got ", activation);
+}
+
+// One of the values of polysemy_precision.
+inline Precision checked_precision(const char* function, int precision) {
+  require(precision >= 0 && precision < kPrecisions, function, ": precision must be 0 to ", kPrecisions - 1, ", got ",
+          precision);
+  return static_cast<Precision>(precision);
 }
 
 struct Axis {

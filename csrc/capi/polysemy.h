@@ -181,6 +181,17 @@ typedef struct polysemy_weight polysemy_weight;
 /* Packs weight, [n, k] (outputs, inputs), into a new object; it is copied. *packed is NULL after an error. */
 POLYSEMY_API polysemy_status polysemy_weight_create_f32(int64_t n, int64_t k, const float* weight,
                                                         int64_t weight_stride, polysemy_weight** packed);
+/* What products of a packed weight are computed in. */
+typedef enum polysemy_precision {
+  POLYSEMY_PRECISION_FLOAT32 = 0,
+  POLYSEMY_PRECISION_BFLOAT16 = 1, /* weights and inputs rounded to it, sums in float32 */
+  POLYSEMY_PRECISION_FLOAT16 = 2,  /* weights stored in it, arithmetic of float32 */
+  POLYSEMY_PRECISION_INT8 = 3      /* 8-bit integers with a scale for each 192 inputs, exact sums */
+} polysemy_precision;
+
+/* The same in one of polysemy_precision: rounded once, here. Inputs and outputs of products stay float32. */
+POLYSEMY_API polysemy_status polysemy_weight_create_in(int64_t n, int64_t k, const float* weight, int64_t weight_stride,
+                                                       int precision, polysemy_weight** packed);
 /* Frees it; NULL is allowed. */
 POLYSEMY_API void polysemy_weight_destroy(polysemy_weight* packed);
 /* n and k of a packed weight; 0 for NULL. */
@@ -328,6 +339,10 @@ typedef struct polysemy_encoder polysemy_encoder;
  * *encoder is NULL after an error. */
 POLYSEMY_API polysemy_status polysemy_encoder_create(const polysemy_encoder_spec* spec, const polysemy_tensor* tensors,
                                                      int64_t count, polysemy_encoder** encoder);
+/* The same with its matrix products in one of polysemy_precision. All else stays float32. */
+POLYSEMY_API polysemy_status polysemy_encoder_create_in(const polysemy_encoder_spec* spec,
+                                                        const polysemy_tensor* tensors, int64_t count, int precision,
+                                                        polysemy_encoder** encoder);
 /* Frees it; NULL is allowed. */
 POLYSEMY_API void polysemy_encoder_destroy(polysemy_encoder* encoder);
 

@@ -43,7 +43,9 @@
   ENTRY(encoder_create)           \
   ENTRY(encoder_destroy)          \
   ENTRY(encoder_args_init)        \
-  ENTRY(encoder_forward)
+  ENTRY(encoder_forward)          \
+  ENTRY(weight_create_in)         \
+  ENTRY(encoder_create_in)
 
 #ifdef __cplusplus
 #define POLYSEMY_SLOT(name) decltype(&polysemy_##name) name;

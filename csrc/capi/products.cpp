@@ -17,8 +17,14 @@ struct polysemy_weight {
 
 namespace {
 
-PackedWeight packed(const KernelTable& table, const float* weight, int64_t stride, int64_t n, int64_t k, int threads) {
-  PackedWeight result(n, k);
+static_assert(int{POLYSEMY_PRECISION_FLOAT32} == static_cast<int>(Precision::kFloat32));
+static_assert(int{POLYSEMY_PRECISION_BFLOAT16} == static_cast<int>(Precision::kBFloat16));
+static_assert(int{POLYSEMY_PRECISION_FLOAT16} == static_cast<int>(Precision::kFloat16));
+static_assert(int{POLYSEMY_PRECISION_INT8} == static_cast<int>(Precision::kInt8));
+
+PackedWeight packed(const KernelTable& table, Precision precision, const float* weight, int64_t stride, int64_t n,
+                    int64_t k, int threads) {
+  PackedWeight result(n, k, precision);
   const Panels& panels = result.panels();
   parallel(static_cast<int>(std::min<int64_t>(threads, panels.count())), [&](int thread, int team) {
     const Range part = share(panels.count(), thread, team);
@@ -27,6 +33,20 @@ PackedWeight packed(const KernelTable& table, const float* weight, int64_t strid
     panels.pack(table, {.data = weight + first * stride, .rows = last - first, .columns = k}, stride, part.first, 1);
   });
   return result;
+}
+
+void create_weight(const char* function, int64_t n, int64_t k, const float* weight, int64_t weight_stride,
+                   int precision, polysemy_weight** packed_weight) {
+  require(packed_weight != nullptr, function, ": packed must not be null");
+  *packed_weight = nullptr;
+  Argument{function, "n"}.at_least(n, 0);
+  Argument{function, "k"}.at_least(k, 0);
+  Argument{function, "weight"}.input(weight, matrix(n, weight_stride, k));
+  capi::elements(function, "weight", {n, k});
+  auto result = std::make_unique<polysemy_weight>();
+  result->packed = packed(default_kernels(), capi::checked_precision(function, precision), weight,
+                          weight ? weight_stride : 0, n, k, get_num_threads());
+  *packed_weight = result.release();
 }
 
 void matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_stride,
@@ -106,17 +126,14 @@ polysemy_status polysemy_gemm_f32(int transpose_a, int transpose_b, int64_t m, i
 polysemy_status polysemy_weight_create_f32(int64_t n, int64_t k, const float* weight, int64_t weight_stride,
                                            polysemy_weight** packed_weight) {
   return capi::guarded([&] {
-    constexpr const char* function = "weight_create_f32";
-    require(packed_weight != nullptr, function, ": packed must not be null");
-    *packed_weight = nullptr;
-    Argument{function, "n"}.at_least(n, 0);
-    Argument{function, "k"}.at_least(k, 0);
-    Argument{function, "weight"}.input(weight, matrix(n, weight_stride, k));
-    capi::elements(function, "weight", {n, k});
-    auto result = std::make_unique<polysemy_weight>();
-    result->packed = packed(default_kernels(), weight, weight ? weight_stride : 0, n, k, get_num_threads());
-    *packed_weight = result.release();
+    create_weight("weight_create_f32", n, k, weight, weight_stride, POLYSEMY_PRECISION_FLOAT32, packed_weight);
   });
+}
+
+polysemy_status polysemy_weight_create_in(int64_t n, int64_t k, const float* weight, int64_t weight_stride,
+                                          int precision, polysemy_weight** packed_weight) {
+  return capi::guarded(
+      [&] { create_weight("weight_create_in", n, k, weight, weight_stride, precision, packed_weight); });
 }
 
 void polysemy_weight_destroy(polysemy_weight* packed_weight) { delete packed_weight; }

@@ -142,6 +142,14 @@ INLINE float reduce_add(Vec a) {
   const __m128 s2 = _mm_add_ps(s4, _mm_movehl_ps(s4, s4));
   return _mm_cvtss_f32(_mm_add_ss(s2, _mm_shuffle_ps(s2, s2, 1)));
 }
+template <int distance>
+INLINE Vec swap_lanes(Vec a) {
+  if constexpr (distance == 8) return {a.hi, a.lo};
+  if constexpr (distance == 4) return {_mm256_permute2f128_ps(a.lo, a.lo, 1), _mm256_permute2f128_ps(a.hi, a.hi, 1)};
+  constexpr int order = distance == 1 ? 0xB1 : 0x4E;
+  return {_mm256_permute_ps(a.lo, order), _mm256_permute_ps(a.hi, order)};
+}
+
 INLINE float reduce_max(Vec a) {
   const __m256 s8 = _mm256_max_ps(a.lo, a.hi);
   const __m128 s4 = _mm_max_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));

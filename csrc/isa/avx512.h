@@ -97,6 +97,13 @@ INLINE float reduce_add(Vec a) {
   const __m128 s2 = _mm_add_ps(s4, _mm_movehl_ps(s4, s4));
   return _mm_cvtss_f32(_mm_add_ss(s2, _mm_shuffle_ps(s2, s2, 1)));
 }
+template <int distance>
+INLINE Vec swap_lanes(Vec a) {
+  constexpr int order = distance == 1 || distance == 4 ? 0xB1 : 0x4E;
+  if constexpr (distance >= 4) return {_mm512_shuffle_f32x4(a.v, a.v, order)};
+  return {_mm512_permute_ps(a.v, order)};
+}
+
 INLINE float reduce_max(Vec a) {
   const __m256 s8 = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 s4 = _mm_max_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));

@@ -9,19 +9,21 @@ namespace {
 // Unsigned activations with their zero point; vpdpbusd adds four products exactly.
 struct NativeQuads {
   using Element = uint8_t;
-  using Sum = IVec;
+  // Of the instruction's own type: GCC copies every sum of another one twice per step, and spills for lack of
+  // registers.
+  typedef int32_t Sum __attribute__((vector_size(64)));
   static constexpr const char* kInstruction = "vpdpbusd";
 
-  INLINE static Sum zero() { return iset1(0); }
+  INLINE static Sum zero() { return Sum{}; }
   INLINE static __m512i load_quads(const int8_t* p) { return _mm512_loadu_si512(p); }
   INLINE static __m512i load_input(const char* p) {
     int32_t quad;
     __builtin_memcpy(&quad, p, sizeof quad);
     return _mm512_set1_epi32(quad);
   }
-  INLINE static Sum add_products(Sum s, __m512i x, __m512i w) { return {_mm512_dpbusd_epi32(s.v, x, w)}; }
+  INLINE static Sum add_products(Sum s, __m512i x, __m512i w) { return (Sum)_mm512_dpbusd_epi32((__m512i)s, x, w); }
   INLINE static Vec value(Sum s, float zero, Vec total) {
-    return {_mm512_fnmadd_ps(_mm512_set1_ps(zero), total.v, _mm512_cvtepi32_ps(s.v))};  // exact
+    return {_mm512_fnmadd_ps(_mm512_set1_ps(zero), total.v, _mm512_cvtepi32_ps((__m512i)s))};  // exact
   }
   INLINE static void store_elements(Element* p, IVec centered, float zero) {
     const __m512i q = _mm512_add_epi32(centered.v, _mm512_set1_epi32(static_cast<int32_t>(zero)));

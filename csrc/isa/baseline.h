@@ -200,6 +200,15 @@ INLINE float reduce_add(Vec a) {
   const Quad s4 = (a.q[0] + a.q[2]) + (a.q[1] + a.q[3]);
   return (s4[0] + s4[2]) + (s4[1] + s4[3]);
 }
+// Lane i becomes lane i ^ distance, for a distance of 1, 2, 4 or 8.
+template <int distance>
+INLINE Vec swap_lanes(Vec a) {
+  return each_quad<Vec>([&](int i) {
+    const Quad q = a.q[i ^ distance / 4];
+    return distance == 1 ? Quad{q[1], q[0], q[3], q[2]} : distance == 2 ? Quad{q[2], q[3], q[0], q[1]} : q;
+  });
+}
+
 INLINE float reduce_max(Vec a) {
   const auto larger = [](float x, float y) { return x > y ? x : y; };
   const Vec b = max(Vec{{a.q[0], a.q[1], a.q[0], a.q[1]}}, Vec{{a.q[2], a.q[3], a.q[2], a.q[3]}});

@@ -4,10 +4,10 @@
 //   float32   [k][16]
 //   float16   [k][16]
 //   bfloat16  [k / 2][16][2]
-//   int8      of each group of kInt8Group inputs [k / 4][16][4], then 16 scales and 16 sums of what was stored, both
-//             float32
+//   int8      of each group of kInt8Group inputs, rotated, [k / 4][16][4], then 16 scales and 16 sums of what was
+//             stored, both float32
 //
-// Behind the last k stand zeros up to a whole pair or four.
+// Behind the last k stand zeros up to a whole pair, or in int8 up to whole kInt8Rotated, which are rotated with it.
 #pragma once
 
 #include "base/precision.h"
@@ -15,9 +15,10 @@
 
 namespace polysemy {
 
-// Inputs that share a scale: small enough to be accurate, large enough that scales cost little.
-inline constexpr int64_t kInt8Group = 96;
-static_assert(kBlockK % kInt8Group == 0);
+// Inputs that share a scale, and inputs that are rotated together.
+inline constexpr int64_t kInt8Group = kBlockK;
+inline constexpr int64_t kInt8Rotated = 4 * kLanes;
+static_assert(kBlockK % kInt8Group == 0 && kInt8Group % kInt8Rotated == 0);
 inline constexpr int64_t kInt8Extra = 2 * kLanes * 4;  // bytes of scales and sums behind a group
 
 // From the start of a panel to its k-th input, in bytes; k is a multiple of kBlockK or the end.
@@ -31,7 +32,8 @@ constexpr int64_t panel_offset(Precision precision, int64_t k) {
       return round_up(k, 2) * kLanes * 2;
     case Precision::kInt8: {
       const int64_t rest = k % kInt8Group;
-      return k / kInt8Group * (kInt8Group * kLanes + kInt8Extra) + (rest ? round_up(rest, 4) * kLanes + kInt8Extra : 0);
+      return k / kInt8Group * (kInt8Group * kLanes + kInt8Extra) +
+             (rest ? round_up(rest, kInt8Rotated) * kLanes + kInt8Extra : 0);
     }
   }
   return 0;

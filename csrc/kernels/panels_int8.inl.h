@@ -2,6 +2,9 @@
 // 8-bit integers with a scale and a zero point per row. Sums of integers are exact; then
 //   c += (float(sum) * weight scale) * row scale.
 //
+// Both sides are rotated first, x W^T = (x H / 64) (W H)^T with the Hadamard matrix H of 64 inputs: one input that is
+// far larger than the others would leave them few of the 256 integers, a rotation spreads it over all.
+//
 // 192 * 255 * 127 < 2^23: every such sum is a number of float32, too, so a level may count in float32 what another
 // counts in integers. A row with a number that is not finite in a group has a scale of NaN there.
 #pragma once
@@ -38,6 +41,33 @@ struct Quantizer {
   }
 };
 
+// v H / 64 of up to 64 numbers, zeros behind them: the Sylvester matrix, whose factors are sums and differences of two.
+INLINE void rotate(const float* from, int64_t n, float* to) {
+  Vec v[4];
+  unroll<4>([&](auto i) INLINE_LAMBDA {
+    v[i] = n > i * kLanes ? load_n(from + i * kLanes, n - i * kLanes) * set1(1.0f / kInt8Rotated) : zero();
+  });
+  const Vec a = v[0] + v[1], b = v[0] - v[1], c = v[2] + v[3], d = v[2] - v[3];
+  v[0] = a + c;
+  v[1] = b + d;
+  v[2] = a - c;
+  v[3] = b - d;
+  unroll<4>([&](auto stage) INLINE_LAMBDA {
+    constexpr int distance = 1 << stage;
+    float signs[kLanes];
+    for (int lane = 0; lane < kLanes; ++lane) signs[lane] = lane & distance ? -1.0f : 1.0f;
+    const Vec sign = load(signs);
+    unroll<4>([&](auto i) INLINE_LAMBDA { v[i] = fma(v[i], sign, swap_lanes<distance>(v[i])); });
+  });
+  unroll<4>([&](auto i) INLINE_LAMBDA { store(to + i * kLanes, v[i]); });
+}
+
+// All of a group; returns how many numbers there are then.
+INLINE int64_t rotate_group(const float* from, int64_t n, float* to) {
+  for (int64_t i = 0; i < n; i += kInt8Rotated) rotate(from + i, n - i, to + i);
+  return round_up(n, kInt8Rotated);
+}
+
 // A group of a prepared row: scale and zero point, then its integers.
 template <class Element>
 struct alignas(4) PreparedGroup {
@@ -69,7 +99,8 @@ struct Int8Panels {
     Sum sum[rows][panels];
     unroll<rows>([&](auto r)
                      INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Quads::zero(); }); });
-    for (int64_t i = 0; i < k; i += 4) {
+    const int64_t count = round_up(k, kInt8Rotated), end = count * kLanes;
+    for (int64_t i = 0; i < count; i += 4) {
       decltype(Quads::load_quads(b)) w[panels];
       unroll<panels>([&](auto p) INLINE_LAMBDA {
         w[p] = Quads::load_quads(b + p * panel_stride + i * kLanes);
@@ -80,7 +111,6 @@ struct Int8Panels {
         unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Quads::add_products(sum[r][p], x, w[p]); });
       });
     }
-    const int64_t end = round_up(k, 4) * kLanes;
     unroll<panels>([&](auto p) INLINE_LAMBDA {
       const auto* const extra = reinterpret_cast<const float*>(b + p * panel_stride + end);
       const Vec scale = load(extra), total = load(extra + kLanes);
@@ -102,10 +132,12 @@ struct Int8Panels {
     }
   }
 
-  INLINE static void prepare_group(const float* x, int64_t count, Group& to) {
+  INLINE static void prepare_group(const float* x, int64_t n, Group& to) {
+    alignas(64) float rotated[kInt8Group];
+    const int64_t count = rotate_group(x, n, rotated);
     Vec low = ::polysemy::zero(), high = low, poison = low;
     for (int64_t i = 0; i < count; i += kLanes) {
-      const Vec v = load_n(x + i, count - i);
+      const Vec v = load(rotated + i);
       low = min(v, low);
       high = max(v, high);
       poison = fma(v, ::polysemy::zero(), poison);
@@ -115,7 +147,7 @@ struct Int8Panels {
     to.zero = q.zero;
     const Vec inverse = set1(q.inverse), most = set1(255.0f - q.zero);
     for (int64_t i = 0; i < count; i += kLanes) {
-      const IVec centered = to_nearest(min(load_n(x + i, count - i) * inverse, most));
+      const IVec centered = to_nearest(min(load(rotated + i) * inverse, most));
       Quads::store_elements(to.element + i, centered, q.zero);
     }
   }
@@ -123,7 +155,8 @@ struct Int8Panels {
   static void pack(const PackTask& t) noexcept {
     each_panel_block<kPrecision>(t, [&](const float* rows, int64_t count, int64_t block, void* to) INLINE_LAMBDA {
       for (int64_t k = 0; k < block; k += kInt8Group) {
-        const int64_t length = block - k < kInt8Group ? block - k : kInt8Group, end = round_up(length, 4) / 4;
+        const int64_t length = block - k < kInt8Group ? block - k : kInt8Group;
+        const int64_t end = round_up(length, kInt8Rotated) / 4;
         auto* const quads = reinterpret_cast<uint32_t*>(static_cast<char*>(to) + panel_offset(kPrecision, k));
         float* const extra = reinterpret_cast<float*>(quads + end * kLanes);
         for (int64_t r = 0; r < kLanes; ++r) {
@@ -139,10 +172,13 @@ struct Int8Panels {
   }
 
  private:
-  INLINE static void pack_row(const float* row, int64_t length, uint32_t* quads, float& scale, float& total) {
+  INLINE static void pack_row(const float* from, int64_t n, uint32_t* quads, float& scale, float& total) {
+    alignas(64) float row[kInt8Group];
+    const int64_t length = rotate_group(from, n, row);
     Vec largest = ::polysemy::zero(), poison = largest;
     for (int64_t i = 0; i < length; i += kLanes) {
-      const Vec v = load_n(row + i, length - i);
+      const Vec v = load(row + i) * set1(kInt8Rotated);
+      store(row + i, v);
       largest = max(from_bits(bits(v) & iset1(INT32_MAX)), largest);
       poison = fma(v, ::polysemy::zero(), poison);
     }
@@ -153,8 +189,8 @@ struct Int8Panels {
     int32_t sum = 0;
     for (int64_t i = 0; i < length; i += kLanes) {
       float word[kLanes];
-      store(word, from_bits(to_nearest(load_n(row + i, length - i) * inverse)));
-      for (int64_t j = 0; j < kLanes && i + j < length; j += 4) {
+      store(word, from_bits(to_nearest(load(row + i) * inverse)));
+      for (int64_t j = 0; j < kLanes; j += 4) {
         uint32_t quad = 0;
         for (int64_t l = 0; l < 4; ++l) {
           int32_t value;

@@ -37,6 +37,11 @@ cdef extern from "polysemy_api.h" nogil:
     enum: POLYSEMY_ACTIVATION_TANH
     enum: POLYSEMY_ACTIVATION_QUICK_GELU
 
+    enum: POLYSEMY_PRECISION_FLOAT32
+    enum: POLYSEMY_PRECISION_BFLOAT16
+    enum: POLYSEMY_PRECISION_FLOAT16
+    enum: POLYSEMY_PRECISION_INT8
+
     ctypedef struct sdpa_args "polysemy_sdpa_args":
         size_t struct_size
         int64_t batch, heads, kv_heads, q_len, k_len, dim, value_dim
@@ -198,6 +203,9 @@ cdef extern from "polysemy_api.h" nogil:
             const float *b, int64_t b_stride, float *c, int64_t c_stride, int num_threads) noexcept nogil
         int (*weight_create_f32)(
             int64_t n, int64_t k, const float *weight, int64_t weight_stride, packed_weight **packed) noexcept nogil
+        int (*weight_create_in)(
+            int64_t n, int64_t k, const float *weight, int64_t weight_stride, int precision,
+            packed_weight **packed) noexcept nogil
         void (*weight_destroy)(packed_weight *packed) noexcept nogil
         int64_t (*weight_rows)(const packed_weight *packed) noexcept nogil
         int64_t (*weight_columns)(const packed_weight *packed) noexcept nogil
@@ -212,6 +220,9 @@ cdef extern from "polysemy_api.h" nogil:
             const encoder_spec *spec, parameter *list, int64_t capacity, int64_t *count) noexcept nogil
         int (*encoder_create)(
             const encoder_spec *spec, const tensor *tensors, int64_t count, packed_encoder **encoder) noexcept nogil
+        int (*encoder_create_in)(
+            const encoder_spec *spec, const tensor *tensors, int64_t count, int precision,
+            packed_encoder **encoder) noexcept nogil
         void (*encoder_destroy)(packed_encoder *encoder) noexcept nogil
         int (*encoder_args_init)(encoder_args *args, size_t size) noexcept nogil
         int (*encoder_forward)(const packed_encoder *encoder, const encoder_args *args) noexcept nogil

@@ -46,7 +46,7 @@ LAYOUTS = {
         "float32": "54c8cbe46c29344b",
         "bfloat16": "7c41eab80b883f3a",
         "float16": "24dc7e1b44c93a49",
-        "int8": "ca001029638ab999",
+        "int8": "5c35c978640a680f",
     },
 }
 

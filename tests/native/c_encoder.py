@@ -182,11 +182,17 @@ def c_tensors(weights: Mapping[str, NDArray[Any]]) -> Any:
 class CEncoder:
     """An encoder by the C functions, with the shape of results that `_core.Encoder.forward` has."""
 
-    def __init__(self, lib: Library, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(
+        self, lib: Library, spec: EncoderSpec, weights: Mapping[str, NDArray[Any]], precision: int = 0
+    ) -> None:
         self.lib, self.spec, self.handle = lib, spec, c_void_p()
         copies = {name: array.copy() for name, array in weights.items()}
         made, tensors = c_spec(lib, spec), c_tensors(copies)
-        status = lib.encoder_create(byref(made), tensors, c_int64(len(tensors)), byref(self.handle))
+        given, handle = (byref(made), tensors, c_int64(len(tensors))), byref(self.handle)
+        if precision:
+            status = lib.encoder_create_in(*given, precision, handle)
+        else:
+            status = lib.encoder_create(*given, handle)
         assert status == OK, lib.message()
         for array in copies.values():  # everything was copied
             array.view(np.uint8)[...] = 0xFF

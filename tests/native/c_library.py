@@ -50,6 +50,7 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "matmul_f32": [N, N, L, L, L, F, L, F, L, F, L, N],
     "gemm_f32": [N, N, L, L, L, F, L, F, L, F, L, N],
     "weight_create_f32": [L, L, F, L, POINTER(c_void_p)],
+    "weight_create_in": [L, L, F, L, N, POINTER(c_void_p)],
     "linear_f32": [L, F, L, c_void_p, F, F, L, N, F, L, N],
 }
 

@@ -33,10 +33,17 @@ def same(a: NDArray[Any], b: NDArray[Any]) -> None:
     assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-def compare(lib: Library, spec: EncoderSpec, weights: dict[str, NDArray[Any]], batch: Any, seed: int) -> None:
+def compare(
+    lib: Library,
+    spec: EncoderSpec,
+    weights: dict[str, NDArray[Any]],
+    batch: Any,
+    seed: int,
+    precision: int = 0,
+) -> None:
     layers = list(range(len(spec.layers) + 1))
     pooling, schedule, threads = seed % len(_core.POOLINGS), seed % 3, 1 + seed % 4
-    expected = _core.Encoder(native(spec), weights).forward(
+    expected = _core.Encoder(native(spec), weights, precision=_core.PRECISIONS[precision]).forward(
         *batch,
         layers=layers,
         attentions=layers[1:],
@@ -46,7 +53,7 @@ def compare(lib: Library, spec: EncoderSpec, weights: dict[str, NDArray[Any]], b
         schedule=SCHEDULES[schedule],
         num_threads=threads,
     )
-    with CEncoder(lib, spec, weights) as encoder:
+    with CEncoder(lib, spec, weights, precision) as encoder:
         found = encoder.forward(
             *batch,
             layers=layers[::-1],
@@ -70,6 +77,14 @@ def test_every_spec(lib: Library, seed: int) -> None:
     spec = random_specs.random_spec(seed)
     batch = random_specs.random_batch(spec, seed, [9, 0, 40, 1, 3 + 7 * (seed % 10)])
     compare(lib, spec, random_specs.random_weights(spec, seed), batch, seed)
+
+
+@pytest.mark.parametrize("precision", range(1, len(_core.PRECISIONS)), ids=_core.PRECISIONS[1:])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_every_precision(lib: Library, seed: int, precision: int) -> None:
+    spec = random_specs.random_spec(seed)
+    batch = random_specs.random_batch(spec, seed, [9, 0, 40, 130])
+    compare(lib, spec, random_specs.random_weights(spec, seed), batch, seed, precision)
 
 
 def test_tables_and_weights_by_number(lib: Library) -> None:

@@ -61,6 +61,7 @@ CASES: list[tuple[str, list[Any], str]] = [
     ("sdpa_f32", [None], "args must not be null"),
     ("sdpa_set_contiguous", [None], "args must not be null"),
     ("weight_create_f32", [4, 6, A, 6, None], "packed must not be null"),
+    ("weight_create_in", [4, 6, A, 6, 3, None], "packed must not be null"),
 ]  # fmt: skip
 
 
@@ -126,6 +127,14 @@ def test_damaged_offsets(lib: Library) -> None:
         assert lib.pool_f32(0, 2, 6, A, 6, address(array), address(out), 1) == ARGUMENT
         assert words in lib.message()
     assert np.all(out == 7.0)
+
+
+@pytest.mark.parametrize("precision", [-1, 4])
+def test_precision_refused_by_name(lib: Library, precision: int) -> None:
+    handle = c_void_p(1)
+    assert lib.weight_create_in(4, 6, A, 6, precision, byref(handle)) == ARGUMENT
+    assert handle.value is None
+    assert lib.message() == f"weight_create_in: precision must be 0 to 3, got {precision}"
 
 
 def test_weight_too_large(lib: Library) -> None:

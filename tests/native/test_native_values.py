@@ -168,6 +168,19 @@ def test_linear(lib: Library, rows: int) -> None:
     lib.weight_destroy(handle)
 
 
+@pytest.mark.parametrize(("number", "precision"), list(enumerate(_core.PRECISIONS)))
+@pytest.mark.parametrize("rows", [1, 130])
+def test_linear_in_every_precision(lib: Library, rows: int, number: int, precision: str) -> None:
+    x, weight, handle = spread(values(rows, 500)), spread(values(70, 500)), c_void_p()
+    given = (70, 500, address(weight), strides(weight)[0])
+    assert lib.weight_create_in(*given, number, byref(handle)) == OK, lib.message()
+    out = gap(values(rows, 70))
+    given = (rows, address(x), strides(x)[0], handle, None, None, 0, 0, address(out), strides(out)[0], 2)
+    assert lib.linear_f32(*given) == OK, lib.message()
+    same(out, ops.linear(x, weight, precision=precision))
+    lib.weight_destroy(handle)
+
+
 def test_weight_of_one_row_for_all(lib: Library) -> None:
     """A stride of 0; nothing lies behind the row."""
     x, row = values(3, 8), values(8, seed=1)

@@ -12,7 +12,9 @@ from polysemy.reference.arrays import FloatArray
 PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 
 #: Inputs that share a scale in int8, and inputs whose sums are added to the result at once.
-GROUP = 96
+GROUP = 192
+#: Inputs that are rotated together in int8.
+ROTATED = 64
 #: Scales below it are as good as zero: their inverse might be infinite.
 LEAST_SCALE = np.float32(2.0**-120)
 #: Adding it rounds a float32 to a whole number, ties to even.
@@ -22,7 +24,7 @@ Float32s = NDArray[np.float32]
 
 
 class Quantized(NamedTuple):
-    """Rows of numbers as integers: x ~ scale * (integers - zero), group by group.
+    """Rows of rotated numbers as integers: x ~ scale * (integers - zero), group by group.
 
     ``integers`` is (rows, groups, GROUP), filled up with zeros in the last group; ``scale`` and ``zero`` are
     (rows, groups). A group with a number that is not finite has a scale of NaN.
@@ -45,9 +47,26 @@ def to_bfloat16(x: NDArray[Any]) -> Float32s:
     return chosen
 
 
+def rotate(x: NDArray[Any]) -> Float32s:
+    """x H / ROTATED for x (..., n ROTATED) and the Hadamard matrix H of ROTATED inputs at a time.
+
+    H is its own inverse but for a factor: rotated twice, x is x / ROTATED.
+    """
+    values = np.asarray(x, np.float32) * np.float32(1 / ROTATED)
+    a, b, c, d = np.moveaxis(values.reshape(*values.shape[:-1], -1, 4, 16), -2, 0)
+    a, b, c, d = a + b, a - b, c + d, c - d
+    turned = np.stack([a + c, b + d, a - c, b - d], -2)
+    lanes = np.arange(16)
+    for distance in (1, 2, 4, 8):
+        turned = turned[..., lanes ^ distance] + np.where(lanes & distance, -turned, turned)
+    rotated: Float32s = turned.reshape(values.shape)
+    return rotated
+
+
 def quantize_rows(x: NDArray[Any]) -> Quantized:
-    """Activations as integers 0 to 255."""
+    """Activations, rotated, as integers 0 to 255."""
     groups, finite = _groups(x)
+    groups = rotate(groups)
     low, high = groups.min(-1, initial=0.0), groups.max(-1, initial=0.0)
     scale = high * np.float32(1 / np.float32(255)) - low * np.float32(1 / np.float32(255))
     scale, inverse = _inverse(scale)
@@ -59,8 +78,9 @@ def quantize_rows(x: NDArray[Any]) -> Quantized:
 
 
 def quantize_weight(weight: NDArray[Any]) -> Quantized:
-    """Weights as integers -127 to 127, with a zero point of 0."""
+    """Weights, rotated, as integers -127 to 127, with a zero point of 0."""
     groups, finite = _groups(weight)
+    groups = rotate(groups) * np.float32(ROTATED)
     scale, inverse = _inverse(np.abs(groups).max(-1, initial=0.0) * np.float32(1 / np.float32(127)))
     integers = (groups * inverse[..., None] + _MAGIC - _MAGIC).astype(np.int64)
     return Quantized(
