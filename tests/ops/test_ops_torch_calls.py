@@ -92,3 +92,20 @@ def test_arguments_by_name(module: Any) -> None:
 def test_nothing_is_dropped(module: Any, dropout: float) -> None:
     with pytest.raises(ValueError, match=f"dropout_p must be 0, got {dropout}"):
         module.scaled_dot_product_attention(Q, K, V, None, dropout)
+
+
+@pytest.mark.parametrize("module", [ops, reference])
+def test_a_float_mask_is_added_and_a_bool_mask_leaves_out(module: Any) -> None:
+    """-inf over the score of a key that holds NaN is NaN, as in torch; a key that takes no part may hold anything."""
+    key = K.copy()
+    key[..., 2, :] = np.nan
+    added = np.where(np.arange(7) == 2, -np.inf, 0).astype(np.float32)[None].repeat(5, 0)
+    for mask in (added, BIAS + added):
+        query, keys, value, attn_mask = tensors((Q, key, V, mask))
+        assert np.isnan(SDPA(query, keys, value, attn_mask).numpy()).all()
+        assert np.isnan(module.scaled_dot_product_attention(Q, key, V, mask)).all()
+    kept = [0, 1, 3, 4, 5, 6]
+    within(
+        module.scaled_dot_product_attention(Q, key, V, added == 0),
+        SDPA(*tensors((Q, K[..., kept, :], V[..., kept, :]))),
+    )
