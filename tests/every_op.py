@@ -15,7 +15,10 @@ from deterministic import Floats, encoder_of, integers, values, weights_of
 from numpy.typing import NDArray
 from polysemy import _core
 
-ROWS, COLUMNS = 37, 70
+ROWS, COLUMNS, LENGTH = 37, 70, 29
+#: Of the sequences whose rows are pooled, and of those of the encoder.
+POOLED, SEQUENCES = (0, 1, 1, 18, ROWS), (0, 5, 5, ROWS)
+WINDOW = (9, 4)
 
 
 @dataclass
@@ -23,9 +26,13 @@ class Inputs:
     """Everything that goes in, made before: making it is arithmetic, too."""
 
     x: Floats
-    weight: _core.PackedWeight
+    weights: dict[str, _core.PackedWeight]
+    """By precision."""
     bias: Floats
     heads: Floats
+    scores: Floats
+    """What is added to those of attention."""
+    slopes: Floats
     angles: Floats
     ids: NDArray[np.int32]
     encoder: _core.Encoder
@@ -35,11 +42,14 @@ def inputs(scale: float = 4.0) -> Inputs:
     """``scale``: size of the numbers that go in."""
     weights = weights_of("uneven")
     weights["embeddings.token"] *= np.float32(scale)
+    weight = values("weight", 50, COLUMNS)
     return Inputs(
         x=values("x", ROWS, COLUMNS, scale=scale),
-        weight=_core.PackedWeight(values("weight", 50, COLUMNS)),
+        weights={precision: _core.PackedWeight(weight, precision) for precision in _core.PRECISIONS},
         bias=values("bias", 50, scale=scale),
-        heads=values("qkv", 3, 4, 29, 16, scale=scale),
+        heads=values("qkv", 3, 4, LENGTH, 16, scale=scale),
+        scores=values("scores", LENGTH, LENGTH, scale=scale),
+        slopes=values("slopes", 4) + np.float32(1),
         angles=values("angles", 2, ROWS, 7),
         ids=integers("ids", ROWS, 0, ROWS).astype(np.int32),
         encoder=encoder_of("uneven", weights),
@@ -49,25 +59,33 @@ def inputs(scale: float = 4.0) -> Inputs:
 def results(given: Inputs, isa: str | None = None, num_threads: int = 1) -> dict[str, Floats]:
     """Every operation, by name."""
     x = given.x
-    offsets = np.array([0, 1, 1, 18, ROWS])
-    out = {name: np.zeros_like(x) for name in ("layer_norm", "softmax", "l2_normalize", "embed")}
+    out = {name: np.zeros_like(x) for name in ("layer_norm", "rms_norm", "softmax", "l2_normalize", "embed")}
     out |= {f"activation {kind}": np.zeros(x.size, np.float32) for kind in _core.ACTIVATIONS}
     out |= {f"pool {mode}": np.zeros((4, COLUMNS), np.float32) for mode in _core.POOLINGS}
-    out |= {"linear": np.zeros((ROWS, 50), np.float32), "attention": np.zeros_like(given.heads[0])}
-    out["rotary"] = np.zeros((ROWS, 5, 14), np.float32)
+    out |= {f"linear {precision}": np.zeros((ROWS, 50), np.float32) for precision in given.weights}
+    out |= {name: np.zeros_like(given.heads[0]) for name in ("attention", "modified attention")}
+    out |= {"weights": np.zeros((4, LENGTH, LENGTH), np.float32), "lse": np.zeros((4, LENGTH), np.float32)}
+    out |= {"rotary": np.zeros((ROWS, 5, 14), np.float32), "matmul": np.zeros((ROWS, ROWS), np.float32)}
     how = {"num_threads": num_threads, "isa": isa}
-    _core.linear(x, given.weight, given.bias, None, None, out["linear"], **how)
+    for precision, weight in given.weights.items():
+        _core.linear(x, weight, given.bias, None, None, out[f"linear {precision}"], **how)
+    _core.matmul(x, x.T, out["matmul"], **how)
     _core.layer_norm(x, None, None, None, 1e-12, out["layer_norm"], **how)
+    _core.layer_norm(x, None, None, None, 1e-12, out["rms_norm"], rms=True, **how)
     _core.softmax(x, out["softmax"], **how)
     _core.l2_normalize(x, out["l2_normalize"], **how)
     _core.embed(given.ids, None, None, x, None, None, None, None, 0.0, out["embed"], **how)
     for kind in _core.ACTIVATIONS:
         _core.activation(x.reshape(-1), kind, out[f"activation {kind}"], **how)
     for mode in _core.POOLINGS:
-        _core.pool(x, offsets, mode, out[f"pool {mode}"], **how)
+        _core.pool(x, np.array(POOLED), mode, out[f"pool {mode}"], **how)
     _core.rotary(x.reshape(ROWS, 5, 14), *given.angles, out["rotary"], **how)
     _core.attention(*given.heads, out["attention"], 0.25, causal=True, **how)
-    states = given.encoder.forward(given.ids, np.array([0, 5, 5, ROWS]), layers=[0, 2], pooling="mean", **how)
+    _core.attention(
+        *given.heads, out["modified attention"], 0.25, window=WINDOW, alibi_slopes=given.slopes, mask=given.scores,
+        weights=out["weights"], lse=out["lse"], **how,
+    )  # fmt: skip
+    states = given.encoder.forward(given.ids, np.array(SEQUENCES), layers=[0, 2], pooling="mean", **how)
     assert states["pooled"] is not None
     return out | {"states": states["hidden"][2], "embedded": states["hidden"][0], "pooled": states["pooled"]}
 

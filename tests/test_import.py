@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,15 @@ from polysemy import _core
 
 HERE = Path(__file__).parent
 QEMU = shutil.which("qemu-x86_64")
+#: Models that qemu emulates -> the levels that they have. docs/platforms.md lists them.
+OLDER_CPUS = {
+    "Nehalem": ["baseline"],  # 2008, the oldest with x86-64-v2
+    "Westmere": ["baseline"],
+    "SandyBridge": ["baseline"],  # AVX, but no FMA
+    "Opteron_G5": ["baseline"],  # FMA and F16C, but no AVX2
+    "Haswell": ["baseline", "avx2"],
+    "EPYC": ["baseline", "avx2"],
+}
 
 
 def python(
@@ -70,12 +80,12 @@ def test_impossible_level(value: str) -> None:
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these are x86 CPUs")
 @pytest.mark.skipif(QEMU is None and "CI" not in os.environ, reason="needs qemu-user")
-@pytest.mark.parametrize(
-    ("cpu", "levels"),
-    [("Nehalem", ["baseline"]), ("SandyBridge", ["baseline"]), ("Haswell", ["baseline", "avx2"])],
-)
+@pytest.mark.parametrize(("cpu", "levels"), OLDER_CPUS.items())
 def test_older_cpus(cpu: str, levels: list[str]) -> None:
-    """No instruction that the CPU lacks, the best level that it has, and the bits of every other CPU."""
+    """No instruction that the CPU lacks, the best level that it has, and the bits of this CPU on that level.
+
+    tests/test_every_op.py compares those with the reference.
+    """
     assert QEMU
     done = python(str(HERE / "every_op.py"), before=(QEMU, "-cpu", cpu))
     assert done.returncode == 0, done.stderr
@@ -96,6 +106,14 @@ def test_level_beyond_the_cpu() -> None:
         "isa 'avx2' needs CPU features that this machine lacks (avx2, fma, f16c); possible here: baseline"
         in done.stderr
     )
+
+
+def test_the_document_lists_the_older_cpus() -> None:
+    page = (HERE.parent / "docs" / "platforms.md").read_text("utf-8")
+    listed: dict[str, list[str]] = {}
+    for names, levels in re.findall(r"^\| ([\w, ]+?)(?::.*?)? \| ([a-z0-9, ]+) \|$", page, re.M):
+        listed |= dict.fromkeys(names.split(", "), levels.split(", "))
+    assert {name: levels for name, levels in listed.items() if name in OLDER_CPUS} == OLDER_CPUS
 
 
 FORK = """

@@ -52,15 +52,65 @@ def test_every_job_of_the_workflow_has_wheels_to_build() -> None:
     assert sorted(systems) == ["macos-", "ubuntu-", "ubuntu--arm", "windows-"]
 
 
+def locked(name: str) -> dict[str, str]:
+    """Package -> version of a file in which each has hashes, and nothing else is."""
+    text = (ROOT / ".ci" / name).read_text("utf-8").replace("\\\n", "")
+    line = r"^([\w-]+)(?:\[[\w-]+\])?==([\d.]+)(?: ; [^\n]*?)?(?: +--hash=sha256:[0-9a-f]{64})+$"
+    found = dict(re.findall(line, text, re.M))
+    assert len(found) == len([line for line in text.splitlines() if not line.startswith("#")]), name
+    return found
+
+
 def test_build_requirements_are_locked_by_hash() -> None:
-    """Everything that [build-system] asks for, and each of it with hashes."""
+    """Everything that [build-system] asks for."""
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     table = re.search(r"^\[build-system\]\nrequires = \[(.*?)\]$", project, re.M)
     assert table
     wanted = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', table[1]))
-    text = (ROOT / ".ci" / "build-requirements.txt").read_text("utf-8").replace("\\\n", "")
-    locked = dict(re.findall(r"^([\w-]+)==([\d.]+) +--hash=sha256:[0-9a-f]{64}", text, re.M))
-    assert len(wanted) >= 3 and wanted.keys() <= locked.keys()
-    assert len(locked) == len([line for line in text.splitlines() if not line.startswith("#")])
+    versions = locked("build-requirements.txt")
+    assert len(wanted) >= 3 and wanted.keys() <= versions.keys()
     for name, least in wanted.items():
-        assert [int(n) for n in locked[name].split(".")] >= [int(n) for n in least.split(".")], name
+        assert [int(n) for n in versions[name].split(".")] >= [int(n) for n in least.split(".")], name
+
+
+def test_what_releases_are_made_with_is_locked_by_hash() -> None:
+    assert "delvewheel" in locked("repair-requirements.txt")
+    assert "cyclonedx-bom" in locked("sbom-requirements.txt")
+    installs = [
+        line.strip()
+        for file in (ROOT / "pyproject.toml", ROOT / ".ci" / "sbom", *(ROOT / ".github").rglob("*.yml"))
+        for line in file.read_text("utf-8").splitlines()
+        if re.search(r"\bpipx?\b.*\b(install|run)\b", line)
+    ]
+    assert len(installs) >= 3 and all("--require-hashes -r " in line for line in installs), installs
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    files = [*(ROOT / ".github" / "workflows").glob("*.yml")]
+    uses = [
+        line.strip()
+        for file in files
+        for line in file.read_text("utf-8").splitlines()
+        if re.match(r"\s*(- )?uses:", line)
+    ]
+    assert len(files) >= 2 and len(uses) >= 8
+    commits: dict[str, set[str]] = {}
+    for line in uses:
+        pinned = re.fullmatch(r"- uses: ([\w./-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+", line)
+        assert pinned, line
+        commits.setdefault(pinned[1], set()).add(pinned[2])
+    assert all(len(found) == 1 for found in commits.values()), "one commit of each"
+
+
+def test_only_what_signs_may_do_more_than_read() -> None:
+    """A tag's files get a signed statement of where they come from, and a bill of materials."""
+    for file in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = file.read_text("utf-8")
+        assert "\npermissions:\n  contents: read\n" in text, file.name
+        writes = re.findall(r"^ +([\w-]+): write$", text, re.M)
+        assert writes == (["id-token", "attestations"] if file.name == "wheels.yml" else []), file.name
+        assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@"), file.name
+    workflow = (ROOT / ".github" / "workflows" / "wheels.yml").read_text("utf-8")
+    job = workflow.split("\n  attest:\n")[1]
+    assert "needs: [wheels, sdist]" in job and "startsWith(github.ref, 'refs/tags/')" in job
+    assert job.count("uses: actions/attest@") == 2 and "sbom-path: polysemy.cdx.json" in job

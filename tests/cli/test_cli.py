@@ -209,10 +209,15 @@ def test_wrong_arguments_of_a_command_show_its_usage(run: Run, name: str, needed
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-def test_a_full_device_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["encode", "--help"], ["info", "--no-model"], []]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_device_is_an_error(arguments: list[str], unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*COMMAND, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
-        )
+            [*COMMAND, *arguments], env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120,
+        )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == "python -m polysemy: error: No space left on device\n"

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sized
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 from cli_texts import COMMAND, TEXTS, Run, only
 from polysemy import Encoder
 from polysemy.cli.lines import open_texts, refuse_records
-from polysemy.cli.outfile import check_writable, replacing
 from polysemy.cli.parser import PRECISIONS
 from polysemy.model import precision
 from tiny_models import write_sentence_model, write_transformer
@@ -198,58 +196,6 @@ def test_an_existing_file_is_replaced_with_its_permissions(
     assert real.stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize("length", [1, 245, 250, 255])
-def test_a_name_of_any_length(tmp_path: Path, length: int) -> None:
-    path = tmp_path / ("\u00e9" * (length // 2) + "x" * (length % 2))
-    check_writable(path)
-    for content in ("new", "newer"):
-        with replacing(path) as part:
-            part.write_text(content)
-        assert path.read_text() == content and only(tmp_path, path.name)
-
-
-def refused(path: Path, message: str) -> None:
-    before = {entry.name for entry in path.parent.iterdir()} if path.parent.is_dir() else set()
-    with pytest.raises(OSError, match=message):
-        check_writable(path)
-    assert not path.parent.is_dir() or only(path.parent, *before)
-
-
-def test_what_cannot_be_written_is_found_out_before_the_work(tmp_path: Path) -> None:
-    refused(tmp_path / ("x" * 256), "File name too long")
-    refused(tmp_path / "no" / "v.npy", "the output's folder does not exist")
-    (tmp_path / "file").write_text("")
-    refused(tmp_path / "file" / "v.npy", "the output's folder does not exist|Not a directory")
-    refused(Path("/proc/v.npy"), "no file can be put there|Permission")
-
-
-def test_a_file_that_is_protected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not only one of a folder that is: by its own permissions, or because its folder is on a read-only disk."""
-    path = tmp_path / "v.npy"
-    path.write_text("old")
-    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != path)  # root may write everywhere
-    refused(path, "no permission to write there")
-    assert path.read_text() == "old"
-
-
-def test_a_file_that_can_be_written_but_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as a file that is mounted into a container."""
-    path = tmp_path / "v.npy"
-    path.write_text("old and longer")
-
-    def busy(self: Path, target: Path) -> None:
-        raise OSError(16, "Device or resource busy")
-
-    monkeypatch.setattr(Path, "replace", busy)
-    with replacing(path) as part:
-        part.write_text("new")
-    assert path.read_text() == "new" and only(tmp_path, "v.npy")
-    path.unlink()
-    with pytest.raises(OSError, match="busy"), replacing(path) as part:
-        part.write_text("new")
-    assert only(tmp_path)
-
-
 def test_standard_input_is_read_as_it_comes(model: Path) -> None:
     """More than one chunk of texts, with an error at the end: nothing is written."""
     data = b"bank\n" * 3000
@@ -258,16 +204,6 @@ def test_standard_input_is_read_as_it_comes(model: Path) -> None:
     done = encode_through_pipes(model, data=data + b"\xff\n")
     assert done.returncode == 1 and done.stdout == b""
     assert b"standard input: line 3001 is not UTF-8" in done.stderr
-
-
-def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        with replacing(tmp_path / "new") as part:
-            part.write_text("x")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_device_is_written_to_and_not_replaced(run: Run, model: Path, source: Path, tmp_path: Path) -> None:
@@ -359,23 +295,3 @@ def test_texts_are_not_taken_for_records(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     refuse_records(str(path))
     refuse_records("-")
-
-
-def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
-    """That of a process which is gone, and nothing else."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    left, alive, fresh, other = (
-        tmp_path / name
-        for name in (
-            f".polysemy.{gone.pid}.{'0' * 16}.part", f".polysemy.{os.getpid()}.{'1' * 16}.part",
-            f".polysemy.{gone.pid}.{'2' * 16}.part", f".polysemy.{gone.pid}.part",
-        )
-    )  # fmt: skip
-    for path in (left, alive, fresh, other):
-        path.write_text("x")
-        if path != fresh:
-            os.utime(path, (1, 1))
-    with replacing(tmp_path / "out") as part:
-        assert part.stat().st_mode & 0o077 == 0, "others must not read what is not finished"
-    assert sorted(tmp_path.iterdir()) == sorted([alive, fresh, other, tmp_path / "out"])

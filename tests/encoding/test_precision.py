@@ -18,8 +18,7 @@ REDUCED = [name for name in _core.PRECISIONS if name != "float32"]
 FUSED = _core.fused_isas()
 WAYS = [("throughput", 1), ("throughput", 3), ("latency", 2), ("latency", 3), ("latency", 4), ("auto", 2)]
 TEXTS = Path(__file__).parents[1] / "data" / "texts.txt"
-#: Relative error of a rounded number: its half step, with integers that of the largest of a group.
-STEP = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "int8": 2.0**-7}
+UNIT = 2.0**-24
 
 
 def states(
@@ -47,12 +46,13 @@ def test_every_spec(seed: int, precision: str) -> None:
             assert states(encoder, layers, batch, schedule, threads, isa).tobytes() == found.tobytes()
     exact = np.stack(reference.encode_tokens(spec, weights, *batch).hidden_states)
     scheme = np.stack(reference.encode_tokens(spec, weights, *batch, precision=precision).hidden_states)
-    # A number that falls on the other side of a rounding moves by a step: so may every state, as much as rounding
-    # moved the reference itself.
+    # Sums err as in test_graph.py. A number which that carries over the border of a rounding moves by a step, at most
+    # twice what rounding had moved it by; few numbers do, so that they move a state by less than the rounding of all.
     moved = np.abs(scheme - exact).max(axis=(1, 2), initial=0.0)
-    largest = np.abs(exact).max(axis=(1, 2), initial=0.0)
-    bound = np.maximum(2 * moved, STEP[precision] * largest)
-    assert (np.abs(found - scheme).max(axis=(1, 2), initial=0.0) <= bound).all()
+    largest = np.maximum(np.abs(exact).max(axis=(1, 2), initial=0.0), 1.0)
+    widest = max([spec.hidden, *(layer.ffn.width for layer in spec.layers)])
+    walk = 16 * UNIT * np.arange(1, layers + 2) * widest**0.5 * largest
+    assert (np.abs(found - scheme).max(axis=(1, 2), initial=0.0) <= moved + walk).all()
 
 
 @pytest.mark.parametrize("precision", REDUCED)
@@ -97,12 +97,13 @@ def test_memory_of_the_default_model(default: polysemy.Encoder) -> None:
 @pytest.mark.filterwarnings("ignore::polysemy.errors.TruncationWarning")
 @pytest.mark.parametrize("precision", REDUCED)
 def test_sentence_vectors_keep_what_is_promised(default: polysemy.Encoder, precision: str) -> None:
-    """Against float32, whose own distance from float64 is far below all of these."""
+    """Against float32, whose own distance from float64 is far below all of these. The cosines are sums of ``dim``
+    products of float32 numbers, of vectors that are as long as one to within a few units, here and there."""
     texts = [line for line in TEXTS.read_text("utf-8").splitlines() if line]
     assert len(texts) > 300
     encoder = polysemy.Encoder.from_pretrained(default.card.folder, precision=precision)
     cosine = (encoder.encode(texts).astype(float) * default.encode(texts)).sum(axis=1)
-    assert cosine.mean() >= PROMISED[precision] - 1e-7
+    assert cosine.mean() >= PROMISED[precision] - 4 * UNIT
 
 
 def test_what_auto_stands_for() -> None:

@@ -41,6 +41,31 @@ def largest(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     return float(np.abs(a - b).max())
 
 
+def test_ids_of_padding_inside_of_a_text(built: Built) -> None:
+    """As `transformers` has it without a mask: where positions count from the padding id, such a token has the row of
+    that number and is not counted; elsewhere it is a token like any other."""
+    encoder = Encoder.from_pretrained(built.folder)
+    config = built.exact.config
+    padding = config.pad_token_id or 0
+    counts = config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet")
+    assert encoder.spec.embedding.padding_id == (padding if counts else -1)
+    ids = [
+        [10, 11, padding, 12, 13],
+        [padding, padding, 20, 21],
+        [30, 31, padding],
+        [padding],
+        [*[padding] * 3, 9] * 2,
+    ]
+    output = encoder.forward(ids, layers="all")
+    width = width_of(encoder.spec)
+    for i, text in enumerate(ids):
+        for layer, exact in enumerate(states_and_attentions(built.exact, text)[0]):
+            assert largest(output.hidden_state(i, layer), exact) <= bound(exact, UNIT, width, layer), (
+                text,
+                layer,
+            )
+
+
 def with_their_frequencies(spec: EncoderSpec, model: Any) -> EncoderSpec:
     """Powers in torch's float32 are off by a unit in the last place here and there, which float64 shows."""
     layers = []

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops_draws import normal, wide
 from ops_layouts import LAYOUTS
-from polysemy import ops, reference
+from polysemy import _core, ops, reference
 
 
 @settings(max_examples=80, deadline=None)
@@ -190,9 +190,34 @@ def test_wrong_residual() -> None:
 
 
 @pytest.mark.parametrize("eps", [0.0, 1e-45, 1e-5])
+@pytest.mark.parametrize("value", [0.0, 1e-45, 1e-30, 0.1, 3.25, -1e19, 3e38])
+@pytest.mark.parametrize("length", [1, 5, 17, 384])
+def test_a_constant_row_gives_the_bias_for_any_eps(isa: str, length: int, value: float, eps: float) -> None:
+    """Whether it is given as such, or a residual makes it one; whatever its sum or its square rounds to."""
+    bias = np.arange(length, dtype=np.float32)
+    x = np.full((2, length), value, dtype=np.float32)
+    for residual in (None, x / 4):
+        given = x if residual is None else x - residual
+        out = np.full_like(x, np.nan)
+        _core.layer_norm(given, bias + 7, bias, residual, eps, out, isa=isa)
+        np.testing.assert_array_equal(out, [bias, bias])
+        for dtype in (np.float32, np.float64):
+            wide = [None if a is None else a.astype(dtype) for a in (given, residual)]
+            oracle = reference.layer_norm(wide[0], length, bias + 7, bias, eps, residual=wide[1])
+            np.testing.assert_array_equal(oracle, [bias, bias])
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-45, 1e-5])
 @pytest.mark.parametrize("module", [ops, reference])
-def test_a_constant_row_gives_the_bias_for_any_eps(module: Any, eps: float) -> None:
-    bias = np.arange(5, dtype=np.float32)
-    x = np.full((2, 5), 3.25, dtype=np.float32)
-    np.testing.assert_array_equal(module.layer_norm(x, 5, bias + 7, bias, eps), [bias, bias])
-    np.testing.assert_array_equal(module.rms_norm(x * 0, 5, bias + 7, eps), x * 0)
+def test_a_row_of_zeros_stays_one(module: Any, eps: float) -> None:
+    x = np.zeros((2, 5), dtype=np.float32)
+    np.testing.assert_array_equal(module.rms_norm(x, 5, x[0] + 7, eps), x)
+    np.testing.assert_array_equal(module.l2_normalize(x), x)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("module", [ops, reference])
+def test_a_row_that_is_not_finite_has_no_norm(module: Any, value: float) -> None:
+    x = np.array([[value] * 5, [1, 2, 3, 4, 5]], dtype=np.float32)
+    result = module.layer_norm(x, 5, eps=0.0)
+    assert np.isnan(result[0]).all() and np.isfinite(result[1]).all()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PARTS = ("wheel", "sdist", "python")
+PARTS = ("wheel", "sdist", "python", "sbom")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +27,11 @@ def wheel(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def sdist(request: pytest.FixtureRequest) -> Path:
     return Path(request.config.getoption("sdist")).resolve(strict=True)
+
+
+@pytest.fixture
+def sbom(request: pytest.FixtureRequest) -> Path:
+    return Path(request.config.getoption("sbom")).resolve(strict=True)
 
 
 @pytest.fixture

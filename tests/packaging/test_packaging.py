@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -57,6 +58,23 @@ def test_contents_of_the_sdist(sdist: Path) -> None:
     assert not [
         n for n in names if "cache" in n or n.endswith((".so", ".pyc")) or n.startswith(("build/", ".git/"))
     ]
+
+
+def test_bill_of_materials(sbom: Path) -> None:
+    """The package, what it is built with by version and hash, and what it needs; nothing of where it was written."""
+    bill = json.loads(sbom.read_text("utf-8"))
+    assert bill["bomFormat"] == "CycloneDX"
+    root = bill["metadata"]["component"]
+    version = re.search(r'^version = "(.*)"$', (TESTS.parent / "pyproject.toml").read_text("utf-8"), re.M)
+    assert version and (root["name"], root["version"]) == ("polysemy", version[1])
+    parts = {part["name"]: part for part in bill["components"]}
+    lock = (TESTS.parent / ".ci" / "build-requirements.txt").read_text("utf-8")
+    built_with = dict(re.findall(r"^([\w-]+)==(\S+)", lock, re.M))
+    assert {name: part["version"] for name, part in parts.items() if "version" in part} == built_with
+    for name in built_with:
+        assert any(place.get("hashes") for place in parts[name]["externalReferences"]), name
+    assert parts.keys() - built_with.keys() == {"numpy", "tokenizers", "tqdm"}
+    assert "timestamp" not in bill["metadata"] and "serialNumber" not in bill
 
 
 def test_no_heavy_dependency(python: Path, tmp_path: Path) -> None:

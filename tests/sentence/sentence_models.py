@@ -12,14 +12,17 @@ from tiny_models import VOCAB
 from transformers import BertConfig, BertModel, BertTokenizer
 
 TOKENS = [*VOCAB, *(f"w{i}" for i in range(64 - len(VOCAB))), "query", "passage", ":"]
-HIDDEN = 48
+HIDDEN, FFN, LAYERS = 48, 64, 3
+#: How far two engines may be apart, relative to the largest number: in each layer, and in the modules after them, sums
+#: of up to FFN products err by about sqrt(FFN) units, of the one engine and of the other.
+ROUNDING = 2 * 2.0**-24 * (LAYERS + 1) * FFN**0.5
 
 
 def transformer(folder: Path) -> Any:
     """A Transformer module of random weights."""
     config = BertConfig(
-        vocab_size=len(TOKENS), hidden_size=HIDDEN, num_attention_heads=4, num_hidden_layers=3,
-        intermediate_size=64, max_position_embeddings=48,
+        vocab_size=len(TOKENS), hidden_size=HIDDEN, num_attention_heads=4, num_hidden_layers=LAYERS,
+        intermediate_size=FFN, max_position_embeddings=48,
     )  # fmt: skip
     model = BertModel(config, add_pooling_layer=False)
     shake(model, 3)

@@ -16,13 +16,13 @@ import sentence_transformers
 import torch
 from campaigns.common import python
 from polysemy import SentenceTransformer, TruncationWarning
-from sentence_models import HIDDEN, save, shake
+from sentence_models import HIDDEN, ROUNDING, save, shake
 from sentence_transformers.base.modules import Dense, Router
 from sentence_transformers.sentence_transformer import modules
 from sentence_transformers.util import quantize_embeddings
 
 TEXTS = ["we sat on the bank of the river", "money", "i deposited money in the bank , new york !", "a b c"]
-CLOSE = 1e-6
+UNIT = 2.0**-24
 MODES = ["mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 Modules = Callable[[], list[Any]]
 
@@ -46,7 +46,7 @@ CHAINS: dict[str, Modules] = {mode: (lambda mode=mode: [modules.Pooling(HIDDEN, 
 
 def close(got: Any, want: Any) -> bool:
     a, b = np.asarray(got), np.asarray(want)
-    return a.shape == b.shape and float(np.abs(a - b).max()) <= CLOSE * max(1.0, float(np.abs(b).max()))
+    return a.shape == b.shape and float(np.abs(a - b).max()) <= ROUNDING * max(1.0, float(np.abs(b).max()))
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -149,10 +149,10 @@ def test_similarities(pair: tuple[Any, SentenceTransformer]) -> None:
     assert ours.similarity_fn_name == "dot"
     for name in ("dot", "cosine", "euclidean", "manhattan"):
         theirs.similarity_fn_name = ours.similarity_fn_name = name
-        assert np.allclose(ours.similarity(a, b), theirs.similarity(a, b), rtol=1e-5, atol=1e-5)
-        assert np.allclose(
-            ours.similarity_pairwise(a, b), theirs.similarity_pairwise(a, b), rtol=1e-5, atol=1e-5
-        )
+        for method in ("similarity", "similarity_pairwise"):
+            got, want = (np.asarray(getattr(model, method)(a, b)) for model in (ours, theirs))
+            # Sums of HIDDEN terms, here and there; the largest is that of a vector and itself, or of signs that agree.
+            assert np.abs(got - want).max() <= 2 * HIDDEN * UNIT * max(1.0, float(np.abs(want).max())), name
 
 
 def test_smaller_things(pair: tuple[Any, SentenceTransformer]) -> None:

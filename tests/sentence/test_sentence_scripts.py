@@ -13,7 +13,7 @@ import pytest
 import sentence_transformers
 import torch
 from head_models import build
-from sentence_models import HIDDEN, save
+from sentence_models import HIDDEN, ROUNDING, save
 from sentence_transformers.sentence_transformer import modules
 
 WORDS = [
@@ -136,7 +136,7 @@ def same(got: Any, want: Any) -> None:
         for a, b in zip(got, want, strict=True):
             same(a, b)
     elif isinstance(want, (float, np.ndarray, np.floating)):
-        np.testing.assert_allclose(got, want, rtol=1e-5, atol=2e-6)
+        np.testing.assert_allclose(got, want, rtol=ROUNDING, atol=ROUNDING)
     else:
         assert got == want
 

@@ -166,10 +166,16 @@ def test_other_models_of_sentencepiece(tmp_path: Path, kind: int) -> None:
 def test_a_model_file_cut_everywhere(tmp_path: Path) -> None:
     folder = make.sentencepiece(tmp_path, "t5")
     data = make.piece_model([("<pad>", 0.0, 3), ("</s>", 0.0, 3), ("<unk>", 0.0, 2), ("a", -1.0, 1)])
-    for length in range(len(data)):
+    borders, readable = {0}, set()
+    while (end := max(borders)) < len(data):
+        assert data[end + 1] < 128, "the length of a field is one byte here"
+        borders.add(end + 2 + data[end + 1])
+    for length in range(len(data) + 1):
         (folder / "spiece.model").write_bytes(data[:length])
-        with suppress(TokenizerError):  # some lengths are whole fields, which is a model
-            ours(folder)
+        with suppress(TokenizerError):
+            assert ours(folder).encode(["a"])[0].ids
+            readable.add(length)
+    assert len(data) in readable and readable <= borders, "what ends between two fields may be a model"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +14,7 @@ from ..encoding.encoder import Encoder
 from ..encoding.sink import LineSink, NpySink
 from ..encoding.stream import Stream
 from .lines import open_texts, refuse_records
-from .outfile import check_writable, ends_cleanly, replacing
+from .outfile import check_writable, ends_cleanly, replacing, scratch
 
 __all__ = ["run"]
 
@@ -77,8 +76,7 @@ def _delivered(output: Path | None) -> Iterator[Path]:
         with replacing(output) as part:
             yield part
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "out"
-        yield path
-        with path.open("rb") as source:
+    with scratch() as part:
+        yield part
+        with part.open("rb") as source:
             shutil.copyfileobj(source, sys.stdout.buffer)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["check_writable", "ends_cleanly", "replacing"]
+__all__ = ["check_writable", "ends_cleanly", "replacing", "scratch"]
 
 _PART = re.compile(r"\.polysemy\.([0-9]{1,10})\.[0-9a-f]{16}\.part")
 _RESTED = 60.0  # seconds
@@ -49,15 +49,13 @@ def replacing(path: Path) -> Iterator[Path]:
     be written but not replaced, such as one mounted into a container.
     """
     target = _target(path)
-    special = _is_special(target)
-    if not special:
-        _remove_left(target.parent)
-    part = _new_part(Path(tempfile.gettempdir()) if special else target.parent)
-    try:
-        yield part
-        if special:
+    if _is_special(target):
+        with scratch() as part:
+            yield part
             _copy(part, target)
-            return
+        return
+    with scratch(target.parent) as part:
+        yield part
         _sync(part)
         if target.exists():
             shutil.copymode(target, part)
@@ -69,6 +67,19 @@ def replacing(path: Path) -> Iterator[Path]:
             if not target.is_file():
                 raise
             _copy(part, target)
+
+
+@contextlib.contextmanager
+def scratch(folder: Path | None = None) -> Iterator[Path]:
+    """A new file for its owner alone, which is removed when the block ends, as is what killed runs left beside it.
+
+    ``folder`` None is that of the system's temporary files.
+    """
+    place = Path(tempfile.gettempdir()) if folder is None else folder
+    _remove_left(place)
+    part = _new_part(place)
+    try:
+        yield part
     finally:
         part.unlink(missing_ok=True)
 

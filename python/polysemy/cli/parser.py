@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import parser_heads as heads
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["build_parser"]
 
@@ -96,7 +100,7 @@ _MODEL = "a folder or a Hugging Face id (default: all-MiniLM-L6-v2)"
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
     """The parser; the attribute ``run`` of its result is the command's function, or None."""
-    parser = _described(argparse.ArgumentParser(prog=prog), prog, _ABOUT, _EXAMPLES)
+    parser = _described(_Parser(prog=prog), prog, _ABOUT, _EXAMPLES)
     parser.set_defaults(run=None, parser=parser)
     parser.add_argument("--version", action=_Print, text=_version, help="print the version")
     parser.add_argument(
@@ -295,6 +299,12 @@ def _include_dir() -> str:
     from ..native import get_include
 
     return get_include()
+
+
+class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """As argparse has it, which takes no notice of a device that is full."""
+        print(self.format_help(), end="", file=file)
 
 
 class _Print(argparse.Action):

@@ -26,8 +26,13 @@ def layer_norm(
     Mean and (biased) variance are taken over the trailing axes that ``normalized_shape`` names.
     """
     rows, axes = _rows(x, residual, normalized_shape)
-    with np.errstate(invalid="ignore"):
-        centred = rows - rows.mean(axis=axes, keepdims=True)
+    first = rows
+    for axis in axes:
+        first = first.take([0], axis=axis) if rows.size else first
+    constant = (rows == first).all(axis=axes, keepdims=True) & np.isfinite(first)
+    with np.errstate(invalid="ignore", over="ignore"):
+        # The mean of equal numbers need not be one of them once its sum is rounded.
+        centred = np.where(constant, rows.dtype.type(0), rows - rows.mean(axis=axes, keepdims=True))
         variance = np.square(centred).mean(axis=axes, keepdims=True)
         result = centred / _deviation(variance, eps)
         return finish(_affine(result, weight, bias), out)
