@@ -9,6 +9,7 @@
 #include "bind/operand.h"
 #include "bind/packed.h"
 #include "bind/run.h"
+#include "ops/search.h"
 
 namespace polysemy {
 namespace {
@@ -224,6 +225,23 @@ void bound_rotary(const py::object& x, const py::object& cosine, const py::objec
   run("rotary", rotary_parallel, task, num_threads, isa);
 }
 
+void bound_keep_largest(const py::object& products, int64_t first, const py::object& best, const py::object& places,
+                        int64_t num_threads) {
+  const auto a = view<const float>(products, "keep_largest", "products", {kAnySize, kAnySize});
+  const auto b = view<float>(best, "keep_largest", "best", {a.shape[1], kAnySize});
+  const auto p = view<int64_t>(places, "keep_largest", "places", {a.shape[1], b.shape[1]});
+  require(b.shape[1] >= 1, "keep_largest: best must have at least one column, got none");
+  const Largest task{.products = a.data,
+                     .rows = a.shape[0],
+                     .queries = a.shape[1],
+                     .first = first,
+                     .best = b.data,
+                     .places = p.data,
+                     .k = b.shape[1]};
+  const int threads = resolve_threads(num_threads);
+  unlocked([&] { keep_largest(task, threads); });
+}
+
 }  // namespace
 
 void bind_ops(py::module_& m) {
@@ -261,6 +279,8 @@ void bind_ops(py::module_& m) {
         py::arg("out"), py::kw_only(), threads(), isa());
   m.def("pool", &bound_pool, py::arg("x"), py::arg("offsets"), py::arg("mode"), py::arg("out"), py::kw_only(),
         threads(), isa());
+  m.def("keep_largest", &bound_keep_largest, py::arg("products"), py::arg("first"), py::arg("best"), py::arg("places"),
+        py::kw_only(), threads());
   m.def("rotary", &bound_rotary, py::arg("x"), py::arg("cosine"), py::arg("sine"), py::arg("out"), py::kw_only(),
         threads(), isa());
 }

@@ -257,6 +257,20 @@ def pool(
     No rows give zeros.
     """
 
+def keep_largest(
+    products: NDArray[np.float32],
+    first: int,
+    best: NDArray[np.float32],
+    places: NDArray[np.int64],
+    *,
+    num_threads: int = 0,
+) -> None:
+    """Take products (rows, n), of rows from number ``first`` on, into the best so far of each of n queries.
+
+    best (n, k) has the largest first, places (n, k) their rows, -1 where there was none so far. Of equal ones the
+    earlier row comes first, NaN after all numbers.
+    """
+
 def rotary(
     x: NDArray[np.float32],
     cosine: NDArray[np.float32],

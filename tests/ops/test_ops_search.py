@@ -34,6 +34,25 @@ def test_equal_products_come_in_order() -> None:
     assert ops.topk(corpus[:2], corpus, 6)[1].tolist() == [[0, 1, 2, 3, 4, 5]] * 2
 
 
+def test_what_is_no_number_comes_last() -> None:
+    corpus = np.array([[np.nan], [-np.inf], [2.0], [np.nan], [1.0]], dtype=np.float32)
+    scores, rows = ops.topk(np.ones((1, 1), np.float32), corpus, 4)
+    assert rows.tolist() == [[2, 4, 1, 0]] and np.isnan(scores[0, 3])
+    assert ops.topk(np.ones((1, 1), np.float32), corpus[::-1], 2)[1].tolist() == [[2, 0]]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 1030])
+def test_any_number_of_queries_and_threads(n: int, threads: int) -> None:
+    """Whole numbers, so that products are exact and many are equal."""
+    rng = np.random.default_rng(n)
+    queries, corpus = (rng.integers(-3, 4, (rows, 6)).astype(np.float32) for rows in (n, 2500))
+    scores, rows = ops.topk(queries, corpus, 20, num_threads=threads)
+    products = queries @ corpus.T
+    order = np.argsort(-products, axis=1, kind="stable")[:, :20]
+    assert (rows == order).all() and (scores == np.take_along_axis(products, order, axis=1)).all()
+
+
 def test_without_rows_and_with_wrong_shapes() -> None:
     empty = np.empty((0, 4), dtype=np.float32)
     assert ops.topk(empty, np.ones((3, 4), np.float32), 2)[0].shape == (0, 2)

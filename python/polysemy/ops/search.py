@@ -11,8 +11,9 @@ from polysemy import _core
 from polysemy.arguments import positive, thread_count
 from polysemy.ops.arrays import as_array, as_float32, contiguous
 
-# Products that are held at a time: queries by rows of the corpus. Few enough to stay in a cache that all cores share.
-_QUERIES, _ROWS = 256, 4096
+# Queries are packed, so many at a time, and rows of the corpus read where they lie: their products stay in a cache that
+# all cores share.
+_QUERIES, _ROWS = 1024, 1024
 
 
 def topk(
@@ -49,28 +50,11 @@ def topk(
     if not count or not left.shape[1]:
         return np.zeros_like(best), np.broadcast_to(np.arange(count), rows.shape).copy()
     for first in range(0, len(left), _QUERIES):
-        block = contiguous(as_float32(op, "queries", left[first : first + _QUERIES]))
+        some = slice(first, first + _QUERIES)
+        packed = _core.PackedWeight(contiguous(as_float32(op, "queries", left[some])))
         for start in range(0, len(right), _ROWS):
             part = contiguous(as_float32(op, "corpus", right[start : start + _ROWS]))
-            products = np.empty((len(block), len(part)), dtype=np.float32)
-            _core.matmul(block, part.T, products, num_threads=threads)
-            _keep(products, start, best[first : first + _QUERIES], rows[first : first + _QUERIES])
+            products = np.empty((len(part), len(best[some])), dtype=np.float32)
+            _core.linear(part, packed, None, None, None, products, num_threads=threads)
+            _core.keep_largest(products, start, best[some], rows[some], num_threads=threads)
     return best, rows
-
-
-def _keep(
-    products: NDArray[np.float32], start: int, best: NDArray[np.float32], rows: NDArray[np.int64]
-) -> None:
-    """Take the products of some rows of the corpus, from ``start`` on, into the best so far."""
-    count = best.shape[1]
-    for i in np.flatnonzero((products > best[:, -1:]).any(axis=1) | (rows[:, -1] < 0)):
-        line = products[i]
-        new = np.flatnonzero(line > best[i, -1]) if rows[i, -1] >= 0 else np.arange(len(line))
-        if len(new) > 4 * count:  # the k-th largest, and all that equal it
-            least = np.partition(line[new], len(new) - count)[len(new) - count]
-            new = new[line[new] >= least]
-        known = rows[i] >= 0
-        values = np.concatenate([best[i, known], line[new]])
-        places = np.concatenate([rows[i, known], start + new])
-        order = np.argsort(-values, kind="stable")[:count]
-        best[i, : len(order)], rows[i, : len(order)] = values[order], places[order]
