@@ -133,6 +133,6 @@ assert (narrow, polysemy.get_num_threads()) == (1, before)
 def test_the_campaigns_are_commands() -> None:
     folder = Path(__file__).parent / "campaigns"
     names = sorted(file.stem for file in folder.glob("*.py") if file.stem not in ("__init__", "common"))
-    assert names == ["endings", "forks", "interrupts", "threads"]
+    assert names == ["allocations", "endings", "forks", "interrupts", "threads"]
     for name in names:
         assert f"python -m campaigns.{name} " in (folder / f"{name}.py").read_text("utf-8")

@@ -39,6 +39,10 @@ def folder_of(kind: str, cache: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     config = BertConfig(**_BASE, **SHAPES[kind], num_labels=1)
     model = (BertForSequenceClassification if kind == "cross-encoder" else BertForMaskedLM)(config)
+    if kind == "splade":  # as in a trained model, one word in a hundred has a weight
+        with torch.no_grad():
+            scores = model(torch.randint(1000, 30000, (8, 64))).logits.amax(dim=1)
+            model.cls.predictions.bias -= scores.flatten().quantile(0.99)
     model.save_pretrained(target)
     for name in _TOKENIZER_FILES:
         if (default_model() / name).exists():

@@ -83,7 +83,7 @@ def sample(work: str, engine: str, result: Any) -> list[float]:
     if work == "cross-encoder":
         return [float(score) for score in result]
     if work == "splade":
-        dense = result.to_scipy().toarray() if engine == "polysemy" else result.to_dense().numpy()
+        dense = result.toarray() if engine == "polysemy" else result.to_dense().numpy()
         return [*dense.sum(axis=1).tolist(), *dense[3].tolist()]
     return [] if engine == "numpy" else np.asarray(result).ravel()[:1000].tolist()
 

@@ -6,8 +6,7 @@
  *   - A pointer may be NULL where its comment says so, and where the array has no elements.
  *   - An output must not overlap an input unless its comment says that it may be the same array.
  *   - num_threads: 0 = polysemy_get_num_threads(). Results do not depend on it.
- *   - Functions return POLYSEMY_OK or an error; then nothing was computed, and polysemy_last_error() says in words
- * which argument of which function was wrong. Nothing is ever printed.
+ *   - Functions return POLYSEMY_OK or an error; then nothing was computed, and polysemy_last_error() says in words why.
  *   - Options are ints that take the values of the enum named like them.
  *   - All functions may be called from any number of threads at the same time.
  *
@@ -141,8 +140,7 @@ typedef enum polysemy_pooling {
 } polysemy_pooling;
 
 /* out[i] = pooled rows offsets[i] to offsets[i + 1] of x; no rows give zeros.
- * offsets: [sequences + 1], 0 or more, never decreasing; x: [offsets[sequences], columns]; out: [sequences, columns].
- */
+ * offsets: [sequences + 1], 0 or more, never decreasing; x: [offsets[sequences], columns]; out: [sequences, columns] */
 POLYSEMY_API polysemy_status polysemy_pool_f32(int pooling, int64_t sequences, int64_t columns, const float* x,
                                                int64_t x_stride, const int64_t* offsets, float* out, int num_threads);
 

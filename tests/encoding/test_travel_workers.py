@@ -79,11 +79,18 @@ def test_loky_and_its_threads(folder: Path) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_worker_on_one_processor_has_one_thread(folder: Path, method: str) -> None:
-    encoder = Encoder.from_pretrained(folder)
-    one = {min(os.sched_getaffinity(0))}
-    context = multiprocessing.get_context(method)
-    with context.Pool(1, initializer=os.sched_setaffinity, initargs=(0, one)) as pool:
-        assert pool.apply(threads_of_tokenizing, (encoder,)) == (1, 0)
+    """Without the variable, which stands above the mask."""
+    code = """
+import multiprocessing, os, pickle, sys
+from travellers import threads_of_tokenizing
+encoder, context = pickle.loads(bytes.fromhex(sys.argv[1])), multiprocessing.get_context(sys.argv[2])
+one = {min(os.sched_getaffinity(0))}
+with context.Pool(1, initializer=os.sched_setaffinity, initargs=(0, one)) as pool:
+    print(*pool.apply(threads_of_tokenizing, (encoder,)))
+"""
+    sent = pickle.dumps(Encoder.from_pretrained(folder)).hex()
+    done = python(code, sent, method, OMP_NUM_THREADS="")
+    assert done.stdout.split() == ["1", "0"], done.stderr
 
 
 def test_the_number_of_an_encoder_holds_in_a_worker(folder: Path) -> None:

@@ -47,7 +47,7 @@ def norm(**change: object) -> EncoderSpec:
         (replace, {"hidden": 24.0}, TypeError, "EncoderSpec: hidden must be an int, got float"),
         (replace, {"hidden": True}, TypeError, "hidden must be an int, got bool"),
         (replace, {"max_positions": 10**30}, ValueError, r"max_positions must be in 1\.\."),
-        (replace, {"layers": LAYER.times(4097)}, ValueError, r"len\(layers\) must be in 0\.\.4096, got 4097"),
+        (replace, {"layers": LAYER.times(4097)}, ValueError, "layers must be at most 4096, got 4097"),
         (replace, {"layers": (LAYER, 3)}, TypeError, "EncoderSpec: layers must be a record"),
         (replace, {"embedding": None}, TypeError, "EncoderSpec: embedding must be a record"),
         (embedding, {"vocab": 1 << 31}, ValueError, r"embedding\.vocab must be in 1"),
