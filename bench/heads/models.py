@@ -54,6 +54,7 @@ def folder_of(kind: str, cache: Path) -> Path:
             {"idx": 1, "name": "1", "path": "1_SpladePooling", "type": f"{package}.SpladePooling"},
         ]
         (target / "modules.json").write_text(json.dumps(modules))
+        (target / "config_sentence_transformers.json").write_text(json.dumps({"model_type": "SparseEncoder"}))
         pooling = {
             "pooling_strategy": "max",
             "activation_function": "relu",
