@@ -44,14 +44,19 @@ def output_of(*command: str | Path) -> str:
 @cache
 def objects() -> dict[str, Path]:
     """Object files of the core, compiled as for a release: ``target_avx2``, ``ops/linear.cpp`` ... -> file."""
+    from fcntl import LOCK_EX, flock
+
     folder = Path(sys.executable).parent  # cmake and ninja may be those of the test environment
     tools = {tool: shutil.which(tool, path=str(folder)) or shutil.which(tool) for tool in ("cmake", "ninja")}
     assert all(tools.values()), tools
     cmake = str(tools["cmake"])
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DPOLYSEMY_BUILD_PYTHON=OFF", "-DPOLYSEMY_WERROR=ON"]
     options += [f"-DCMAKE_MAKE_PROGRAM={tools['ninja']}"]
-    output_of(cmake, "-S", ROOT, "-B", BUILD, "-G", "Ninja", *options)
-    output_of(cmake, "--build", BUILD, "--parallel", "2", "--target", "polysemy_core")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # .ci/run builds them while other tests run
+        output_of(cmake, "-S", ROOT, "-B", BUILD, "-G", "Ninja", *options)
+        output_of(cmake, "--build", BUILD, "--parallel", "2", "--target", "polysemy_core")
     found = {}
     for entry in compile_commands():
         file = BUILD / entry["output"]
