@@ -74,6 +74,15 @@ void set_options(Attention& op, const Args& a) {
   op.set_band(a.causal != 0, a.window_left, a.window_right);
 }
 
+// Strides that lead to no element become 0: they may be any number, and from a null pointer there is no way anywhere.
+template <size_t count>
+void settle(int64_t (&strides)[count], const int64_t (&sizes)[4]) {
+  const bool empty = std::find(sizes, sizes + 4, int64_t{0}) != sizes + 4;
+  for (size_t i = 0; i < count; ++i) {
+    if (empty || sizes[i] == 1) strides[i] = 0;
+  }
+}
+
 AttentionSequence sequence(const Args& a, int64_t b) {
   AttentionSequence s{};
   s.query = a.query + b * a.query_strides[0];
@@ -98,12 +107,11 @@ void attend(Args a) {
   const KernelTable& table = default_kernels();
   const bool nothing_to_write = a.value_dim == 0 && !a.weights && !a.lse;
   if (a.batch == 0 || a.heads == 0 || a.q_len == 0 || nothing_to_write) return;
-  for (int i = 0; i < 3; ++i) {  // what is absent has no elements; from a null pointer there is no way anywhere
-    if (!a.query) a.query_strides[i] = 0;
-    if (!a.key) a.key_strides[i] = 0;
-    if (!a.value) a.value_strides[i] = 0;
-    if (!a.out) a.out_strides[i] = 0;
-  }
+  settle(a.query_strides, {a.batch, a.heads, a.q_len, a.dim});
+  settle(a.key_strides, {a.batch, a.kv_heads, a.k_len, a.dim});
+  settle(a.value_strides, {a.batch, a.kv_heads, a.k_len, a.value_dim});
+  settle(a.out_strides, {a.batch, a.heads, a.q_len, a.value_dim});
+  settle(a.mask_strides, {a.mask_kind == POLYSEMY_MASK_NONE ? 0 : a.batch, a.heads, a.q_len, a.k_len});
   set_options(op, a);
   for (int64_t first = 0; first < a.batch; first += kSequencesPerPass) {
     const int64_t last = std::min(a.batch, first + kSequencesPerPass);

@@ -78,6 +78,9 @@ inline Axes matrix(int64_t rows, int64_t stride, int64_t columns) { return {Axis
 // Elements of a contiguous array; throws where 64 bits can't count its bytes.
 int64_t elements(const char* function, const char* name, std::initializer_list<int64_t> extents);
 
+// The stride of an input, 0 where it leads to no element: then it may be any number, also from a null pointer.
+inline int64_t settled(int64_t stride, int64_t rows, int64_t columns) { return rows > 1 && columns > 0 ? stride : 0; }
+
 // An argument of a function, for checks and their messages.
 struct Argument {
   const char* function;

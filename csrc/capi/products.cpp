@@ -24,6 +24,7 @@ static_assert(int{POLYSEMY_PRECISION_INT8} == static_cast<int>(Precision::kInt8)
 
 PackedWeight packed(const KernelTable& table, Precision precision, const float* weight, int64_t stride, int64_t n,
                     int64_t k, int threads) {
+  if (n <= 1 || k == 0) stride = 0;  // no second row is read, and the stride may be any number
   PackedWeight result(n, k, precision);
   const Panels& panels = result.panels();
   parallel(static_cast<int>(std::min<int64_t>(threads, panels.count())), [&](int thread, int team) {
@@ -51,6 +52,8 @@ void create_weight(const char* function, int64_t n, int64_t k, const float* weig
 
 void matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_stride,
             const float* b, int64_t b_stride, float* c, int64_t c_stride, int num_threads) {
+  a_stride = transpose_a ? capi::settled(a_stride, k, m) : capi::settled(a_stride, m, k);
+  b_stride = transpose_b ? capi::settled(b_stride, n, k) : capi::settled(b_stride, k, n);
   constexpr const char* function = "matmul_f32";
   Matmul op{.rows = m,
             .columns = n,
@@ -84,13 +87,13 @@ void linear(int64_t rows, const float* x, int64_t x_stride, const polysemy_weigh
   const int64_t n = weight->packed.n(), k = weight->packed.k();
   const Linear op{.weight = weight->packed.panels(),
                   .a = x,
-                  .a_stride = x ? x_stride : 0,
+                  .a_stride = capi::settled(x_stride, rows, k),
                   .rows = rows,
                   .c = out,
                   .c_stride = out_stride,
                   .bias = bias,
                   .residual = residual,
-                  .residual_stride = residual_stride,
+                  .residual_stride = capi::settled(residual_stride, rows, n),
                   .activation = static_cast<Activation>(activation)};
   validate(function, op);
   Argument{function, "x"}.input(x, matrix(rows, x_stride, k));

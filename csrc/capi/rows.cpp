@@ -7,6 +7,7 @@
 using namespace polysemy;
 using capi::Argument;
 using capi::matrix;
+using capi::settled;
 
 namespace {
 
@@ -105,18 +106,15 @@ polysemy_status polysemy_pool_f32(int pooling, int64_t sequences, int64_t column
     require(pooling >= POLYSEMY_POOL_MEAN && pooling <= POLYSEMY_POOL_LAST, function, ": pooling must be 0 to 5, got ",
             pooling);
     Argument{function, "sequences"}.at_least(sequences, 0);
-    const PoolTask task{.x = x,
-                        .out = out,
-                        .x_stride = x ? x_stride : 0,
-                        .rows = 0,
-                        .columns = columns,
-                        .mode = static_cast<Pooling>(pooling)};
+    PoolTask task{
+        .x = x, .out = out, .x_stride = 0, .rows = 0, .columns = columns, .mode = static_cast<Pooling>(pooling)};
     validate(function, task);
     if (sequences == 0) return;
     const int64_t count = capi::elements(function, "offsets", {sequences}) + 1;
     Argument{function, "offsets"}.input(offsets, capi::vector(count), sizeof(int64_t));
     validate_offsets(function, "offsets", offsets, sequences, offsets[sequences]);
-    Argument{function, "x"}.input(x, matrix(offsets[sequences], x_stride, columns));
+    task.x_stride = settled(x_stride, offsets[sequences], columns);
+    Argument{function, "x"}.input(x, matrix(offsets[sequences], task.x_stride, columns));
     Argument{function, "out"}.output(out, matrix(sequences, columns, columns));
     const int threads = resolve_threads(num_threads);
     const KernelTable& table = default_kernels();

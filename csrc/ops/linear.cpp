@@ -53,8 +53,9 @@ void Panels::pack(const KernelTable& kernels, const Tensor& rows, int64_t row_st
 }
 
 PackedWeight::PackedWeight(int64_t n, int64_t k, Precision precision) {
-  require(n >= 0 && k >= 0 && (k == 0 || round_up(n, kLanes) <= INT64_MAX / 8 / k), "PackedWeight: weight of shape (",
-          n, ", ", k, ") is too large");
+  constexpr int64_t most = INT64_MAX / 256;  // of either, also where there is none of the other
+  require(n >= 0 && k >= 0 && n <= most && k <= most && (k == 0 || round_up(n, kLanes) <= INT64_MAX / 8 / k),
+          "PackedWeight: weight of shape (", n, ", ", k, ") is too large");
   panels_ = {.precision = precision, .n = n, .k = k};
   memory_ = Buffer(panels_.bytes());
   panels_.data = memory_.data();
