@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
-__all__ = ["DOCUMENT_PROMPTS", "Compatible", "check_device", "refuse_unknown"]
+__all__ = ["DOCUMENT_PROMPTS", "Comparing", "Compatible", "check_device", "refuse_unknown"]
 
 Model = TypeVar("Model", bound="Compatible")
 
@@ -72,3 +72,30 @@ class Compatible:
         """The same model. ``ValueError`` for a device that is no CPU."""
         check_device(device, "to")
         return self
+
+
+class Comparing(Compatible):
+    """A model whose vectors are compared, by one of several functions."""
+
+    _similarities: ClassVar[Mapping[str, Any]]
+    """Name -> the function for all pairs, and that for pairs of rows."""
+    _similarity: str
+
+    @property
+    def similarity_fn_name(self) -> str:
+        """Which function `similarity` is, by name."""
+        return self._similarity
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, name: str) -> None:
+        name = getattr(name, "value", name)
+        if name not in self._similarities:
+            raise ValueError(
+                f"{type(self).__name__}: similarity_fn_name must be one of {', '.join(self._similarities)}, "
+                f"got {name!r}"
+            )
+        self._similarity = name
+
+    def _choose_similarity(self, asked: str | None, saved: str | None, default: str) -> None:
+        """What a folder says counts where it names one for this kind of vectors."""
+        self.similarity_fn_name = asked or (saved if saved in self._similarities else None) or default

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import flag, positive, switch
-from .compat import DOCUMENT_PROMPTS, Compatible, check_device, refuse_unknown
+from .compat import DOCUMENT_PROMPTS, Comparing, check_device, refuse_unknown
 from .encoding.encoder import Encoder
 from .encoding.losses import Losses
 from .io.modules import routes_of
@@ -27,7 +27,7 @@ __all__ = ["SentenceTransformer"]
 _SCALED = ("int8", "uint8")
 
 
-class SentenceTransformer(Compatible):
+class SentenceTransformer(Comparing):
     """Sentence embeddings, called as sentence-transformers' class of this name is.
 
     What has no meaning here is accepted where the result is the same (``batch_size``), and refused by name where it is
@@ -35,6 +35,8 @@ class SentenceTransformer(Compatible):
     ``convert_to_numpy=False`` lists of them, if torch is installed. ``num_threads``, ``pooling`` and ``mmap`` are
     those of `Encoder.from_pretrained`.
     """
+
+    _similarities = SIMILARITIES
 
     def __init__(
         self,
@@ -77,22 +79,7 @@ class SentenceTransformer(Compatible):
             )
         head = self.encoder.head
         self.truncate_dim = head.truncate_dim if truncate_dim is None and head is not None else truncate_dim
-        known = card.similarity if card.similarity in SIMILARITIES else None
-        self.similarity_fn_name = similarity_fn_name or known or "cosine"
-
-    @property
-    def similarity_fn_name(self) -> str:
-        """The similarity that `similarity` computes: cosine, dot, euclidean or manhattan."""
-        return self._similarity
-
-    @similarity_fn_name.setter
-    def similarity_fn_name(self, name: str) -> None:
-        name = getattr(name, "value", name)
-        if name not in SIMILARITIES:
-            raise ValueError(
-                f"SentenceTransformer: similarity_fn_name must be one of {', '.join(SIMILARITIES)}, got {name!r}"
-            )
-        self._similarity = name
+        self._choose_similarity(similarity_fn_name, card.similarity, "cosine")
 
     @property
     def max_seq_length(self) -> int:

@@ -43,6 +43,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 ANSWERING = [family for family in FAMILIES if family != "gte"]
 NLI = {0: "contradiction", 1: "neutral", 2: "entailment"}
 ENTITIES = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
+#: Of the vocabulary of these models, for texts by chance.
+WORDS = [
+    "bank", "money", "river", "loan", "water", "we", "sat", "on", "the", "of", "deposited", "new", "york",
+]  # fmt: skip
 LABELS = {"SequenceClassification": NLI, "TokenClassification": ENTITIES}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,20 @@ def test_a_warning_names_the_line_of_the_caller(head: str, checkpoint: Checkpoin
         warnings.simplefilter("always")
         calls[head]()
     assert [w.filename for w in seen if w.category is TruncationWarning] == [__file__]
+
+
+@pytest.mark.parametrize(("saved", "chosen"), [("maxsim", "dot"), ("euclidean", "euclidean"), (None, "dot")])
+def test_a_similarity_for_other_models(
+    saved: str | None, chosen: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """That of a folder, where it is none for sparse vectors, is left out."""
+    theirs = sentence_transformers.SparseEncoder(
+        str(checkpoint("distilbert", "MaskedLM").folder), device="cpu"
+    )
+    theirs.save_pretrained(str(tmp_path))
+    path = tmp_path / "config_sentence_transformers.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"similarity_fn_name": saved}))
+    assert SparseEncoder(tmp_path).similarity_fn_name == chosen
 
 
 @pytest.mark.filterwarnings("ignore:Sparse")  # of torch, within theirs

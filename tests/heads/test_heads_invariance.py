@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from head_models import ANSWERING, Built
+from head_models import ANSWERING, WORDS, Built
 from polysemy import (
     CrossEncoder,
     FillMask,
@@ -19,22 +19,6 @@ from polysemy import (
 )
 
 Checkpoint = Callable[[str, str], Built]
-
-WORDS = [
-    "bank",
-    "money",
-    "river",
-    "loan",
-    "water",
-    "we",
-    "sat",
-    "on",
-    "the",
-    "of",
-    "deposited",
-    "new",
-    "banking",
-]
 
 
 def texts(rng: np.random.Generator, count: int) -> list[str]:

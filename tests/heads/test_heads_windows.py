@@ -7,27 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from head_models import Built, logits
+from head_models import WORDS, Built, logits
 from polysemy import QuestionAnswerer, TokenClassifier, TruncationWarning
 from transformers import pipeline
 
 Checkpoint = Callable[[str, str], Built]
 
-WORDS = [
-    "bank",
-    "money",
-    "river",
-    "loan",
-    "water",
-    "we",
-    "sat",
-    "on",
-    "the",
-    "of",
-    "deposited",
-    "new",
-    "banking",
-]
 # Up to four times what is read at once.
 LONG = [" ".join(np.random.default_rng(i).choice(WORDS, 20 + 33 * i)) for i in range(5)]
 FAMILIES = ["bert", "distilbert", "modernbert", "deberta-v2"]

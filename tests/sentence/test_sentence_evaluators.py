@@ -10,28 +10,13 @@ import numpy as np
 import polysemy
 import pytest
 import sentence_transformers
-from head_models import NLI, build
+from head_models import NLI, WORDS, build
 from sentence_models import HIDDEN, save
 from sentence_transformers.cross_encoder import evaluation as cross
 from sentence_transformers.sentence_transformer import evaluation as dense
 from sentence_transformers.sentence_transformer import modules
 from sentence_transformers.sparse_encoder import evaluation as sparse
 
-WORDS = [
-    "bank",
-    "money",
-    "river",
-    "loan",
-    "water",
-    "we",
-    "sat",
-    "on",
-    "the",
-    "of",
-    "deposited",
-    "new",
-    "york",
-]
 TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, 2 + i % 9)) for i in range(48)]
 A, B, C = TEXTS[:16], TEXTS[16:32], TEXTS[32:]
 LABELS = [int(len(a) < len(b)) for a, b in zip(A, B, strict=True)]

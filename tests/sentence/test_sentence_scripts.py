@@ -12,25 +12,10 @@ import polysemy
 import pytest
 import sentence_transformers
 import torch
-from head_models import build
+from head_models import WORDS, build
 from sentence_models import HIDDEN, ROUNDING, save
 from sentence_transformers.sentence_transformer import modules
 
-WORDS = [
-    "bank",
-    "money",
-    "river",
-    "loan",
-    "water",
-    "we",
-    "sat",
-    "on",
-    "the",
-    "of",
-    "deposited",
-    "new",
-    "york",
-]
 CORPUS = [" ".join(np.random.default_rng(i).choice(WORDS, 3 + i % 9)) for i in range(60)]
 QUERIES = ["the bank of the river", "money on loan"]
 

@@ -11,26 +11,12 @@ import polysemy
 import pytest
 import sentence_transformers
 import torch
+from head_models import WORDS
 from sentence_models import HIDDEN, save
 from sentence_transformers.sentence_transformer import modules
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import cosine_similarity
 
-WORDS = [
-    "bank",
-    "money",
-    "river",
-    "loan",
-    "water",
-    "we",
-    "sat",
-    "on",
-    "the",
-    "of",
-    "deposited",
-    "new",
-    "york",
-]
 TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, 3 + i % 9)) for i in range(40)]
 LABELS = [int("river" in text) for text in TEXTS]
 # Of a small model with sums of 64 terms in a handful of layers, and of a classifier that was fitted to vectors until

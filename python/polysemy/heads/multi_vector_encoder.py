@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import flag, positive, switch
-from ..compat import DOCUMENT_PROMPTS, Compatible, check_device, refuse_unknown
+from ..compat import DOCUMENT_PROMPTS, Comparing, check_device, refuse_unknown
 from ..errors import CheckpointError, TokenizerError, UnsupportedModelError
 from ..families.config import Config
 from ..io.files import is_there
@@ -83,7 +83,7 @@ class _Side:
         return batch, np.minimum(seen, batch.lengths) if hidden else None
 
 
-class MultiVectorEncoder(Task, Compatible):
+class MultiVectorEncoder(Task, Comparing):
     """A model that gives a vector for every token of a text, with the signature of sentence-transformers' class.
 
     Folders are those of sentence-transformers, of PyLate, and of ColBERT's authors (``artifact.metadata``).
@@ -92,6 +92,7 @@ class MultiVectorEncoder(Task, Compatible):
     """
 
     kind = HeadKind.VECTORS
+    _similarities = MAXSIMS
 
     def __init__(
         self,
@@ -116,22 +117,7 @@ class MultiVectorEncoder(Task, Compatible):
         settings = _read_settings(Path(self._card.folder or ""))
         self._layers = (*self._head.layers, *((Normalize(),) if settings.normalize else ()))
         self._sides = {task: self._side(settings, task) for task in (None, *_PROMPTS)}
-        saved = settings.similarity if settings.similarity in MAXSIMS else "maxsim"
-        self.similarity_fn_name = similarity_fn_name or saved
-
-    @property
-    def similarity_fn_name(self) -> str:
-        """The score that `similarity` computes: maxsim, or meanmaxsim, its mean over the query's vectors."""
-        return self._similarity
-
-    @similarity_fn_name.setter
-    def similarity_fn_name(self, name: str) -> None:
-        name = getattr(name, "value", name)
-        if name not in MAXSIMS:
-            raise ValueError(
-                f"MultiVectorEncoder: similarity_fn_name must be one of {', '.join(MAXSIMS)}, got {name!r}"
-            )
-        self._similarity = name
+        self._choose_similarity(similarity_fn_name, settings.similarity, "maxsim")
 
     @property
     def dim(self) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arguments import positive, switch
-from ..compat import DOCUMENT_PROMPTS, Compatible, check_device, refuse_unknown
+from ..compat import DOCUMENT_PROMPTS, Comparing, check_device, refuse_unknown
 from ..model.heads import HeadKind
 from ..model.spec import Pooling
 from ..util.similarity import SIMILARITIES
@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 _ROWS = 64
 
 
-class SparseEncoder(Task, Compatible):
+class SparseEncoder(Task, Comparing):
     """A masked language model whose scores, over all tokens of a text, are a sparse vector.
 
     It has the signature of sentence-transformers' class. ``device`` may be None or "cpu"; ``max_active_dims`` keeps
@@ -36,6 +36,7 @@ class SparseEncoder(Task, Compatible):
     """
 
     kind = HeadKind.MASKED
+    _similarities = SIMILARITIES
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class SparseEncoder(Task, Compatible):
             model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
             local_files_only=local_files_only, token=token,
         )  # fmt: skip
-        self.similarity_fn_name = similarity_fn_name or self._card.similarity or "dot"
+        self._choose_similarity(similarity_fn_name, self._card.similarity, "dot")
 
     @property
     def dim(self) -> int:
@@ -132,20 +133,6 @@ class SparseEncoder(Task, Compatible):
                 [(self._tokenizer.token_of(int(row.indices[k])), float(row.data[k])) for k in order]
             )
         return results[0] if len(results) == 1 else results
-
-    @property
-    def similarity_fn_name(self) -> str:
-        """The similarity that `similarity` computes: cosine, dot, euclidean or manhattan."""
-        return self._similarity
-
-    @similarity_fn_name.setter
-    def similarity_fn_name(self, name: str) -> None:
-        name = getattr(name, "value", name)
-        if name not in SIMILARITIES:
-            raise ValueError(
-                f"SparseEncoder: similarity_fn_name must be one of {', '.join(SIMILARITIES)}, got {name!r}"
-            )
-        self._similarity = name
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
         """Similarities of all rows of one with all rows of the other, (n, m) float32."""
