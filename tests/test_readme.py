@@ -77,5 +77,7 @@ def test_the_comparison_notices_differences() -> None:
 
 def test_the_speed_table_is_that_of_the_stored_run() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    assert text == readme.replaced(text, readme.section(results.load(readme.RESULTS)))
+    assert text == readme.replaced(
+        text, readme.section(results.load(readme.RESULTS), results.load(readme.STARTUPS))
+    )
     assert str(readme.RESULTS.with_suffix(".md").relative_to(ROOT)) in text
