@@ -30,6 +30,9 @@ constexpr int kTilePanels = 1;
 constexpr int kQueryStep = 2;
 // Few rows leave too few independent chains to cover 4 cycles x 2 FMA pipes: take more panels instead.
 constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1; }
+// A tile that widens weights as it reads them needs four vectors for those of a panel.
+constexpr int kWideningRows = 4;
+constexpr int widening_panels(int rows) { return rows == 1 ? 2 : 1; }
 
 INLINE Vec set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 INLINE Vec zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -200,43 +203,77 @@ INLINE void store_float16(uint16_t* p, Vec a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 
-// vpmaddwd on widened integers, which can't saturate; of each four inputs the pairs (0, 2) and (1, 3), because those
-// are what shifts make of packed bytes.
-struct WideQuads {
+// Products of two weights and two activations of 16 bits for each of 16 outputs. They can't saturate.
+struct WidePairs {
   using Element = int16_t;
-  using Sum = IVec;
+  using Word = int16_t;
+  // Of the instructions' own type: GCC copies sums of another one.
+  typedef int32_t Half __attribute__((vector_size(32)));
+  struct Sum {
+    Half lo, hi;
+  };
+  struct Words {
+    __m256i lo, hi;
+  };
+  static constexpr int kInputs = 2;
+
+  INLINE static Sum zero() { return {Half{}, Half{}}; }
+  INLINE static Words load_weights(const Word* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 16))};
+  }
+  INLINE static __m256i load_input(const char* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return _mm256_set1_epi32(pair);
+  }
+  INLINE static Sum add_products(Sum s, __m256i x, Words w) {
+    return {s.lo + (Half)_mm256_madd_epi16(x, w.lo), s.hi + (Half)_mm256_madd_epi16(x, w.hi)};
+  }
+  INLINE static Vec value(Sum s, float, Vec) {
+    return {_mm256_cvtepi32_ps((__m256i)s.lo), _mm256_cvtepi32_ps((__m256i)s.hi)};
+  }
+};
+
+// Quads of bytes as pairs of 16 bits; of each four inputs (0, 2) and (1, 3), because those are what shifts make of
+// packed bytes.
+struct WideQuads {
+  using Element = WidePairs::Element;
+  using Word = int8_t;
+  using Sum = WidePairs::Sum;
+  using Widened = WidePairs;
+  static constexpr int kInputs = 4;
   static constexpr const char* kInstruction = "vpmaddwd";
 
   struct Words {
-    IVec even, odd;
+    WidePairs::Words even, odd;
   };
   struct Input {
     __m256i even, odd;
   };
-  INLINE static Sum zero() { return iset1(0); }
-  INLINE static Words load_quads(const int8_t* p) {
+  INLINE static Sum zero() { return WidePairs::zero(); }
+  INLINE static Words load_weights(const Word* p) {
     const __m256i lo = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     const __m256i hi = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
     const auto even = [](__m256i b) { return _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8); };
     return {{even(lo), even(hi)}, {_mm256_srai_epi16(lo, 8), _mm256_srai_epi16(hi, 8)}};
   }
   INLINE static Input load_input(const char* p) {
-    int32_t pair[2];
-    __builtin_memcpy(pair, p, sizeof pair);
-    return {_mm256_set1_epi32(pair[0]), _mm256_set1_epi32(pair[1])};
+    return {WidePairs::load_input(p), WidePairs::load_input(p + sizeof(int32_t))};
   }
   INLINE static Sum add_products(Sum s, Input x, Words w) {
-    s.lo = _mm256_add_epi32(s.lo, _mm256_madd_epi16(x.even, w.even.lo));
-    s.hi = _mm256_add_epi32(s.hi, _mm256_madd_epi16(x.even, w.even.hi));
-    s.lo = _mm256_add_epi32(s.lo, _mm256_madd_epi16(x.odd, w.odd.lo));
-    s.hi = _mm256_add_epi32(s.hi, _mm256_madd_epi16(x.odd, w.odd.hi));
-    return s;
+    return WidePairs::add_products(WidePairs::add_products(s, x.even, w.even), x.odd, w.odd);
   }
-  INLINE static Vec value(Sum s, float, Vec) { return {_mm256_cvtepi32_ps(s.lo), _mm256_cvtepi32_ps(s.hi)}; }
+  INLINE static Vec value(Sum s, float zero, Vec total) { return WidePairs::value(s, zero, total); }
   INLINE static void store_elements(Element* p, IVec centered, float) {
     const __m256i words =
         _mm256_packs_epi32(_mm256_shuffle_epi32(centered.lo, 0xD8), _mm256_shuffle_epi32(centered.hi, 0xD8));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xD8));
+  }
+  INLINE static void widen(const Word* p, WidePairs::Word* to) {
+    const Words w = load_weights(p);
+    const __m256i parts[] = {w.even.lo, w.even.hi, w.odd.lo, w.odd.hi};
+    for (int i = 0; i < 4; ++i) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 16 * i), parts[i]);
   }
 };
 

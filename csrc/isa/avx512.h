@@ -31,6 +31,8 @@ constexpr int kTilePanels = 2;
 constexpr int kQueryStep = 4;
 // 7 x 2 is left out: all its sums and those of a chain just fit, and a compiler that keeps them spills in the loop.
 constexpr int panels_beside(int rows) { return rows <= 6 ? 4 : rows == 7 ? 3 : 2; }
+constexpr int kWideningRows = kTileRows;
+constexpr int widening_panels(int rows) { return rows <= 5 ? 4 : rows <= 7 ? 3 : 2; }
 
 INLINE Vec set1(float x) { return {_mm512_set1_ps(x)}; }
 INLINE Vec zero() { return {_mm512_setzero_ps()}; }
@@ -145,32 +147,54 @@ INLINE void store_float16(uint16_t* p, Vec a) {
 }
 
 // As on AVX2.
-struct WideQuads {
+struct WidePairs {
   using Element = int16_t;
-  using Sum = IVec;
+  using Word = int16_t;
+  typedef int32_t Sum __attribute__((vector_size(64)));
+  static constexpr int kInputs = 2;
+
+  INLINE static Sum zero() { return Sum{}; }
+  INLINE static __m512i load_weights(const Word* p) { return _mm512_loadu_si512(p); }
+  INLINE static __m512i load_input(const char* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+  }
+  INLINE static Sum add_products(Sum s, __m512i x, __m512i w) { return s + (Sum)_mm512_madd_epi16(x, w); }
+  INLINE static Vec value(Sum s, float, Vec) { return {_mm512_cvtepi32_ps((__m512i)s)}; }
+};
+
+struct WideQuads {
+  using Element = WidePairs::Element;
+  using Word = int8_t;
+  using Sum = WidePairs::Sum;
+  using Widened = WidePairs;
+  static constexpr int kInputs = 4;
   static constexpr const char* kInstruction = "vpmaddwd";
 
   struct Words {
     __m512i even, odd;
   };
-  INLINE static Sum zero() { return iset1(0); }
-  INLINE static Words load_quads(const int8_t* p) {
+  INLINE static Sum zero() { return Sum{}; }
+  INLINE static Words load_weights(const Word* p) {
     const __m512i b = _mm512_loadu_si512(p);
     return {_mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8), _mm512_srai_epi16(b, 8)};
   }
   INLINE static Words load_input(const char* p) {
-    int32_t pair[2];
-    __builtin_memcpy(pair, p, sizeof pair);
-    return {_mm512_set1_epi32(pair[0]), _mm512_set1_epi32(pair[1])};
+    return {WidePairs::load_input(p), WidePairs::load_input(p + sizeof(int32_t))};
   }
   INLINE static Sum add_products(Sum s, Words x, Words w) {
-    const __m512i even = _mm512_add_epi32(s.v, _mm512_madd_epi16(x.even, w.even));
-    return {_mm512_add_epi32(even, _mm512_madd_epi16(x.odd, w.odd))};
+    return WidePairs::add_products(WidePairs::add_products(s, x.even, w.even), x.odd, w.odd);
   }
-  INLINE static Vec value(Sum s, float, Vec) { return {_mm512_cvtepi32_ps(s.v)}; }
+  INLINE static Vec value(Sum s, float zero, Vec total) { return WidePairs::value(s, zero, total); }
   INLINE static void store_elements(Element* p, IVec centered, float) {
     const __m512i order = _mm512_shuffle_epi32(centered.v, _MM_PERM_DBCA);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(order));
+  }
+  INLINE static void widen(const Word* p, WidePairs::Word* to) {
+    const Words w = load_weights(p);
+    _mm512_storeu_si512(to, w.even);
+    _mm512_storeu_si512(to + 32, w.odd);
   }
 };
 

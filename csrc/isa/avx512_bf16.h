@@ -8,6 +8,7 @@ namespace {
 
 struct NativePairs {
   using Input = uint16_t;
+  using Wide = void;
   static constexpr const char* kInstruction = "vdpbf16ps";
 
   INLINE static Vec load_pair(const float* p) { return load(p); }

@@ -9,13 +9,16 @@ namespace {
 // Unsigned activations with their zero point; vpdpbusd adds four products exactly.
 struct NativeQuads {
   using Element = uint8_t;
+  using Word = int8_t;
+  using Widened = void;
   // Of the instruction's own type: GCC copies every sum of another one twice per step, and spills for lack of
   // registers.
   typedef int32_t Sum __attribute__((vector_size(64)));
+  static constexpr int kInputs = 4;
   static constexpr const char* kInstruction = "vpdpbusd";
 
   INLINE static Sum zero() { return Sum{}; }
-  INLINE static __m512i load_quads(const int8_t* p) { return _mm512_loadu_si512(p); }
+  INLINE static __m512i load_weights(const int8_t* p) { return _mm512_loadu_si512(p); }
   INLINE static __m512i load_input(const char* p) {
     int32_t quad;
     __builtin_memcpy(&quad, p, sizeof quad);

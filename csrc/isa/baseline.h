@@ -36,11 +36,13 @@ struct DVec {  // 16 x double
 
 // The register tile of a matrix product, in rows and in panels of 16 columns; the step in which attention chooses its
 // height; and how many panels a product takes together that has so few rows that one tile holds them (so that enough
-// independent sums are in flight).
+// independent sums are in flight). The last two are the same for a tile that widens weights as it reads them.
 constexpr int kTileRows = 3;
 constexpr int kTilePanels = 1;
 constexpr int kQueryStep = 3;
 constexpr int panels_beside(int) { return 1; }
+constexpr int kWideningRows = 2;
+constexpr int widening_panels(int) { return 1; }
 
 template <class R, class F>
 INLINE R each_quad(F f) {
@@ -288,18 +290,40 @@ INLINE void store_float16(uint16_t* p, Vec a) {
   for (int i = 0; i < 16; ++i) p[i] = float16_bits(a.q[i / 4][i % 4]);
 }
 
-// Products of four 8-bit weights and four activations for each of 16 outputs: how a level adds them up exactly. Here
-// in float32, which is exact as long as sums stay below 2^24.
-struct WideQuads {
+// Products of a weight and an activation for each of 16 outputs, of integers: exact as long as sums stay below 2^24.
+struct WideOnes {
   using Element = float;  // of a prepared row
+  using Word = float;
   using Sum = Vec;
+  static constexpr int kInputs = 1;
+
+  INLINE static Sum zero() { return ::polysemy::zero(); }
+  INLINE static Vec load_weights(const Word* p) { return load(p); }
+  INLINE static Vec load_input(const char* p) {
+    float x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return set1(x);
+  }
+  INLINE static Sum add_products(Sum s, Vec x, Vec w) { return fma(x, w, s); }
+  // The sum of (q - zero) * weight, where `total` are sums of weights.
+  INLINE static Vec value(Sum s, float /*zero*/, Vec /*total*/) { return s; }
+};
+
+// Products of four 8-bit weights and four activations for each of 16 outputs: how a level adds them up exactly. Here
+// in float32.
+struct WideQuads {
+  using Element = WideOnes::Element;
+  using Word = int8_t;
+  using Sum = WideOnes::Sum;
+  using Widened = WideOnes;  // how it multiplies a block that it widened before, or void
+  static constexpr int kInputs = 4;
   static constexpr const char* kInstruction = "multiply, add";
 
   struct Words {
     Vec of[4];
   };
   INLINE static Sum zero() { return ::polysemy::zero(); }
-  INLINE static Words load_quads(const int8_t* p) {
+  INLINE static Words load_weights(const Word* p) {
     Words w;
     for (int i = 0; i < 16; ++i)
       for (int j = 0; j < 4; ++j) w.of[j].q[i / 4][i % 4] = static_cast<float>(p[4 * i + j]);
@@ -307,16 +331,20 @@ struct WideQuads {
   }
   INLINE static const char* load_input(const char* p) { return p; }
   INLINE static Sum add_products(Sum s, const char* p, const Words& w) {
-    float x[4];
-    __builtin_memcpy(x, p, sizeof x);
-    for (int j = 0; j < 4; ++j) s = fma(set1(x[j]), w.of[j], s);
+    for (int j = 0; j < 4; ++j) {
+      s = WideOnes::add_products(s, WideOnes::load_input(p + j * static_cast<int64_t>(sizeof(Element))), w.of[j]);
+    }
     return s;
   }
-  // The sum of (q - zero) * weight, where `total` are sums of weights.
-  INLINE static Vec value(Sum s, float /*zero*/, Vec /*total*/) { return s; }
+  INLINE static Vec value(Sum s, float zero, Vec total) { return WideOnes::value(s, zero, total); }
   // centered: q - zero.
   INLINE static void store_elements(Element* p, IVec centered, float /*zero*/) {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<float>(centered.q[i / 4][i % 4]);
+  }
+  // Four inputs, as load_weights of WideOnes expects them.
+  INLINE static void widen(const Word* p, WideOnes::Word* to) {
+    const Words w = load_weights(p);
+    for (int j = 0; j < 4; ++j) store(to + 16 * j, w.of[j]);
   }
 };
 

@@ -7,6 +7,8 @@
 // gives.
 #pragma once
 
+#include <type_traits>  // is_void, a type only
+
 #include "kernels/elements.inl.h"
 #include "kernels/layout.h"
 #include "kernels/tile.inl.h"
@@ -142,18 +144,25 @@ INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
   } while (k < t.k);
 }
 
+// Whether tiles of few rows widen weights as they read them, for lack of an instruction; then they are of another
+// shape.
+template <class Panels>
+constexpr bool widens = !std::is_void_v<typename Panels::Wide>;
+template <class Panels>
+constexpr int tile_rows = widens<Panels> ? kWideningRows : kTileRows;
+
 // Many rows with weights that are widened once per block, not by every tile. The block's part of the product is a task
 // of its own, whose panels lie on the stack; they keep their place in a pair.
 template <class Panels, bool gated, int panels>
 INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
   using Word = typename Panels::Word;
-  constexpr int64_t size = kBlockK * kLanes;
-  alignas(64) float wide[(panels + gated) * size];
+  using Wide = typename Panels::Wide;
+  alignas(64) std::byte wide[(panels + gated) * Wide::kBlockBytes];
   const int64_t place = gated ? panel % 2 : 0, base = panel - place;
   const int64_t stride = t.panel_stride / static_cast<int64_t>(sizeof(Word));
   GemmTask part = t;
   part.panels = wide;
-  part.panel_stride = size * static_cast<int64_t>(sizeof(float));
+  part.panel_stride = Wide::kBlockBytes;
   const int64_t column = (gated ? base / 2 : base) * kLanes;
   part.c = t.c + column;
   part.columns = t.columns - column;
@@ -163,13 +172,14 @@ INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
     for (int64_t p = 0; p < panels; ++p) {
       const Word* const from =
           static_cast<const Word*>(t.panels) + (panel + p) * stride + panel_at<Panels>(block.start);
-      Panels::widen_block(from, block.length, block.ahead, wide + (place + p) * size);
+      std::byte* const to = wide + (place + p) * Wide::kBlockBytes;
+      Panels::widen_block(from, block.length, block.ahead, reinterpret_cast<typename Wide::Word*>(to));
     }
-    part.a = static_cast<const float*>(t.a) + block.start;
+    part.a = static_cast<const typename Panels::Input*>(t.a) + Panels::input_at(block.start);
     each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
       with_constant<kTileRows>(height, [&](auto rows) INLINE_LAMBDA {
         const Block whole{0, block.length, 0, block.first, block.last};
-        gemm_tile<typename Panels::Wide, gated, rows, panels, 0>(part, row, place, whole);
+        gemm_tile<Wide, gated, rows, panels, 0>(part, row, place, whole);
       });
     });
   });
@@ -180,15 +190,17 @@ INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
 // during one tile.
 template <class Panels, bool gated, int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
-  if constexpr (requires { typename Panels::Wide; }) return gemm_widened<Panels, gated, panels>(t, panel);
+  if constexpr (widens<Panels>) {
+    if (t.rows > 2 * kWideningRows) return gemm_widened<Panels, gated, panels>(t, panel);
+  }
   each_block<Panels>(t, panels, [&](Block block) INLINE_LAMBDA {
     const int64_t ahead = block.ahead;
     int64_t tile = 0;
-    each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
+    each_row_tile(t.rows, tile_rows<Panels>, [&](int64_t row, int64_t height) INLINE_LAMBDA {
       block.ahead =
           tile < panels ? ahead + tile * t.panel_stride / static_cast<int64_t>(sizeof(typename Panels::Word)) : 0;
       ++tile;
-      with_constant<kTileRows>(
+      with_constant<tile_rows<Panels>>(
           height, [&](auto rows) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, panels, 1>(t, row, panel, block); });
     });
   });
@@ -218,22 +230,25 @@ constexpr int even(int panels) { return panels == 1 ? 1 : panels / 2 * 2; }
 static_assert(kTilePanels <= 2 && panels_beside(1) <= kGatedPanels);
 
 // Whether a product takes more panels at once than a tile of many rows.
-template <bool gated>
+template <class Panels, bool gated>
 constexpr int panels_at_once(int rows) {
-  return gated ? even(panels_beside(rows)) : panels_beside(rows);
+  const int panels = widens<Panels> ? widening_panels(rows) : panels_beside(rows);
+  return gated ? even(panels) : panels;
 }
-template <bool gated>
+template <class Panels, bool gated>
 constexpr bool few(int rows) {
-  return rows <= kTileRows && (!gated || panels_at_once<gated>(rows) > kTilePanels);
+  return rows <= tile_rows<Panels> && (!gated || panels_at_once<Panels, gated>(rows) > kTilePanels);
 }
 
 // Kept apart from each other: in one function of twice the size GCC no longer holds tiles in registers.
 template <class Panels, bool gated>
 [[gnu::noinline]] void gemm_loops(const GemmTask& t) {
   const int64_t columns = (t.columns + kLanes - 1) / kLanes, count = gated ? 2 * columns : columns;
-  if (t.rows <= kTileRows && few<gated>(static_cast<int>(t.rows))) {
-    return with_constant<kTileRows>(t.rows, [&](auto rows) INLINE_LAMBDA {
-      if constexpr (few<gated>(rows)) gemm_few_rows<Panels, gated, rows, panels_at_once<gated>(rows)>(t, count);
+  if (t.rows <= tile_rows<Panels> && few<Panels, gated>(static_cast<int>(t.rows))) {
+    return with_constant<tile_rows<Panels>>(t.rows, [&](auto rows) INLINE_LAMBDA {
+      if constexpr (few<Panels, gated>(rows)) {
+        gemm_few_rows<Panels, gated, rows, panels_at_once<Panels, gated>(rows)>(t, count);
+      }
     });
   }
   int64_t panel = 0;

@@ -27,9 +27,26 @@ INLINE IVec rounded_to_bfloat16(Vec v) {
 INLINE Vec even_of(IVec pairs) { return from_bits(shift_left<16>(pairs)); }
 INLINE Vec odd_of(IVec pairs) { return from_bits(pairs & iset1(static_cast<int32_t>(0xFFFF0000u))); }
 
-// For levels without an instruction for it: activations stay float32, rounded.
+// A block that was widened: [k][16] floats, the odd one of each pair first, as the activations are.
+struct WideBFloat16 {
+  using Word = float;
+  using Input = float;
+  static constexpr Precision kPrecision = Precision::kBFloat16;
+  static constexpr int64_t kBlockBytes = panel_bytes(Precision::kFloat32, kBlockK);
+
+  static constexpr int64_t input_at(int64_t k) { return k; }
+
+  template <int fetched, int rows, int panels>
+  INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
+                                int64_t panel_stride, int64_t k, int64_t ahead) {
+    tile = multiply_chain<fetched, rows, panels>(a, a_stride, b, panel_stride, round_up(k, 2), ahead);
+  }
+};
+
+// For levels without an instruction for it: activations stay float32, rounded, the odd one of each pair first.
 struct WidenedPairs {
   using Input = float;
+  using Wide = WideBFloat16;
   static constexpr const char* kInstruction = kFused ? "vfmadd" : "multiply, add";
 
   struct Pair {
@@ -40,10 +57,10 @@ struct WidenedPairs {
     return {even_of(pairs), odd_of(pairs)};
   }
   INLINE static Vec add_products(Vec sum, const Input* a, Pair w) {
-    return fma(set1(a[0]), w.even, fma(set1(a[1]), w.odd, sum));
+    return fma(set1(a[1]), w.even, fma(set1(a[0]), w.odd, sum));
   }
   INLINE static void prepare(const float* x, int64_t n, Input* to) {
-    store_n(to, from_bits(rounded_to_bfloat16(load_n(x, n))), round_up(n, 2));
+    store_n(to, swap_lanes<1>(from_bits(rounded_to_bfloat16(load_n(x, n)))), round_up(n, 2));
   }
 };
 
@@ -56,6 +73,7 @@ struct BFloat16Panels {
   static constexpr bool kPrepares = true;
   static constexpr int64_t kBlock = kBlockK;
   using Mode = FlushSubnormals;
+  using Wide = typename Pairs::Wide;
 
   static constexpr int64_t input_at(int64_t k) { return k; }
   static constexpr int64_t input_bytes(int64_t k) { return round_up(k, 2) * static_cast<int64_t>(sizeof(Input)); }
@@ -74,6 +92,15 @@ struct BFloat16Panels {
           tile.sum[r][p] = Pairs::add_products(tile.sum[r][p], a + r * a_stride + i, w[p]);
         });
       });
+    }
+  }
+
+  INLINE static void widen_block(const Word* b, int64_t k, int64_t ahead, float* to) {
+    for (int64_t i = 0; i < k; i += 2) {
+      const auto pair = Pairs::load_pair(b + i / 2 * kLanes);
+      store(to + i * kLanes, pair.odd);
+      store(to + (i + 1) * kLanes, pair.even);
+      prefetch_l2(b + i / 2 * kLanes + ahead);
     }
   }
 

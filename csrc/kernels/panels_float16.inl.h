@@ -18,7 +18,7 @@ struct Float16Panels {
   static constexpr bool kPrepares = false;
   static constexpr int64_t kBlock = kBlockK;
   using Mode = SameMode;
-  using Wide = Float32Panels;  // what a block is widened to for many rows
+  using Wide = Float32Panels;
 
   static constexpr int64_t input_at(int64_t k) { return k; }
   static constexpr int64_t input_bytes(int64_t k) { return k * static_cast<int64_t>(sizeof(Input)); }

@@ -17,6 +17,8 @@ struct Float32Panels {
   static constexpr bool kPrepares = false;
   static constexpr int64_t kBlock = kBlockK;  // inputs whose sums are added to C at once
   using Mode = SameMode;                      // of floating point
+  using Wide = void;                          // what a block is widened to where many rows pass by
+  static constexpr int64_t kBlockBytes = panel_bytes(kPrecision, kBlock);
 
   static constexpr int64_t input_at(int64_t k) { return k; }  // from a row's start to its block at k
   static constexpr int64_t input_bytes(int64_t k) { return k * static_cast<int64_t>(sizeof(Input)); }  // of a row

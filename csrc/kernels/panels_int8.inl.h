@@ -9,6 +9,8 @@
 // counts in integers. A row with a number that is not finite in a group has a scale of NaN there.
 #pragma once
 
+#include <type_traits>  // conditional, a type only
+
 #include "kernels/pack.inl.h"
 #include "kernels/tile.inl.h"
 
@@ -75,6 +77,56 @@ struct alignas(4) PreparedGroup {
   Element element[kInt8Group];
 };
 
+// tile += A B of one group. A step multiplies Step::kInputs of them.
+template <class Step, int fetched, int rows, int panels>
+INLINE void accumulate_group(Tile<rows, panels>& tile, const char* a, int64_t a_stride, const typename Step::Word* b,
+                             int64_t panel_stride, int64_t k, int64_t ahead) {
+  if (k == 0) return;  // nothing lies there
+  using Element = typename Step::Element;
+  const char* const elements = a + sizeof(float) * 2;
+  typename Step::Sum sum[rows][panels];
+  unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Step::zero(); }); });
+  const int64_t count = round_up(k, kInt8Rotated), end = count * kLanes;
+  for (int64_t i = 0; i < count; i += Step::kInputs) {
+    decltype(Step::load_weights(b)) w[panels];
+    unroll<panels>([&](auto p) INLINE_LAMBDA {
+      w[p] = Step::load_weights(b + p * panel_stride + i * kLanes);
+      if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
+    });
+    unroll<rows>([&](auto r) INLINE_LAMBDA {
+      const auto x = Step::load_input(elements + r * a_stride + i * static_cast<int64_t>(sizeof(Element)));
+      unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Step::add_products(sum[r][p], x, w[p]); });
+    });
+  }
+  unroll<panels>([&](auto p) INLINE_LAMBDA {
+    const auto* const extra = reinterpret_cast<const float*>(b + p * panel_stride + end);
+    const Vec scale = load(extra), total = load(extra + kLanes);
+    unroll<rows>([&](auto r) INLINE_LAMBDA {
+      const auto* const row = reinterpret_cast<const float*>(a + r * a_stride);
+      const Vec exact = Step::value(sum[r][p], row[1], total);
+      tile.sum[r][p] = exact * scale * set1(row[0]);
+    });
+  });
+}
+
+// A group that was widened: what Quads::widen makes of its quads, scales and sums behind them.
+template <class Quads>
+struct WideInt8 {
+  using Step = typename Quads::Widened;
+  using Word = typename Step::Word;
+  using Input = char;
+  static constexpr Precision kPrecision = Precision::kInt8;
+  static constexpr int64_t kBlockBytes = kInt8Group * kLanes * static_cast<int64_t>(sizeof(Word)) + kInt8Extra;
+
+  static constexpr int64_t input_at(int64_t) { return 0; }
+
+  template <int fetched, int rows, int panels>
+  INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
+                                int64_t panel_stride, int64_t k, int64_t ahead) {
+    accumulate_group<Step, fetched>(tile, a, a_stride, b, panel_stride, k, ahead);
+  }
+};
+
 template <class Quads>
 struct Int8Panels {
   using Word = int8_t;
@@ -85,6 +137,7 @@ struct Int8Panels {
   static constexpr bool kPrepares = true;
   static constexpr int64_t kBlock = kInt8Group;
   using Mode = SameMode;
+  using Wide = std::conditional_t<std::is_void_v<typename Quads::Widened>, void, WideInt8<Quads>>;
 
   static constexpr int64_t input_at(int64_t k) { return k / kInt8Group * static_cast<int64_t>(sizeof(Group)); }
   static constexpr int64_t input_bytes(int64_t k) { return input_at(round_up(k, kInt8Group)); }
@@ -92,34 +145,18 @@ struct Int8Panels {
   template <int fetched, int rows, int panels>
   INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
                                 int64_t panel_stride, int64_t k, int64_t ahead) {
-    if (k == 0) return;  // nothing lies there
-    using Sum = typename Quads::Sum;
-    using Element = typename Quads::Element;
-    const Input* const elements = a + sizeof(float) * 2;
-    Sum sum[rows][panels];
-    unroll<rows>([&](auto r)
-                     INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Quads::zero(); }); });
-    const int64_t count = round_up(k, kInt8Rotated), end = count * kLanes;
-    for (int64_t i = 0; i < count; i += 4) {
-      decltype(Quads::load_quads(b)) w[panels];
-      unroll<panels>([&](auto p) INLINE_LAMBDA {
-        w[p] = Quads::load_quads(b + p * panel_stride + i * kLanes);
-        if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
-      });
-      unroll<rows>([&](auto r) INLINE_LAMBDA {
-        const auto x = Quads::load_input(elements + r * a_stride + i * static_cast<int64_t>(sizeof(Element)));
-        unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Quads::add_products(sum[r][p], x, w[p]); });
-      });
+    accumulate_group<Quads, fetched>(tile, a, a_stride, b, panel_stride, k, ahead);
+  }
+
+  template <class Wider>
+  INLINE static void widen_block(const Word* b, int64_t k, int64_t ahead, Wider* to) {
+    if (k == 0) return;
+    const int64_t end = round_up(k, kInt8Rotated) * kLanes;
+    for (int64_t i = 0; i < end; i += 4 * kLanes) {
+      Quads::widen(b + i, to + i);
+      prefetch_l2(b + i + ahead);
     }
-    unroll<panels>([&](auto p) INLINE_LAMBDA {
-      const auto* const extra = reinterpret_cast<const float*>(b + p * panel_stride + end);
-      const Vec scale = load(extra), total = load(extra + kLanes);
-      unroll<rows>([&](auto r) INLINE_LAMBDA {
-        const auto* const row = reinterpret_cast<const float*>(a + r * a_stride);
-        const Vec exact = Quads::value(sum[r][p], row[1], total);
-        tile.sum[r][p] = exact * scale * set1(row[0]);
-      });
-    });
+    __builtin_memcpy(to + end, b + end, kInt8Extra);
   }
 
   static void prepare(const PrepareTask& t) noexcept {
