@@ -47,12 +47,14 @@ class _Graph:
 
 class _Bert:
     def __init__(self, config: dict[str, Any], weights: dict[str, NDArray[np.float32]]) -> None:
+        if config.get("model_type", "bert") != "bert":
+            raise ValueError(f"ONNX graph: model_type {config['model_type']!r}, only 'bert' is built")
         if config.get("hidden_act", "gelu") != "gelu":
             raise ValueError(f"ONNX graph: hidden_act {config['hidden_act']!r}, only 'gelu' is built")
         self.config, self.weights, self.graph = config, weights, _Graph()
 
     def weight(self, name: str, *, transpose: bool = False) -> str:
-        value = self.weights[name]
+        value = self.weights[name].astype(np.float32, copy=False)
         return self.graph.constant(name, np.ascontiguousarray(value.T) if transpose else value)
 
     def linear(self, x: str, name: str) -> str:
