@@ -10,7 +10,7 @@ FLOAT32 = "float32"
 CLASSES = {FLOAT32: ("float32",), "16-bit": ("bfloat16", "float16"), "8-bit": ("int8",)}
 """The precisions of each class: an engine has rivals in its own class alone."""
 
-LEAST_COSINE = {"16-bit": 0.999, "8-bit": 0.9}
+LEAST_COSINE = {"16-bit": 0.999, "8-bit": 0.5}
 """A sentence vector that is farther from our float32 one comes from a broken conversion, not from rounding."""
 
 

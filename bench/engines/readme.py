@@ -73,11 +73,11 @@ def section(run: Run, cold: Run) -> str:
 
 
 def _reduced_table(run: Run, group: Group, kind: str) -> str:
-    ours, others = OURS_IN[kind], rivals(run, kind)
     found = {one.engine: one for one in run.accuracy if one.model == group.model}
+    ours, others = OURS_IN[kind], [name for name in rivals(run, kind) if name in found]
     accurate = {
-        "mean cosine with float64": [f"{found[name].mean_cosine:.6f}" for name in (ours, *others)],
-        "least cosine": [f"{found[name].least_cosine:.5f}" for name in (ours, *others)],
+        "mean cosine with float64": [f"{found[name].mean_cosine:.7f}" for name in (ours, *others)],
+        "least cosine": [f"{found[name].least_cosine:.7f}" for name in (ours, *others)],
         "nearest neighbours kept": [f"{found[name].neighbours_kept:.3f}" for name in (ours, *others)],
     }
     rows = [[name, first, "", *rest] for name, (first, *rest) in accurate.items()]

@@ -50,7 +50,8 @@ REDUCED = (
     ),
     _ours("int8", "defaults"),
     _onnxruntime("int8", "dynamic activations, weights per tensor, the function's defaults"),
-    _onnxruntime("int8-channels", "dynamic activations, weights per channel in 7 bits (reduce_range)"),
+    _onnxruntime("int8-channels", "dynamic activations, weights per channel"),
+    _onnxruntime("int8-channels-7bit", "dynamic activations, weights per channel in 7 bits (reduce_range)"),
     _openvino(
         "int8-weights", "int8",
         "weights by nncf.compress_weights (INT8_ASYM), activations dynamic in groups of 32, all else in its own choice "

@@ -34,20 +34,27 @@ def _fuse(source: Path, target: Path, config: dict[str, Any], *, mha: bool, mask
     model.save_model_to_file(str(target))
 
 
-def _quantise(source: Path, target: Path, *, channels: bool) -> None:
-    from onnx import TensorProto
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+_QUANTISATIONS: dict[str, dict[str, Any]] = {
+    "int8": {},
+    "int8-channels": {"per_channel": True},
+    "int8-channels-7bit": {
+        "per_channel": True,
+        "reduce_range": True,
+    },  # can't saturate where there is no VNNI
+}
 
-    # Inputs have 8 bits without a sign; 7 bits of a weight can't saturate on a CPU without VNNI.
-    options: dict[str, Any] = {"per_channel": True, "reduce_range": True, "weight_type": QuantType.QInt8}
-    # Types of what its own fused nodes return are not inferred.
-    extra = {"DefaultTensorType": TensorProto.FLOAT}
+
+def _quantise(source: Path, target: Path, options: dict[str, Any]) -> None:
+    from onnx import TensorProto
+    from onnxruntime.quantization import quantize_dynamic
+
     logging.disable(logging.WARNING)
-    quantize_dynamic(source, target, extra_options=extra, **(options if channels else {}))
+    # Types of what its own fused nodes return are not inferred.
+    quantize_dynamic(source, target, extra_options={"DefaultTensorType": TensorProto.FLOAT}, **options)
 
 
 def onnx_file(model: Model, form: str, *, masked: bool) -> Path:
-    """The ONNX file of a form ("plain", "fused", "mha", "int8", "int8-channels"), built on first use."""
+    """The ONNX file of a form ("plain", "fused", "mha", or one of int8), built on first use."""
     target = model.cache / f"{form}-{'masked' if masked else 'unmasked'}.onnx"
     if target.exists():
         return target
@@ -57,8 +64,8 @@ def onnx_file(model: Model, form: str, *, masked: bool) -> Path:
         from bench.engines.graph import write_onnx
 
         write_onnx(model.folder, partial, masked=masked)
-    elif form.startswith("int8"):
-        _quantise(onnx_file(model, "fused", masked=masked), partial, channels=form == "int8-channels")
+    elif form in _QUANTISATIONS:
+        _quantise(onnx_file(model, "fused", masked=masked), partial, _QUANTISATIONS[form])
     else:
         config = json.loads((model.folder / "config.json").read_text())
         _fuse(onnx_file(model, "plain", masked=masked), partial, config, mha=form == "mha", masked=masked)
