@@ -13,7 +13,6 @@ from bench.engines.backends import Ids, Model, pad, unpad
 from bench.engines.backends.onnxruntime_ import onnx_file
 
 _CALIBRATION_TEXTS = 300
-_CALIBRATION_TOKENS = 256
 
 
 def _feed(ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> dict[str, NDArray[np.int64]]:
@@ -23,13 +22,14 @@ def _feed(ids: NDArray[np.int64], mask: NDArray[np.int64] | None) -> dict[str, N
 
 def _quantised(graph: Any, model: Model, form: str, *, masked: bool) -> Any:
     import nncf
+    from polysemy.encoding.loading import load_model
 
-    from bench.texts import load, token_ids
+    from bench.texts import load
 
     if form == "int8-weights":
         return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
-    rows = token_ids(model.folder, load()[:_CALIBRATION_TEXTS], _CALIBRATION_TOKENS)
-    texts = [row[None].astype(np.int64) for row in rows]
+    encodings = load_model(model.folder).tokenizer.encode(load()[:_CALIBRATION_TEXTS], spans=False)
+    texts = [np.array([encoding.ids], np.int64) for encoding in encodings]
     data = nncf.Dataset([_feed(ids, np.ones_like(ids) if masked else None) for ids in texts])
     return nncf.quantize(
         graph,
