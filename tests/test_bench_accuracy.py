@@ -15,6 +15,7 @@ from tiny_models import write_sentence_model
 from bench.accuracy import __main__ as command
 from bench.accuracy.errors import HEAD, compare
 from bench.accuracy.oracle import exact_states, packed
+from bench.engines.engine import Engine
 
 LENGTHS = [3, 1, 4, 2]
 
@@ -41,11 +42,11 @@ def test_the_figures() -> None:
     kept = sum(nearest(means[0], i) == nearest(means[1], i) for i in range(4)) / 4
     assert kept < 1, "the errors are large enough to change a neighbour"
     error = (states - exact).ravel()
-    near = {"rel": 16 * np.finfo(float).eps}
-    assert found.rms == pytest.approx(np.sqrt(sum(x * x for x in error) / 50), **near)
+    near = 16 * np.finfo(float).eps
+    assert found.rms == pytest.approx(np.sqrt(sum(x * x for x in error) / 50), rel=near)
     assert found.largest == max(map(abs, error))
-    assert found.mean_cosine == pytest.approx(sum(cosines) / 4, **near)
-    assert found.least_cosine == pytest.approx(min(cosines), **near)
+    assert found.mean_cosine == pytest.approx(sum(cosines) / 4, rel=near)
+    assert found.least_cosine == pytest.approx(min(cosines), rel=near)
     assert (found.neighbours_kept, found.texts) == (kept, 4)
     assert len(found.cells()) == len(HEAD)
 
@@ -73,7 +74,7 @@ def test_the_command(
     folder = write_sentence_model(tmp_path)
     texts = tmp_path / "texts.txt"
     texts.write_text("the river bank\n\nmoney in the bank\nwe sat on the loan\n", "utf-8")
-    monkeypatch.setattr(command.ENGINES["llama.cpp"].__class__, "missing", lambda engine: ["some-package"])
+    monkeypatch.setattr(Engine, "missing", lambda engine: ["some-package"])
     arguments = ["--model", str(folder), "--texts", str(texts), "--cache", str(tmp_path / "cache")]
     monkeypatch.setattr(sys, "argv", ["accuracy", *arguments, "--engines", "llama.cpp", "onnxruntime-int8"])
     command.main()

@@ -94,9 +94,8 @@ def reduced(run: Run) -> str:
     group = run.groups[-1]
     texts = max(one.texts for one in run.accuracy)
     text = (
-        f"In reduced precision, each engine beside those of its class alone: first what its vectors of {texts} texts "
-        "lose against float64, then how many times longer the others took than ours. What the engines' names stand "
-        "for is told in [bench](bench/README.md#reduced-precision)."
+        f"In reduced precision, 16 bits and 8 bits apart: how near the vectors of {texts} texts are to float64, "
+        "then how many times longer than ours the others took. [What each mode is](bench/README.md#reduced-precision)."
     )
     parts = [fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"]
     return "\n".join(parts + [_reduced_table(run, group, kind) for kind in kinds(run) if kind != FLOAT32])
