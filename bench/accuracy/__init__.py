@@ -1,1 +1,1 @@
-"""How near each precision comes to float64: `python -m bench.accuracy`."""
+"""How near every precision and every engine comes to float64: `python -m bench.accuracy`."""

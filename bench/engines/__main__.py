@@ -7,16 +7,22 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+from polysemy.encoding.loading import load_model
+
+from bench.accuracy.engines import last_states
+from bench.accuracy.errors import compare
+from bench.accuracy.oracle import exact_states
 from bench.engines import checkpoint, rounds, startup, works
 from bench.engines.backends import Model
-from bench.engines.catalogue import ENGINES, OURS, one_per_library
+from bench.engines.catalogue import ENGINES, OURS, modes, one_per_library
 from bench.engines.chart import draw
 from bench.engines.client import Client, WorkerError
-from bench.engines.options import OTHERS, parser
+from bench.engines.options import chosen as chosen_engines
+from bench.engines.options import parser
 from bench.engines.report import markdown, store
 from bench.engines.results import Group, Run
 from bench.machine import describe, versions
-from bench.texts import load, token_ids
+from bench.texts import Ids, load, token_ids
 
 
 def install(names: list[str]) -> None:
@@ -38,6 +44,19 @@ def convert(names: list[str], model: Model, run: Run) -> list[str]:
         finally:
             client.close()
     return able
+
+
+def measure_accuracy(label: str, model: Model, names: list[str], ids: list[Ids], run: Run) -> None:
+    """Compare the hidden states of every engine with exact ones."""
+    loaded = load_model(model.folder)
+    (exact,) = exact_states(loaded.spec, loaded.weights, ids, [len(loaded.spec.layers)])
+    for name in names:
+        rounds.say(f"{label}, accuracy of {name}")
+        try:
+            states = last_states(name, model, ids)
+            run.accuracy.append(compare(label, name, states, exact, [len(row) for row in ids]))
+        except WorkerError as error:
+            run.problems.append(f"{label}, accuracy: {error}")
 
 
 def measure_group(
@@ -80,10 +99,11 @@ def measure_group(
 
 def main() -> int:
     args = parser().parse_args()
-    others = args.engines or OTHERS
+    others = chosen_engines(args)
     if args.install:
         install(others)
-    found = {name: ENGINES[name].version() for name in [OURS, *others]}
+    ours = [name for kind in args.precision for name in modes(kind) if name != OURS]
+    found = {name: ENGINES[name].version() for name in [OURS, *ours, *others]}
     names = [name for name, version in found.items() if version != "not installed"]
     if OURS not in names:
         raise SystemExit("bench: polysemy is not installed; run `pip install .` in the repository first")
@@ -93,12 +113,13 @@ def main() -> int:
         )
     args.out.mkdir(parents=True, exist_ok=True)
     libraries = versions(
-        ("numpy", "torch", "transformers", "onnxruntime", "openvino", "ctranslate2", "tokenizers")
+        ("numpy", "torch", "transformers", "onnxruntime", "openvino", "nncf", "ctranslate2", "tokenizers")
     )
     settings = {
         "rounds": args.rounds,
         "seconds": args.seconds,
         "truncation": works.TRUNCATION,
+        "precision": args.precision,
         "libraries": libraries,
     }
     run = Run(describe(), found, settings)
@@ -115,6 +136,8 @@ def main() -> int:
             rounds.say("cold start")
             run.startup = startup.measure(one_per_library(able), model, max(args.threads), args.startups)
         ids = token_ids(folder, texts, works.TRUNCATION)
+        if args.accuracy:
+            measure_accuracy(name, model, able, ids[: args.accuracy], run)
         chosen = args.works or works.UNIFORM_NAMES + (
             works.RAGGED_NAMES[:1] if label == "base" else works.RAGGED_NAMES
         )
@@ -127,7 +150,7 @@ def main() -> int:
         draw(run, args.out / "results.png")
     print(markdown(run))
     wrong = [v for g in run.groups for w in g.works for v in w.wrong() if not ENGINES[v.engine].approximate]
-    absent = any(not w.ours().rounds for g in run.groups for w in g.works)
+    absent = any(set(args.precision) - set(w.kinds()) for g in run.groups for w in g.works)
     return 1 if wrong or absent else 0
 
 

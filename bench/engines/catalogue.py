@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from bench.machine import versions
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    name: str
-    module: str  # below bench.engines.backends
-    form: str  # which form of the engine its Backend is asked for
-    needs: tuple[str, ...]  # distributions at run time; the first one's version is the engine's
-    install: tuple[str, ...]  # for pip
-    imports: tuple[str, ...]  # what a program using it imports, for the cold-start measurement
-    options: str  # what was done to make it fast
-    approximate: str = ""  # why its float32 output is further from ours than rounding explains
-
-    def missing(self) -> list[str]:
-        return [name for name, version in versions(self.needs).items() if version is None]
-
-    def version(self) -> str:
-        return "not installed" if self.missing() else str(versions(self.needs[:1])[self.needs[0]])
-
+from bench.engines.engine import FLOAT32, Engine
+from bench.engines.reduced import REDUCED
 
 _TORCH = ("torch", "transformers", "safetensors", "tokenizers")
 _ONNX = ("onnxruntime", "onnx", "safetensors", "tokenizers")
@@ -36,7 +16,7 @@ EXPORTED = "onnxruntime-exported"  # for families that graph.py does not write
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
-        Engine("polysemy", "ours", "", ("polysemy",), (), ("polysemy",), "defaults"),
+        Engine("polysemy", "ours", "float32", ("polysemy",), (), ("polysemy",), "defaults"),
         Engine(
             "torch",
             "torch_",
@@ -94,7 +74,7 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "openvino",
             "openvino_",
-            "",
+            "float32",
             ("openvino", "onnx", "safetensors", "tokenizers"),
             ("openvino", "onnx"),
             ("openvino", "tokenizers"),
@@ -104,7 +84,7 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "ctranslate2",
             "ctranslate2_",
-            "",
+            "float32",
             ("ctranslate2", "torch", "transformers", "tokenizers"),
             ("ctranslate2", "torch", "transformers"),
             ("ctranslate2", "tokenizers"),
@@ -121,9 +101,30 @@ ENGINES: dict[str, Engine] = {
             "as it rounds keys and values to half precision",
             "its GELU is the tanh form from a table in half precision",
         ),
+        *REDUCED,
     )
 }
 OURS = "polysemy"
+OURS_IN = {FLOAT32: OURS, "16-bit": "polysemy-bfloat16", "8-bit": "polysemy-int8"}
+"""By class of precisions, the mode of ours that the others of the class are compared with."""
+
+
+def is_ours(name: str) -> bool:
+    return ENGINES[name].module == ENGINES[OURS].module
+
+
+def class_of(name: str) -> str:
+    return ENGINES[name].kind
+
+
+def modes(kind: str) -> list[str]:
+    """Our modes in a class of precisions, first that of `OURS_IN`."""
+    return [name for name in ENGINES if is_ours(name) and class_of(name) == kind]
+
+
+def others(kind: str) -> list[str]:
+    """The other engines of a class of precisions, without those that only families need."""
+    return [name for name in ENGINES if class_of(name) == kind and not is_ours(name) and name != EXPORTED]
 
 
 def one_per_library(names: list[str]) -> list[str]:

@@ -36,9 +36,10 @@ def default_model() -> Path:
 def fingerprint(folder: Path) -> str:
     """First 12 hex digits of the sha256 of config and weights, the key of what is converted from them."""
     digest = hashlib.sha256((folder / "config.json").read_bytes())
-    with (folder / "model.safetensors").open("rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
+    for name in sorted(folder.glob("*.safetensors")):
+        with name.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
     return digest.hexdigest()[:12]
 
 

@@ -47,12 +47,10 @@ class _Graph:
 
 class _Bert:
     def __init__(self, config: dict[str, Any], weights: dict[str, NDArray[np.float32]]) -> None:
-        if config.get("hidden_act", "gelu") != "gelu":
-            raise ValueError(f"ONNX graph: hidden_act {config['hidden_act']!r}, only 'gelu' is built")
         self.config, self.weights, self.graph = config, weights, _Graph()
 
     def weight(self, name: str, *, transpose: bool = False) -> str:
-        value = self.weights[name]
+        value = self.weights[name].astype(np.float32, copy=False)
         return self.graph.constant(name, np.ascontiguousarray(value.T) if transpose else value)
 
     def linear(self, x: str, name: str) -> str:
@@ -142,8 +140,13 @@ def write_onnx(folder: Path, target: Path, *, masked: bool) -> None:
     from safetensors.numpy import load_file
 
     config = json.loads((folder / "config.json").read_text())
+    for field, built in (("model_type", "bert"), ("hidden_act", "gelu")):
+        if config.get(field, built) != built:
+            raise ValueError(f"ONNX graph: {field} {config[field]!r}, only {built!r} is built")
     weights = {
-        name.removeprefix("bert."): value for name, value in load_file(folder / "model.safetensors").items()
+        name.removeprefix("bert."): value
+        for file in sorted(folder.glob("*.safetensors"))
+        for name, value in load_file(file).items()
     }
     bert = _Bert(config, weights)
     result = bert.build(masked)

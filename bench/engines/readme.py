@@ -1,4 +1,4 @@
-"""The speed table of the README, written from a stored run: `python -m bench.engines.readme`."""
+"""The tables of speeds in the README, written from stored runs: `python -m bench.engines.readme`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from pathlib import Path
 from statistics import median
 from textwrap import fill
 
-from bench.engines.catalogue import OURS
-from bench.engines.report import milliseconds, table, ways
+from bench.engines.catalogue import OURS, OURS_IN
+from bench.engines.engine import FLOAT32
+from bench.engines.report import kinds, milliseconds, rivals, table, ways
 from bench.engines.results import Group, Run, WorkResult, load
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench/results/epyc-zen4-2-cores/results.json"
 STARTUPS = ROOT / "bench/results/epyc-zen4-2-cores-startup/results.json"  # a later run than that of the works
+REDUCED = ROOT / "bench/results/epyc-zen4-2-cores-reduced/results.json"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- speed-table:begin -->\n", "<!-- speed-table:end -->\n"
+SPEED, MODES = "speed-table", "reduced-tables"
 
 # A column each; of several ways to run a library, the faster counts.
 _LIBRARIES = {
@@ -70,11 +72,47 @@ def section(run: Run, cold: Run) -> str:
     return table(head, _rows(run.groups[-1])) + "\n" + _cold_start(cold)
 
 
-def replaced(text: str, new: str) -> str:
-    """The README with another section."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + new + END + rest.split(END)[1]
+def _reduced_table(run: Run, group: Group, kind: str) -> str:
+    found = {one.engine: one for one in run.accuracy if one.model == group.model}
+    ours, others = OURS_IN[kind], [name for name in rivals(run, kind) if name in found]
+    accurate = {
+        "mean cosine with float64": [f"{found[name].mean_cosine:.7f}" for name in (ours, *others)],
+        "least cosine": [f"{found[name].least_cosine:.7f}" for name in (ours, *others)],
+        "nearest neighbours kept": [f"{found[name].neighbours_kept:.3f}" for name in (ours, *others)],
+    }
+    rows = [[name, first, "", *rest] for name, (first, *rest) in accurate.items()]
+    for work in group.works:
+        mine = work.ours(kind)
+        for way, sizes in ways(work).items():
+            start = [_name(work, way), f"{milliseconds(median(mine.seconds))} ms", f"{work.gain(mine):.2f}"]
+            rows.append(start + [_ratio(work, (name,), sizes) for name in others])
+    return table(["", ours, "gain on our float32", *others], rows)
+
+
+def reduced(run: Run) -> str:
+    """A table for each reduced class of the run's last group: what a mode loses beside what it takes."""
+    group = run.groups[-1]
+    texts = max(one.texts for one in run.accuracy)
+    text = (
+        f"In reduced precision, 16 bits and 8 bits apart: how near the vectors of {texts} texts are to float64, "
+        "then how many times longer than ours the others took. [What each mode is](bench/README.md#reduced-precision)."
+    )
+    parts = [fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"]
+    return "\n".join(parts + [_reduced_table(run, group, kind) for kind in kinds(run) if kind != FLOAT32])
+
+
+def replaced(text: str, place: str, new: str) -> str:
+    """The README with another text between the two marks of a place."""
+    begin, end = (f"<!-- {place}:{edge} -->\n" for edge in ("begin", "end"))
+    before, rest = text.split(begin)
+    return before + begin + new + end + rest.split(end)[1]
+
+
+def written(text: str) -> str:
+    """The README with the tables of the stored runs."""
+    text = replaced(text, SPEED, section(load(RESULTS), load(STARTUPS)))
+    return replaced(text, MODES, reduced(load(REDUCED)) if REDUCED.exists() else "")
 
 
 if __name__ == "__main__":
-    README.write_text(replaced(README.read_text("utf-8"), section(load(RESULTS), load(STARTUPS))), "utf-8")
+    README.write_text(written(README.read_text("utf-8")), "utf-8")

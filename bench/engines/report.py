@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from statistics import median
 
-from bench.engines.catalogue import ENGINES, OURS
+from bench.accuracy.errors import HEAD
+from bench.engines.catalogue import ENGINES, OURS_IN, class_of, is_ours
+from bench.engines.engine import CLASSES, FLOAT32
 from bench.engines.results import Group, Run, Variant, WorkResult
 from bench.engines.works import SORTED
 
@@ -35,9 +37,29 @@ def row_name(work: WorkResult, way: str) -> str:
     return f"{work.name}: {way}" if way else work.name
 
 
-def fastest_other(work: WorkResult, sizes: tuple[int, ...]) -> Variant | None:
-    """The fastest of the engines whose output is ours up to rounding."""
-    names = [name for name, engine in ENGINES.items() if name != OURS and not engine.approximate]
+def kinds(run: Run) -> list[str]:
+    """The classes of precisions that a run compares in."""
+    chosen = run.settings.get("precision", [FLOAT32])
+    assert isinstance(chosen, list)
+    return [kind for kind in CLASSES if kind in chosen]
+
+
+def rivals(run: Run, kind: str) -> list[str]:
+    """The columns of a class: all that were installed but ours that they are compared with."""
+    return [
+        name
+        for name, version in run.engines.items()
+        if class_of(name) == kind and name != OURS_IN[kind] and version != "not installed"
+    ]
+
+
+def fastest_other(work: WorkResult, sizes: tuple[int, ...], kind: str = FLOAT32) -> Variant | None:
+    """The fastest of the engines of a class whose output is as near to ours as the class allows."""
+    names = [
+        name
+        for name, engine in ENGINES.items()
+        if engine.kind == kind and not is_ours(name) and not engine.approximate
+    ]
     found = [best for name in names if (best := work.best(name, sizes)) is not None]
     return min(found, key=work.ratio, default=None)
 
@@ -50,26 +72,30 @@ def _cell(work: WorkResult, engine: str, sizes: tuple[int, ...]) -> str:
     return f"{milliseconds(median(best.seconds))}{size} **{work.ratio(best):.2f}**"
 
 
-def _ratios(group: Group, engines: list[str]) -> str:
+def _ratios(group: Group, kind: str, engines: list[str]) -> str:
     rows = []
     for work in group.works:
-        if not work.ours().rounds:
+        if kind not in work.kinds():
             continue
-        ours = median(work.ours().seconds)
+        ours = work.ours(kind)
+        # The peak is that of float32: a reduced mode is measured by what it gains instead.
+        figure = f"{work.share(ours):.0%}" if kind == FLOAT32 else f"{work.gain(ours):.2f}"
         for way, sizes in ways(work).items():
-            other = fastest_other(work, sizes)
+            other = fastest_other(work, sizes, kind)
             lead = f"{work.ratio(other):.2f} ({other.engine})" if other else "-"
-            row = [
-                row_name(work, way),
-                str(work.tokens),
-                milliseconds(ours),
-                f"{work.share(work.ours()):.0%}",
-                lead,
-            ]
+            row = [row_name(work, way), str(work.tokens), milliseconds(median(ours.seconds)), figure, lead]
             rows.append(row + [_cell(work, name, sizes) for name in engines])
-    return table(
-        ["work", "tokens", "polysemy ms", "of FMA peak", "ratio of the fastest other", *engines], rows
-    )
+    figure = "of FMA peak" if kind == FLOAT32 else "gain on our float32"
+    head = ["work", "tokens", f"{OURS_IN[kind]} ms", figure, "ratio of the fastest other"]
+    return table([*head, *engines], rows)
+
+
+def _accuracies(run: Run, model: str, kind: str) -> str:
+    found = [one for one in run.accuracy if one.model == model and class_of(one.engine) == kind]
+    if not found:
+        return ""
+    texts = f"Against float64, {found[0].texts} texts, one at a time:\n\n"
+    return texts + table(["engine", *HEAD], [[one.engine, *one.cells()] for one in found])
 
 
 def _spread(group: Group) -> str:
@@ -113,28 +139,34 @@ def _scaling(run: Run) -> str:
 
 def markdown(run: Run) -> str:
     machine = ", ".join(f"{key} {value}" for key, value in run.machine.items() if value not in (None, [], {}))
-    parts = ["# polysemy next to other engines, float32\n", f"Machine: {machine}.\n"]
+    shown = kinds(run)
+    parts = [f"# polysemy next to other engines, {', '.join(shown)}\n", f"Machine: {machine}.\n"]
     parts.append(
         "Every engine runs in a process of its own on the same cores with the same token ids and thread "
         "count; an idle process is stopped. Rounds are interleaved. Times are medians in ms of the last "
-        "hidden state; the **ratio** is the median over rounds of the engine's time over ours. polysemy "
+        "hidden state; the **ratio** is the median over rounds of the engine's time over ours in the same class "
+        "of precisions. polysemy "
         "always takes a ragged work as one batch in arrival order; the others get it once so and once "
-        f"sorted by length in batches of {', '.join(map(str, SORTED))}. The FMA peak is measured in every "
-        "round; the share of it counts real tokens only.\n"
+        f"sorted by length in batches of {', '.join(map(str, SORTED))}. The FMA peak, that of float32, is "
+        "measured in every round; the share of it counts real tokens only.\n"
     )
     details = [[name, version, ENGINES[name].options] for name, version in run.engines.items()]
     parts.append("## Engines\n\n" + table(["engine", "version", "how it runs"], details))
     notes = [f"{name}: {ENGINES[name].approximate}" for name in run.engines if ENGINES[name].approximate]
-    parts.append(
-        "Not held to rounding error, and never counted as the fastest other: " + "; ".join(notes) + ".\n"
-    )
-    engines = [name for name, version in run.engines.items() if name != OURS and version != "not installed"]
+    if notes:
+        parts.append(
+            "Not held to rounding error, and never counted as the fastest other: " + "; ".join(notes) + ".\n"
+        )
     for group in run.groups:
         peaks = [p for work in group.works for p in work.peak_gflops]
         peak = f"FMA peak {median(peaks):.0f} GFLOP/s" if peaks else "FMA peak not measured"
         bandwidth = f", memory read {group.bandwidth_gbytes:.0f} GB/s" if group.bandwidth_gbytes else ""
         parts.append(f"## {group.model} ({group.shape}), {group.threads} thread(s)\n\n{peak}{bandwidth}.\n")
-        parts.append(_ratios(group, engines))
+        for kind in shown:
+            if len(shown) > 1:
+                parts.append(f"### {kind}\n")
+            parts.append(_ratios(group, kind, rivals(run, kind)))
+            parts.append(_accuracies(run, group.model, kind))
     if scaling := _scaling(run):
         parts.append("## Scaling\n\n" + scaling)
     if run.startup:

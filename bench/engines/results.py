@@ -9,7 +9,9 @@ from statistics import median
 
 import numpy as np
 
-from bench.engines.catalogue import OURS
+from bench.accuracy.errors import Accuracy
+from bench.engines.catalogue import OURS_IN, class_of
+from bench.engines.engine import FLOAT32, LEAST_COSINE
 
 
 @dataclass(slots=True)
@@ -19,8 +21,9 @@ class Variant:
     engine: str
     size: int  # sequences per batch, sorted by length; 0: everything in one batch, in arrival order
     rounds: list[list[float]] = field(default_factory=list)  # seconds of the runs of each round
-    hidden_difference: float | None = None  # largest absolute difference from our last hidden state
+    hidden_difference: float | None = None  # largest absolute difference from our float32 last hidden state
     vector_difference: float | None = None  # the same for mean-pooled, normalised vectors
+    vector_cosine: float | None = None  # the least cosine of these vectors with ours
     error: str | None = None
 
     @property
@@ -30,6 +33,11 @@ class Variant:
     def quartiles(self) -> dict[str, float]:
         low, first, middle, third = np.percentile(self.seconds, [0, 25, 50, 75])
         return {"min": float(low), "q1": float(first), "median": float(middle), "q3": float(third)}
+
+
+def quotient(one: Variant, other: Variant) -> float:
+    """The time of one over that of the other: the median over rounds of the quotient of medians."""
+    return median(median(a) / median(b) for a, b in zip(one.rounds, other.rounds, strict=False))
 
 
 @dataclass(slots=True)
@@ -42,15 +50,25 @@ class WorkResult:
     peak_gflops: list[float] = field(default_factory=list)  # one measurement per round
     variants: list[Variant] = field(default_factory=list)
 
-    def ours(self) -> Variant:
-        return next(v for v in self.variants if v.engine == OURS)
+    def ours(self, kind: str = FLOAT32) -> Variant:
+        """Of a class of precisions, the one that the others of the class are compared with."""
+        return next(v for v in self.variants if v.engine == OURS_IN[kind])
+
+    def kinds(self) -> list[str]:
+        """The classes of precisions in which ours was measured."""
+        ours = {v.engine for v in self.measured()}
+        return [kind for kind, name in OURS_IN.items() if name in ours]
 
     def measured(self) -> list[Variant]:
         return [v for v in self.variants if v.rounds]
 
     def ratio(self, other: Variant) -> float:
-        """How many times our time the other one took: the median over rounds of the quotient of medians."""
-        return median(median(b) / median(a) for a, b in zip(self.ours().rounds, other.rounds, strict=False))
+        """How many times the time of ours of its own class the other took: see `quotient`."""
+        return quotient(other, self.ours(class_of(other.engine)))
+
+    def gain(self, variant: Variant) -> float:
+        """How many times its time our float32 took."""
+        return quotient(self.ours(), variant)
 
     def share(self, variant: Variant) -> float:
         """The work's own FLOP over time, as a share of the FMA peak measured in the same rounds."""
@@ -60,8 +78,14 @@ class WorkResult:
         return [
             v
             for v in self.variants
-            if v.hidden_difference is not None and not v.hidden_difference <= self.tolerance
+            if v.hidden_difference is not None and not self._near(v, v.hidden_difference)
         ]
+
+    def _near(self, variant: Variant, difference: float) -> bool:
+        kind = class_of(variant.engine)
+        if kind == FLOAT32:
+            return difference <= self.tolerance
+        return variant.vector_cosine is not None and variant.vector_cosine >= LEAST_COSINE[kind]
 
     def best(self, engine: str, sizes: tuple[int, ...]) -> Variant | None:
         """The fastest of an engine's variants with one of these batch sizes."""
@@ -97,6 +121,7 @@ class Run:
     engines: dict[str, str]  # name to version, or "not installed"
     settings: dict[str, object]
     startup: list[Startup] = field(default_factory=list)
+    accuracy: list[Accuracy] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -110,4 +135,5 @@ def load(file: Path) -> Run:
         group["works"] = [WorkResult(**work) for work in group["works"]]
     plain["groups"] = [Group(**group) for group in plain["groups"]]
     plain["startup"] = [Startup(**one) for one in plain["startup"]]
+    plain["accuracy"] = [Accuracy(**one) for one in plain.get("accuracy", [])]  # runs before there was any
     return Run(**plain)

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.engines.catalogue import ENGINES, OURS
+from bench.accuracy.errors import sentences
+from bench.engines.catalogue import ENGINES, OURS, class_of, is_ours
 from bench.engines.client import Client, WorkerError
+from bench.engines.engine import FLOAT32, LEAST_COSINE
 from bench.engines.results import Variant, WorkResult
 from bench.engines.works import Work
 
@@ -30,14 +32,6 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def sentence_vectors(hidden: NDArray[np.float32], lengths: list[int]) -> NDArray[np.float64]:
-    """Mean over the tokens of each sequence, divided by its Euclidean norm."""
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    sums = np.add.reduceat(hidden.astype(np.float64), starts, axis=0)
-    unit: NDArray[np.float64] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-    return unit
-
-
 def tolerance(hidden: NDArray[np.float32], shape: dict[str, Any]) -> float:
     """Allowed difference of two float32 engines: rounding of the longest sum, grown once per layer."""
     growth = np.sqrt(shape["intermediate_size"]) * shape["num_hidden_layers"]
@@ -51,7 +45,7 @@ def _key(variant: Variant) -> str:
 def _check(
     clients: dict[str, Client], work: Work, result: WorkResult, shape: dict[str, Any], folder: Path
 ) -> None:
-    """Run every variant once and compare it with ours; the first of all is ours."""
+    """Run every variant once and compare it with ours in float32, the first of all."""
     reference: NDArray[np.float32] | None = None
     ids = [row.tolist() for row in work.ids]
     file = folder / "hidden.npy"
@@ -72,11 +66,16 @@ def _check(
             result.tolerance = tolerance(hidden, shape)
             continue
         variant.hidden_difference = float(np.abs(hidden - reference).max())
-        vectors = [sentence_vectors(x, work.lengths) for x in (hidden, reference)]
+        vectors = [sentences(x, work.lengths) for x in (hidden, reference)]
         variant.vector_difference = float(np.abs(vectors[0] - vectors[1]).max())
+        variant.vector_cosine = float((vectors[0] * vectors[1]).sum(axis=1).min())
         if variant in result.wrong() and not ENGINES[variant.engine].approximate:
+            kind = class_of(variant.engine)
             variant.error = (
                 f"differs from ours by {variant.hidden_difference:.2g}, allowed {result.tolerance:.2g}"
+                if kind == FLOAT32
+                else f"cosine {variant.vector_cosine:.4f} with ours in float32, the least allowed "
+                f"{LEAST_COSINE[kind]}"
             )
             say(f"  {variant.engine}: {variant.error}")
 
@@ -92,7 +91,7 @@ def measure(
 ) -> WorkResult:
     """Time every variant of a work; each round starts with another engine, ours takes part in every round."""
     result = WorkResult(work.name, len(work.ids), sum(work.lengths), flops)
-    result.variants = [Variant(name, size) for name in clients for size in work.sizes(name == OURS)]
+    result.variants = [Variant(name, size) for name in clients for size in work.sizes(is_ours(name))]
     _check(clients, work, result, shape, folder)
     fit = [v for v in result.variants if v.error is None]
     if not any(v.engine == OURS for v in fit):
@@ -104,7 +103,7 @@ def measure(
         for variant in fit[shift:] + fit[:shift]:
             # Rounds are compared by their index, so a variant only ever leaves out the last ones.
             spent = sum(variant.seconds)
-            if variant.error or (variant.engine != OURS and number >= 2 and spent > effort.seconds):
+            if variant.error or (not is_ours(variant.engine) and number >= 2 and spent > effort.seconds):
                 continue
             try:
                 answer = clients[variant.engine].ask("time", key=_key(variant), seconds=_SLICE, most=_MOST)

@@ -1,4 +1,4 @@
-"""CTranslate2's encoder, converted by its own converter."""
+"""CTranslate2's encoder, converted by its own converter; it quantises when it loads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ os.environ.setdefault("CT2_USE_EXPERIMENTAL_PACKED_GEMM", "1")
 
 
 class CTranslate2:
+    def __init__(self, form: str) -> None:
+        self.form = form
+
     def convert(self, model: Model) -> None:
         target = model.cache / "ctranslate2"
         if (target / "model.bin").exists():
@@ -31,7 +34,7 @@ class CTranslate2:
         self.encoder = ctranslate2.Encoder(
             str(model.cache / "ctranslate2"),
             device="cpu",
-            compute_type="float32",
+            compute_type=self.form,
             inter_threads=1,
             intra_threads=threads,
         )
@@ -51,4 +54,4 @@ class CTranslate2:
 
 
 def create(form: str) -> CTranslate2:
-    return CTranslate2()
+    return CTranslate2(form)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the graph of graph.py: as it is, or fused by onnxruntime.transformers first; or as torch exports."""
+"""ONNX Runtime on the graph of graph.py: plain, fused by onnxruntime.transformers, quantised; or as torch exports."""
 
 from __future__ import annotations
 
@@ -34,8 +34,27 @@ def _fuse(source: Path, target: Path, config: dict[str, Any], *, mha: bool, mask
     model.save_model_to_file(str(target))
 
 
+_QUANTISATIONS: dict[str, dict[str, Any]] = {
+    "int8": {},
+    "int8-channels": {"per_channel": True},
+    "int8-channels-7bit": {
+        "per_channel": True,
+        "reduce_range": True,
+    },  # can't saturate where there is no VNNI
+}
+
+
+def _quantise(source: Path, target: Path, options: dict[str, Any]) -> None:
+    from onnx import TensorProto
+    from onnxruntime.quantization import quantize_dynamic
+
+    logging.disable(logging.WARNING)
+    # Types of what its own fused nodes return are not inferred.
+    quantize_dynamic(source, target, extra_options={"DefaultTensorType": TensorProto.FLOAT}, **options)
+
+
 def onnx_file(model: Model, form: str, *, masked: bool) -> Path:
-    """The ONNX file of a form ("plain", "fused", "mha"), built on first use."""
+    """The ONNX file of a form ("plain", "fused", "mha", or one of int8), built on first use."""
     target = model.cache / f"{form}-{'masked' if masked else 'unmasked'}.onnx"
     if target.exists():
         return target
@@ -45,6 +64,8 @@ def onnx_file(model: Model, form: str, *, masked: bool) -> Path:
         from bench.engines.graph import write_onnx
 
         write_onnx(model.folder, partial, masked=masked)
+    elif form in _QUANTISATIONS:
+        _quantise(onnx_file(model, "fused", masked=masked), partial, _QUANTISATIONS[form])
     else:
         config = json.loads((model.folder / "config.json").read_text())
         _fuse(onnx_file(model, "plain", masked=masked), partial, config, mha=form == "mha", masked=masked)

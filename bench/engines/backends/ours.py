@@ -12,13 +12,18 @@ from bench.engines.backends import Ids, Model
 
 
 class Polysemy:
+    def __init__(self, precision: str) -> None:
+        self.precision = precision
+
     def convert(self, model: Model) -> None:
         """Reads the checkpoint itself."""
 
     def load(self, model: Model, threads: int) -> None:
         import polysemy
 
-        self.encoder = polysemy.Encoder.from_pretrained(model.folder, num_threads=threads)
+        self.encoder = polysemy.Encoder.from_pretrained(
+            model.folder, precision=self.precision, num_threads=threads
+        )
 
     def pack(self, batch: Sequence[Ids]) -> Any:
         return list(batch)
@@ -31,4 +36,4 @@ class Polysemy:
 
 
 def create(form: str) -> Polysemy:
-    return Polysemy()
+    return Polysemy(form)
