@@ -10,7 +10,15 @@ from .arguments import positive
 from .shown import shown
 from .text.check import check_text
 
-__all__ = ["DOCUMENT_PROMPTS", "Comparing", "Compatible", "Prompting", "check_device", "refuse_unknown"]
+__all__ = [
+    "DOCUMENT_PROMPTS",
+    "Comparing",
+    "Compatible",
+    "Prompting",
+    "check_device",
+    "check_running",
+    "refuse_unknown",
+]
 
 Model = TypeVar("Model", bound="Compatible")
 
@@ -59,6 +67,18 @@ def refuse_unknown(others: Mapping[str, object], name: str) -> None:
             raise TypeError(f"{name}: got an unexpected argument {argument!r}")
         elif value not in _WITHOUT_EFFECT[argument]:
             raise ValueError(f"{name}: {argument} is not supported here, got {value!s:.100}")
+
+
+def check_running(others: Mapping[str, object], name: str) -> None:
+    """Arguments of transformers' pipelines that say how they run: without effect here. ``TypeError`` for others."""
+    for argument, value in others.items():
+        if argument not in ("batch_size", "num_workers", "truncation"):
+            raise TypeError(f"{name}: got an unexpected argument {argument!r}")
+        if argument == "truncation":
+            if value not in (True, None, "longest_first"):
+                raise ValueError(f"{name}: truncation must be True, got {shown(value)}")
+        elif value is not None and not (argument == "num_workers" and value == 0):
+            positive(value, f"{name}: {argument}")
 
 
 class _Card:

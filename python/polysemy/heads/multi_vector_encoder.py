@@ -222,13 +222,13 @@ class MultiVectorEncoder(Task, Comparing):
         prompt_name = self._prompt_for("document", prompt, prompt_name)
         return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
 
-    def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
+    def similarity(self, embeddings1: Any, embeddings2: Any, **others: Any) -> Any:
         """Scores of all documents (the second) for all queries, (n, m) float32; see `polysemy.util.maxsim`."""
-        return MAXSIMS[self._similarity][0](embeddings1, embeddings2)
+        return MAXSIMS[self._similarity][0](embeddings1, embeddings2, **others)
 
-    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any, **others: Any) -> Any:
         """The score of each document for the query in its place, (n,) float32."""
-        return MAXSIMS[self._similarity][1](embeddings1, embeddings2)
+        return MAXSIMS[self._similarity][1](embeddings1, embeddings2, **others)
 
     def _vectors(self, part: Part, side: _Side, scaled: bool) -> list[Floats]:
         """Of the tokens that count, text by text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from ..model.heads import HeadKind
 from ..model.spec import Pooling
 from ..shown import shown
 from ..util.similarity import SIMILARITIES
-from ..util.vectors import like
-from .sparse_rows import SparseRows
+from ..util.sparse_rows import SparseRows
+from ..util.vectors import is_tensor, like
 from .sparse_table import SparseTable
 from .task import Part, Task
 
@@ -133,7 +133,8 @@ class SparseEncoder(Task, Comparing):
             rows = self._table.rows(texts, before, "encode", self._num_threads)
         else:
             parts = self._parts(texts, "encode", prompt=before, show_progress=bool(bar))
-            rows = _stacked((self._rows(part) for part in parts), len(texts), self.dim)
+            none = SparseRows.of(np.empty((0, self.dim), np.float32), "encode: inputs")
+            rows = SparseRows.stacked([none, *(self._rows(part) for part in parts)], "encode: inputs")
         most = self.max_active_dims if max_active_dims is None else max_active_dims
         rows = rows if most is None else rows.strongest(positive(most, "encode: max_active_dims"))
         if tensor is None and sparse is None:
@@ -211,6 +212,23 @@ class SparseEncoder(Task, Comparing):
         return like(embeddings1, np.concatenate([np.empty(0, np.float32), *parts]))
 
     @staticmethod
+    def intersection(embeddings_1: Any, embeddings_2: Any) -> Any:
+        """What one row and each of several have in common: the products of their values that are above 0."""
+        name = "intersection"
+        one = SparseRows.of(embeddings_1, f"{name}: embeddings_1")
+        rows = SparseRows.of(embeddings_2, f"{name}: embeddings_2")
+        if len(one) != 1 or one.shape[1] != rows.shape[1]:
+            raise ValueError(
+                f"{name}: embeddings_1 must be one row, as long as those of embeddings_2, got {one.shape} and "
+                f"{rows.shape}"
+            )
+        products = rows.data * one.toarray()[0, rows.indices]
+        kept = products > 0
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])[rows.indptr]
+        common = SparseRows(products[kept], rows.indices[kept], starts, rows.shape)
+        return common.totensor() if is_tensor(embeddings_1) else common
+
+    @staticmethod
     def sparsity(embeddings: Any) -> dict[str, float]:
         """The mean number of values in a row that are not zero, and the share of zeros."""
         rows = SparseRows.of(embeddings, "sparsity: embeddings")
@@ -264,14 +282,3 @@ def _table(folder: Path, width: int) -> SparseTable | None:
             f"{folder}: the route of queries must be a SparseStaticEmbedding, or that of documents, got {shown(kinds)}"
         )
     return None
-
-
-def _stacked(parts: Iterator[SparseRows], count: int, width: int) -> SparseRows:
-    blocks: Sequence[SparseRows] = list(parts)
-    lengths = np.concatenate([np.zeros(1, np.int64), *(np.diff(block.indptr) for block in blocks)])
-    return SparseRows(
-        np.concatenate([np.empty(0, np.float32), *(block.data for block in blocks)]),
-        np.concatenate([np.empty(0, np.int32), *(block.indices for block in blocks)]),
-        np.cumsum(lengths),
-        (count, width),
-    )

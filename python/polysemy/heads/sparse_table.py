@@ -16,7 +16,7 @@ from ..io.checkpoint import Checkpoint
 from ..io.jsonfile import read_json_object
 from ..shown import shown
 from ..text.tokenizer import TextTokenizer
-from .sparse_rows import SparseRows
+from ..util.sparse_rows import SparseRows
 
 __all__ = ["SparseTable"]
 
