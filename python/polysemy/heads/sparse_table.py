@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +76,7 @@ def _stored(folder: Path, width: int) -> NDArray[np.float32]:
 def _listed(source: Path, tokenizer: TextTokenizer, width: int) -> NDArray[np.float32]:
     weights = np.zeros(width, dtype=np.float32)
     for token, value in read_json_object(source, _JSON_BYTES).items():
-        number: Any = tokenizer.number_of(token)
-        number = tokenizer.roles.get("unk_token") if number is None else number
+        number = tokenizer.number_of(token)
         if number is None or not 0 <= number < width:
             raise CheckpointError(f"{source}: {shown(token)} must be a token of the vocabulary")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
