@@ -143,6 +143,8 @@ def test_settings_of_a_cross_encoder(folders: dict[str, str]) -> None:
     assert same(models[0].predict(PAIRS), of_both("CrossEncoder", folder, max_length=8)[1].predict(PAIRS))
     asked = {"apply_softmax": True, "convert_to_tensor": True, "num_workers": 1}
     assert models[0].rank("bank", TEXTS, **asked) == models[0].rank("bank", TEXTS)
+    with pytest.raises(ValueError, match=r"^CrossEncoder: max_length must be at most 48, got 1000$"):
+        CrossEncoder(folder, max_length=1000)
     with pytest.raises(ValueError, match=r"^CrossEncoder: num_labels must be 1, as the model has it, got 2$"):
         CrossEncoder(folder, num_labels=2)
 
