@@ -152,12 +152,12 @@ def paraphrase_mining_embeddings(
     rows = positive(corpus_chunk_size, "paraphrase_mining: corpus_chunk_size")
     most = positive(max_pairs, "paraphrase_mining: max_pairs")
     wanted = positive(top_k, "paraphrase_mining: top_k")
-    score = _of_arrays(score_function, embeddings)
+    function = _of_arrays(score_function, embeddings)
     pairs: list[tuple[float, int, int]] = []
     queued: set[tuple[int, int]] = set()
     for start in range(0, len(vectors), some):
         part = vectors[start : start + some]
-        scores, places = _best(part, vectors, wanted + 1, score, some, rows)
+        scores, places = _best(part, vectors, wanted + 1, function, some, rows)
         for row, (values, found) in enumerate(zip(scores.tolist(), places.tolist(), strict=True), start):
             others = [(j, score) for j, score in zip(found, values, strict=True) if j != row][:wanted]
             for j, score in others:
