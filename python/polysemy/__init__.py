@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .heads.multi_vector_encoder import MultiVectorEncoder as MultiVectorEncoder
     from .heads.question_answerer import QuestionAnswerer as QuestionAnswerer
     from .heads.sparse_encoder import SparseEncoder as SparseEncoder
-    from .heads.sparse_rows import SparseRows as SparseRows
     from .heads.text_classifier import TextClassifier as TextClassifier
     from .heads.token_classifier import TokenClassifier as TokenClassifier
     from .heads.zero_shot import ZeroShotClassifier as ZeroShotClassifier
@@ -47,6 +46,9 @@ if TYPE_CHECKING:
     from .runtime import set_num_threads as set_num_threads
     from .runtime import threads as threads
     from .sentence import SentenceTransformer as SentenceTransformer
+    from .util.functions import SimilarityFunction as SimilarityFunction
+    from .util.quantization import quantize_embeddings as quantize_embeddings
+    from .util.sparse_rows import SparseRows as SparseRows
 
 # Public name -> module that defines it. A name mapped to a module of the same name is the module itself.
 _HOMES = {
@@ -64,8 +66,9 @@ _HOMES = {
     "PoolingError": "errors",
     "QuestionAnswerer": "heads.question_answerer",
     "SentenceTransformer": "sentence",
+    "SimilarityFunction": "util.functions",
     "SparseEncoder": "heads.sparse_encoder",
-    "SparseRows": "heads.sparse_rows",
+    "SparseRows": "util.sparse_rows",
     "TextClassifier": "heads.text_classifier",
     "TokenClassifier": "heads.token_classifier",
     "TokenizerError": "errors",
@@ -79,6 +82,7 @@ _HOMES = {
     "get_num_threads": "runtime",
     "isas": "runtime",
     "ops": "ops",
+    "quantize_embeddings": "util.quantization",
     "reference": "reference",
     "set_num_threads": "runtime",
     "threads": "runtime",
@@ -100,6 +104,7 @@ __all__ = [
     "PoolingError",
     "QuestionAnswerer",
     "SentenceTransformer",
+    "SimilarityFunction",
     "SparseEncoder",
     "SparseRows",
     "TextClassifier",
@@ -115,6 +120,7 @@ __all__ = [
     "get_num_threads",
     "isas",
     "ops",
+    "quantize_embeddings",
     "reference",
     "set_num_threads",
     "threads",

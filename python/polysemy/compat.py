@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
-__all__ = ["DOCUMENT_PROMPTS", "Comparing", "Compatible", "check_device", "refuse_unknown"]
+from .arguments import positive
+from .shown import shown
+from .text.check import check_text
+
+__all__ = [
+    "DOCUMENT_PROMPTS",
+    "Comparing",
+    "Compatible",
+    "Prompting",
+    "check_device",
+    "check_running",
+    "refuse_unknown",
+]
 
 Model = TypeVar("Model", bound="Compatible")
 
 # Names that models give to their prompt for documents, the usual one first.
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+# What `start_multi_process_pool` gives: threads are already at work.
+_POOL: dict[str, Any] = {"input": None, "output": None, "processes": []}
 # What changes nothing about a result here, and the values that ask for nothing else.
 _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     "backend": ("torch",),
@@ -22,27 +37,48 @@ _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     "automodel_args": (None, {}),
     "model_card_data": (None,),
     "modules": (None,),
-    "pool": (None,),
-    "chunk_size": (None,),
-    "save_to_cpu": (True, False),
+    "tokenizer_args": (None, {}),
+    "config_args": (None, {}),
+    "processing_kwargs": (None, {}),
+    "use_auth_token": (None,),
+    "token_pooling": (None,),
+    "pool": (None, _POOL),
 }
+# Numbers of processes and of what they take at a time.
+_SIZES = ("chunk_size", "num_workers")
 
 
 def check_device(device: object, name: str) -> None:
-    """None or the CPU, by name or as torch's object. ``ValueError`` for any other device."""
-    if device is None or (isinstance(device, (list, tuple)) and not device):
-        return
-    if str(device).partition(":")[0] != "cpu":
+    """None or the CPU, by name or as torch's object, or several of them. ``ValueError`` for any other device."""
+    if isinstance(device, (list, tuple)):
+        for one in device:
+            check_device(one, name)
+    elif device is not None and str(device).partition(":")[0] != "cpu":
         raise ValueError(f"{name}: device must be 'cpu', got {device!s:.60}")
 
 
 def refuse_unknown(others: Mapping[str, object], name: str) -> None:
     """Raise for arguments that would change something. ``TypeError`` for names that nobody knows."""
     for argument, value in others.items():
-        if argument not in _WITHOUT_EFFECT:
+        if argument in _SIZES:
+            if value is not None and value != 0:
+                positive(value, f"{name}: {argument}")
+        elif argument not in _WITHOUT_EFFECT:
             raise TypeError(f"{name}: got an unexpected argument {argument!r}")
-        if value not in _WITHOUT_EFFECT[argument]:
+        elif value not in _WITHOUT_EFFECT[argument]:
             raise ValueError(f"{name}: {argument} is not supported here, got {value!s:.100}")
+
+
+def check_running(others: Mapping[str, object], name: str) -> None:
+    """Arguments of transformers' pipelines that say how they run: without effect here. ``TypeError`` for others."""
+    for argument, value in others.items():
+        if argument not in ("batch_size", "num_workers", "truncation"):
+            raise TypeError(f"{name}: got an unexpected argument {argument!r}")
+        if argument == "truncation":
+            if value not in (True, None, "longest_first"):
+                raise ValueError(f"{name}: truncation must be True, got {shown(value)}")
+        elif value is not None and not (argument == "num_workers" and value == 0):
+            positive(value, f"{name}: {argument}")
 
 
 class _Card:
@@ -58,11 +94,32 @@ class Compatible:
     """What models of sentence-transformers have beside the methods that compute something."""
 
     model_card_data = _Card()
+    max_seq_length: Any
 
     @property
     def device(self) -> str:
         """Always the CPU."""
         return "cpu"
+
+    def get_max_seq_length(self) -> int:
+        """The same as ``max_seq_length``."""
+        length: int = self.max_seq_length
+        return length
+
+    def evaluate(self, evaluator: Any, output_path: str | None = None) -> Any:
+        """What an evaluator of sentence-transformers says of this model."""
+        if output_path is not None:
+            os.makedirs(output_path, exist_ok=True)
+        return evaluator(self, output_path)
+
+    def start_multi_process_pool(self, target_devices: Any = None) -> dict[str, Any]:
+        """What ``pool`` arguments take. No process is started: the threads of this one are at work anyway."""
+        check_device(target_devices, "start_multi_process_pool")
+        return {**_POOL, "processes": []}
+
+    @staticmethod
+    def stop_multi_process_pool(pool: Any) -> None:
+        """Nothing: no process was started."""
 
     def eval(self: Model) -> Model:
         """Nothing: there is no training here."""
@@ -73,8 +130,66 @@ class Compatible:
         check_device(device, "to")
         return self
 
+    def cpu(self: Model) -> Model:
+        """The same model."""
+        return self
 
-class Comparing(Compatible):
+
+class Prompting(Compatible):
+    """A model with texts to put before its inputs, by name."""
+
+    prompts: dict[str, str]
+    """May be changed, as may ``default_prompt_name``."""
+    default_prompt_name: str | None
+
+    def _take_prompts(
+        self,
+        saved: Mapping[str, str],
+        saved_default: str | None,
+        given: Mapping[str, str | None] | None,
+        default: str | None,
+        *,
+        empty: tuple[str, ...] = ("query", "document"),
+    ) -> None:
+        """Those of a folder, and those given, which win. Those of ``empty`` are there in any case."""
+        name = type(self).__name__
+        if given is not None and not isinstance(given, Mapping):
+            raise TypeError(f"{name}: prompts must be a dict of str, got {type(given).__name__}")
+        ours = {
+            key: check_text(text, f"{name}: prompts[{key!r}]")
+            for key, text in (given or {}).items()
+            if text is not None
+        }
+        self.prompts = dict.fromkeys(empty, "") | dict(saved) | ours
+        self.default_prompt_name = default or saved_default
+        if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
+            raise ValueError(
+                f"{name}: default_prompt_name must be one of {sorted(self.prompts)}, got "
+                f"{shown(self.default_prompt_name)}"
+            )
+
+    def _prompt(self, text: str | None, name: str | None, method: str) -> str:
+        """The text to put before each input. As in sentence-transformers, ``text`` wins over a name."""
+        if text is not None:
+            return check_text(text, f"{method}: prompt")
+        name = self.default_prompt_name if name is None else name
+        if name is None:
+            return ""
+        if name not in self.prompts:
+            raise ValueError(
+                f"{method}: prompt_name must be one of {sorted(self.prompts)}, got {shown(name)}"
+            )
+        return check_text(self.prompts[name], f"{method}: prompts[{name!r}]")
+
+    def _prompt_for(self, task: str, text: str | None, name: str | None) -> str | None:
+        """The name of the prompt of queries, or of documents, where the call says nothing about a prompt."""
+        names = ("query",) if task == "query" else DOCUMENT_PROMPTS
+        if name is None and text is None:
+            name = next((each for each in names if each in self.prompts), None)
+        return name
+
+
+class Comparing(Prompting):
     """A model whose vectors are compared, by one of several functions."""
 
     _similarities: ClassVar[Mapping[str, Any]]

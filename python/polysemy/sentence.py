@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from .arguments import flag, positive, switch
-from .compat import DOCUMENT_PROMPTS, Comparing, check_device, refuse_unknown
+from .compat import Comparing, check_device, refuse_unknown
 from .encoding.encoder import Encoder
 from .encoding.losses import Losses
 from .io.modules import routes_of
-from .text.check import check_text, check_text_or_pair, is_ordered, is_textual, members
+from .text.check import check_text_or_pair, is_ordered, is_textual, members
 from .text.inputs import read_texts
 from .util.quantization import PRECISIONS, quantize_embeddings
 from .util.similarity import SIMILARITIES, unit_rows
@@ -70,14 +70,10 @@ class SentenceTransformer(Comparing):
                 model_name_or_path, num_threads=num_threads, pooling=pooling, mmap=mmap, route=route,
                 revision=revision, cache_folder=cache_folder, local_files_only=local_files_only, token=token,
             )  # fmt: skip
-        self.prompts = {"query": "", "document": ""} | dict(card.prompts) | dict(prompts or {})
-        self.default_prompt_name = default_prompt_name or card.default_prompt
-        if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
-            raise ValueError(
-                f"SentenceTransformer: default_prompt_name must be one of {sorted(self.prompts)}, got "
-                f"{self.default_prompt_name!r}"
-            )
+        self._take_prompts(card.prompts, card.default_prompt, prompts, default_prompt_name)
         head = self.encoder.head
+        if truncate_dim is not None:
+            positive(truncate_dim, "SentenceTransformer: truncate_dim")
         self.truncate_dim = head.truncate_dim if truncate_dim is None and head is not None else truncate_dim
         self._choose_similarity(similarity_fn_name, card.similarity, "cosine")
 
@@ -91,10 +87,6 @@ class SentenceTransformer(Comparing):
         resized = {id(e): e.with_max_seq_length(length) for e in {self.encoder, *self._routes.values()}}
         self.encoder = resized[id(self.encoder)]
         self._routes = {route: resized[id(encoder)] for route, encoder in self._routes.items()}
-
-    def get_max_seq_length(self) -> int:
-        """The same as ``max_seq_length``."""
-        return self.max_seq_length
 
     def get_sentence_embedding_dimension(self) -> int:
         """Length of a vector."""
@@ -137,10 +129,10 @@ class SentenceTransformer(Comparing):
         if (inputs is None) == (sentences is None):
             raise TypeError("encode: texts must be given once, as inputs")
         texts, single = _texts(inputs if sentences is None else sentences, "encode: inputs")
-        precision = precision or "float32"
+        precision = "float32" if precision is None else precision
         if precision not in PRECISIONS:
             raise ValueError(f"encode: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-        before = self._prompt(prompt, prompt_name)
+        before = self._prompt(prompt, prompt_name, "encode")
         encoder = self._routed(task)
         if output_value == "token_embeddings":
             if precision != "float32":
@@ -148,7 +140,7 @@ class SentenceTransformer(Comparing):
                     f"encode: precision must be 'float32' for token_embeddings, got {precision!r}"
                 )
             states = _token_embeddings(encoder, texts, before)
-            if convert_to_tensor:
+            if convert_to_tensor or convert_to_numpy is False:
                 states = [as_tensor(state, "encode: convert_to_tensor") for state in states]
             return states[0] if single else states
         if output_value != "sentence_embedding":
@@ -183,20 +175,28 @@ class SentenceTransformer(Comparing):
         return result
 
     def encode_query(
-        self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **others: Any
+        self,
+        inputs: Any = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
     ) -> Any:
         """As `encode`, with the model's prompt for queries."""
-        if prompt_name is None and prompt is None and "query" in self.prompts:
-            prompt_name = "query"
-        return self.encode(inputs, prompt_name, prompt, task="query", **others)
+        prompt_name = self._prompt_for("query", prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="query", **others)
 
     def encode_document(
-        self, inputs: Any = None, prompt_name: str | None = None, prompt: str | None = None, **others: Any
+        self,
+        inputs: Any = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
     ) -> Any:
         """As `encode`, with the model's prompt for documents."""
-        if prompt_name is None and prompt is None:
-            prompt_name = next((name for name in DOCUMENT_PROMPTS if name in self.prompts), None)
-        return self.encode(inputs, prompt_name, prompt, task="document", **others)
+        prompt_name = self._prompt_for("document", prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
         """Similarities of all vectors of one list with all of the other, (n, m) float32."""
@@ -237,16 +237,6 @@ class SentenceTransformer(Comparing):
         if task not in self._routes:
             raise ValueError(f"encode: task must be one of {sorted(self._routes)}, got {task!r}")
         return self._routes[task]
-
-    def _prompt(self, prompt: str | None, name: str | None) -> str:
-        if prompt is not None:
-            return check_text(prompt, "encode: prompt")
-        name = self.default_prompt_name if name is None else name
-        if name is None:
-            return ""
-        if name not in self.prompts:
-            raise ValueError(f"encode: prompt_name must be one of {sorted(self.prompts)}, got {name!r}")
-        return self.prompts[name]
 
     def __repr__(self) -> str:
         return f"SentenceTransformer({self.encoder!r})"

@@ -139,10 +139,9 @@ def test_sparse_tensors(checkpoint: Checkpoint) -> None:
         assert (ours.similarity(rows, rows) == scores.numpy()).all()
         pairs = ours.similarity_pairwise(rows, rows[::1])
         assert np.allclose(pairs, theirs.similarity_pairwise(stacked, stacked), rtol=ROUNDING, atol=ROUNDING)
-    with pytest.raises(
-        TypeError, match=r"^decode: embeddings must be SparseRows or a tensor of torch, got list"
-    ):
-        ours.decode([1])
+    for wrong in ("money", ["money"], [None]):
+        with pytest.raises(TypeError, match=r"^decode: embeddings(\[0\])? must hold numbers, got dtype"):
+            ours.decode(wrong)
 
 
 def test_scores_as_tensors(checkpoint: Checkpoint) -> None:

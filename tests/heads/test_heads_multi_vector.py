@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polysemy
 import pytest
 import sentence_transformers
+import torch
 from multi_vector_models import DIM, authors, change, modules, pylate
 from polysemy import MultiVectorEncoder, TruncationWarning
 from polysemy.errors import PolysemyError
-from sentence_transformers.multi_vector_encoder.evaluation import MultiVectorTripletEvaluator
+from sentence_transformers.multi_vector_encoder import evaluation
 
 TEXTS = ["we sat on the bank of the river .", "Money", "i deposited money , in the bank - new york !", "x"]
 LONG = " ".join(["water on the loan , banking"] * 9)
@@ -129,12 +129,43 @@ def test_arguments(folders: dict[str, Path]) -> None:
         ours.similarity_fn_name = "cosine"
 
 
+QUERIES = {f"q{i}": text for i, text in enumerate(TEXTS)}
+CORPUS = {
+    f"c{i}": f"{a} {b}" for i, (a, b) in enumerate([(a, b) for a in TEXTS for b in ("river", "a loan", "")])
+}
+RELEVANT = {query: {f"c{2 * i}", f"c{i + 5}"} for i, query in enumerate(QUERIES)}
+SAMPLES = [
+    {"query": a, "positive": [b + " a"], "negative": [c, a]}
+    for a, b, c in zip(TEXTS[:2], TEXTS[1:3], TEXTS[2:], strict=True)
+]
+EVALUATORS: dict[str, Callable[[], Any]] = {
+    "triplet": lambda: evaluation.MultiVectorTripletEvaluator(
+        TEXTS, TEXTS[1:] + TEXTS[:1], TEXTS[2:] + TEXTS[:2]
+    ),
+    "retrieval": lambda: evaluation.MultiVectorInformationRetrievalEvaluator(
+        QUERIES, CORPUS, RELEVANT, corpus_chunk_size=5, chunk_elements=1000, query_prompt="we "
+    ),
+    "reranking": lambda: evaluation.MultiVectorRerankingEvaluator(SAMPLES),
+    "reranking-each": lambda: evaluation.MultiVectorRerankingEvaluator(SAMPLES, use_batched_encoding=False),
+    "distillation": lambda: evaluation.MultiVectorDistillationEvaluator(
+        TEXTS, [[b, "money", a] for a, b in zip(TEXTS, TEXTS[::-1], strict=True)], [[3.0, 2.0, 1.0]] * 4
+    ),
+}
+
+
 @pytest.mark.filterwarnings("ignore::polysemy.TruncationWarning")
-def test_an_evaluator(folders: dict[str, Path]) -> None:
-    evaluator = MultiVectorTripletEvaluator(TEXTS, TEXTS[1:] + TEXTS[:1], TEXTS[2:] + TEXTS[:2])
-    models = [p.MultiVectorEncoder(str(folders["modules-fixed"])) for p in (polysemy, sentence_transformers)]
-    got, want = (evaluator(model) for model in models)
-    assert want and got == want
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_evaluators(name: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    """They take vectors as the model gives them: one that is told so gives tensors."""
+    folder = str(folders["modules-fixed"])
+    ours = MultiVectorEncoder(folder, convert_to_numpy=False)
+    theirs = sentence_transformers.MultiVectorEncoder(folder, device="cpu")
+    got, want = (EVALUATORS[name]()(model, str(tmp_path)) for model in (ours, theirs))
+    assert want and got.keys() == want.keys()
+    for metric, value in want.items():  # ranks are the same; a divergence is one of scores
+        assert abs(got[metric] - value) <= CLOSE * 12 * max(1.0, abs(value)), metric
+    assert isinstance(ours.encode(TEXTS)[0], torch.Tensor)
+    assert isinstance(ours.encode(TEXTS, convert_to_numpy=True)[0], np.ndarray)
 
 
 DAMAGES: dict[str, tuple[Make, str, dict[str, Any]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from polysemy import ops, reference
+from polysemy import _core, ops, reference
 
 UNIT = 2.0**-24
 
@@ -61,3 +61,38 @@ def test_without_rows_and_with_wrong_shapes() -> None:
         ops.topk(empty, np.ones((3, 5), np.float32), 2)
     with pytest.raises(ValueError, match="topk: k must be at least 1"):
         ops.topk(empty, empty, 0)
+
+
+WRONG = [
+    ({"products": np.zeros(6, np.float32)}, ValueError),
+    ({"products": np.zeros((2, 4), np.float32)}, ValueError),
+    ({"best": np.zeros(3, np.float32)}, ValueError),
+    ({"best": np.zeros((2, 5), np.float32)}, ValueError),
+    ({"best": np.zeros((3, 4), np.float32)}, ValueError),
+    ({"best": np.zeros((3, 0), np.float32), "places": np.zeros((3, 0), np.int64)}, ValueError),
+    ({"places": np.zeros((3, 4), np.int64)}, ValueError),
+    ({"places": np.zeros((2, 5), np.int64)}, ValueError),
+    ({"places": np.zeros((5, 3), np.int64).T}, ValueError),
+    ({"best": np.zeros((3, 10), np.float32)[:, ::2]}, ValueError),
+    ({"products": np.zeros((2, 3))}, TypeError),
+    ({"best": np.zeros((3, 5), np.float16)}, TypeError),
+    ({"places": np.zeros((3, 5), np.int32)}, TypeError),
+]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"), WRONG, ids=lambda value: "-".join(value) if isinstance(value, dict) else ""
+)
+def test_the_core_looks_at_shapes(wrong: dict[str, np.ndarray], error: type[Exception]) -> None:
+    """Nothing is written where the arrays don't fit together."""
+    given = {
+        "products": np.ones((2, 3), np.float32),
+        "best": np.full((3, 5), -1.0, np.float32),
+        "places": np.full((3, 5), -1, np.int64),
+    }
+    _core.keep_largest(given["products"], 0, given["best"].copy(), given["places"].copy())
+    given |= wrong
+    before = {name: array.copy() for name, array in given.items()}
+    with pytest.raises(error, match=r"^keep_largest: "):
+        _core.keep_largest(given["products"], 0, given["best"], given["places"])
+    assert all((given[name] == before[name]).all() for name in before)

@@ -14,6 +14,8 @@ import torch
 from head_models import WORDS
 from sentence_models import HIDDEN, save
 from sentence_transformers.sentence_transformer import modules
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import cosine_similarity
 
@@ -61,8 +63,15 @@ def bertopic(model: Any) -> list[Any]:
     ]
 
 
+def topics(model: Any) -> list[Any]:
+    """Groups of documents, by steps that the last bits of vectors don't turn over, as UMAP's do."""
+    documents = model.encode(TEXTS, show_progress_bar=False)
+    reduced = PCA(n_components=3, random_state=1).fit_transform(documents)
+    return [KMeans(n_clusters=5, n_init=5, random_state=1).fit_predict(reduced)]
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # within theirs
-@pytest.mark.parametrize("use", [setfit, bertopic])
+@pytest.mark.parametrize("use", [setfit, bertopic, topics])
 def test_use(use: Callable[[Any], list[Any]], folder: str) -> None:
     want, got = (
         use(package.SentenceTransformer(folder, device="cpu"))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import flag, positive, switch
-from ..compat import Compatible, check_device, refuse_unknown
+from ..compat import Prompting, check_device, refuse_unknown
 from ..model.heads import HeadKind
+from ..shown import shown
 from ..text.check import Text, check_text, is_ordered, members
 from ..util.vectors import as_tensor
 from .scores import Scores, activation_named, as_activation, softmax
@@ -21,8 +22,11 @@ __all__ = ["CrossEncoder"]
 
 Floats = NDArray[np.float32]
 
+# What `rank` took once, for `predict`; its results are floats in any case.
+_OF_PREDICT = ("apply_softmax", "convert_to_numpy", "convert_to_tensor")
 
-class CrossEncoder(Task, Compatible):
+
+class CrossEncoder(Task, Prompting):
     """A sequence classifier on pairs of texts, with the signature of sentence-transformers' class.
 
     ``device`` may be None or "cpu". ``activation_fn`` replaces what the model says about its scores: a function of
@@ -37,8 +41,11 @@ class CrossEncoder(Task, Compatible):
         model_name_or_path: str | os.PathLike[str],
         *,
         device: object = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
         activation_fn: object = None,
         max_length: int | None = None,
+        num_labels: int | None = None,
         num_threads: int | None = None,
         mmap: bool = False,
         revision: str | None = None,
@@ -53,11 +60,34 @@ class CrossEncoder(Task, Compatible):
             model_name_or_path, max_length=max_length, num_threads=num_threads, mmap=mmap, revision=revision,
             cache_folder=cache_folder, local_files_only=local_files_only, token=token,
         )  # fmt: skip
-        self._activation: Scores = (
-            self._own_activation()
-            if activation_fn is None
-            else as_activation(activation_fn, "CrossEncoder: activation_fn")
+        if num_labels is not None and num_labels != self.num_labels:
+            raise ValueError(
+                f"CrossEncoder: num_labels must be {self.num_labels}, as the model has it, got {shown(num_labels)}"
+            )
+        self._take_prompts(
+            self._card.prompts, self._card.default_prompt, prompts, default_prompt_name, empty=()
         )
+        self.activation_fn = activation_fn
+
+    @property
+    def activation_fn(self) -> Scores:
+        """What is made of the model's scores, a function of an array. May be set; None is what the model says."""
+        return self._activation
+
+    @activation_fn.setter
+    def activation_fn(self, value: object) -> None:
+        self._activation = (
+            self._own_activation() if value is None else as_activation(value, "CrossEncoder: activation_fn")
+        )
+
+    @property
+    def max_length(self) -> int:
+        """The same as ``max_seq_length``."""
+        return self.max_seq_length
+
+    @max_length.setter
+    def max_length(self, length: int) -> None:
+        self.max_seq_length = length
 
     def _own_activation(self) -> Scores:
         config = self._config
@@ -78,7 +108,7 @@ class CrossEncoder(Task, Compatible):
 
     def predict(
         self,
-        inputs: Sequence[Any] | NDArray[Any],
+        inputs: Any = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
@@ -88,6 +118,8 @@ class CrossEncoder(Task, Compatible):
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
         device: object = None,
+        *,
+        sentences: Any = None,
         **others: object,
     ) -> Any:
         """The scores of pairs: (n,) float32 for a model of one label, (n, labels) for others.
@@ -98,8 +130,12 @@ class CrossEncoder(Task, Compatible):
         torch, ``convert_to_numpy=False`` a list of them.
         """
         check_device(device, "predict")
+        activation_fn = others.pop("activation_fct", activation_fn)  # its older name
         refuse_unknown(others, "predict")
-        pairs, single = _pairs(inputs)
+        positive(batch_size, "predict: batch_size")
+        if (inputs is None) == (sentences is None):
+            raise TypeError("predict: pairs must be given once, as inputs")
+        pairs, single = _pairs(inputs if sentences is None else sentences)
         scores = self._logits(
             pairs, "predict", prompt=self._prompt(prompt, prompt_name, "predict"),
             show_progress=bool(switch(show_progress_bar, "predict: show_progress_bar")),
@@ -122,7 +158,7 @@ class CrossEncoder(Task, Compatible):
     def rank(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Iterable[str],
         top_k: int | None = None,
         return_documents: bool = False,
         prompt_name: str | None = None,
@@ -137,17 +173,21 @@ class CrossEncoder(Task, Compatible):
 
         For models of one label. ``top_k`` None keeps all. Of equal scores the earlier document comes first.
         """
-        refuse_unknown(others, "rank")
+        activation_fn = others.pop("activation_fct", activation_fn)  # its older name
+        refuse_unknown({name: others[name] for name in others if name not in _OF_PREDICT}, "rank")
         if self.num_labels != 1:
             raise ValueError(
                 f"rank: the model must have 1 label, this one has {self.num_labels}; use predict"
             )
         most = None if top_k is None else positive(top_k, "rank: top_k")
+        if not isinstance(documents, Iterable):
+            raise TypeError(f"rank: documents must be a list of str, got {type(documents).__name__}")
         texts = [check_text(text, f"rank: documents[{i}]") for i, text in enumerate(documents)]
         scores = self.predict(
             [(check_text(query, "rank: query"), text) for text in texts],
             prompt_name=prompt_name,
             prompt=prompt,
+            batch_size=batch_size,
             show_progress_bar=show_progress_bar,
             activation_fn=activation_fn,
             device=device,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import positive
+from ..compat import check_running
 from ..errors import TokenizerError
 from ..model.heads import HeadKind
 from ..text.check import check_text, shortened
@@ -28,7 +29,9 @@ class FillMask(Task):
         """What stands for a missing token in a text. `TokenizerError` for a tokenizer that has none."""
         return self._tokenizer.token_of(self._mask())
 
-    def __call__(self, inputs: object, *, top_k: int = 5, targets: str | Sequence[str] | None = None) -> Any:
+    def __call__(
+        self, inputs: object, *, top_k: int = 5, targets: str | Sequence[str] | None = None, **others: object
+    ) -> Any:
         """The ``top_k`` best tokens for the mask: ``{"score", "token", "token_str", "sequence"}``, best first.
 
         Several masks in a text give a list for each. A list of texts gives a list, one of a single text the result
@@ -36,6 +39,7 @@ class FillMask(Task):
         ``ValueError`` for a text without a mask.
         """
         name = "FillMask"
+        check_running(others, name)
         texts, single = self._texts(inputs, name)
         mask, count = self._mask(), positive(top_k, f"{name}: top_k")
         among = None if targets is None else self._targets(targets)

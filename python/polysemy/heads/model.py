@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..arguments import positive
 from ..card import ModelCard
 from ..encoding.loading import load_model
 from ..encoding.travel import Loaded, Origin
@@ -58,7 +59,9 @@ class TaskModel(Loaded):
         made._network = Network(loaded.spec, loaded.weights)
         made._tokenizer = loaded.tokenizer
         if max_length is not None:
-            made._tokenizer = loaded.tokenizer.limited(max_length, f"{task}: max_length")
+            name = f"{task}: max_length"
+            longest = positive(max_length, name, most=loaded.spec.max_positions)
+            made._tokenizer = loaded.tokenizer.limited(longest, name)
         made._sentence = loaded.sentence
         made._config = loaded.config
         made._card = loaded.card

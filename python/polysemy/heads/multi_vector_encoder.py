@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import flag, positive, switch
-from ..compat import DOCUMENT_PROMPTS, Comparing, check_device, refuse_unknown
+from ..compat import Comparing, check_device, refuse_unknown
+from ..encoding.lengths import with_length
 from ..errors import CheckpointError, TokenizerError, UnsupportedModelError
 from ..families.config import Config
 from ..io.files import is_there
@@ -34,8 +36,7 @@ __all__ = ["MultiVectorEncoder"]
 
 Floats = NDArray[np.float32]
 
-# Tasks, and the names of their prompts.
-_PROMPTS = {"query": ("query",), "document": DOCUMENT_PROMPTS}
+_TASKS = ("query", "document")
 _WIDTH = 32  # tokens of an expanded query where a folder doesn't say
 
 
@@ -56,23 +57,24 @@ class _Side:
     """What is done with queries, with documents, or with a text of which neither is said."""
 
     tokenizer: TextTokenizer
-    prompt: str | None = None
-    marker: int | None = None
-    """A token that comes first."""
+    marked: TextTokenizer
+    """The same for one token less: a marker comes first."""
     expansion: _Expansion | None = None
     skipped: frozenset[int] = frozenset()
     """Tokens that have no vector."""
 
-    def arranged(self, encodings: Sequence[Encoded]) -> tuple[RaggedBatch, NDArray[np.int64] | None]:
+    def arranged(
+        self, marker: int | None, encodings: Sequence[Encoded]
+    ) -> tuple[RaggedBatch, NDArray[np.int64] | None]:
         """The tokens that the model reads, and how many of each text are looked at."""
         rows: list[list[int]] = []
         seen = []
         for encoding in encodings:
             ids = encoding.ids
-            if self.marker is not None:
+            if marker is not None:
                 special = encoding.special_tokens_mask
                 place = special.index(0) if 0 in special else min(1, len(ids))
-                ids = [*ids[:place], self.marker, *ids[place:]]
+                ids = [*ids[:place], marker, *ids[place:]]
             seen.append(max(len(ids), 1))
             if self.expansion is not None:
                 ids = ids + [self.expansion.token] * (self.expansion.length - len(ids))
@@ -87,8 +89,9 @@ class MultiVectorEncoder(Task, Comparing):
     """A model that gives a vector for every token of a text, with the signature of sentence-transformers' class.
 
     Folders are those of sentence-transformers, of PyLate, and of ColBERT's authors (``artifact.metadata``).
-    ``device`` may be None or "cpu". ``similarity_fn_name`` is "maxsim" or "meanmaxsim". Raises `ModelNotFoundError`,
-    `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
+    ``device`` may be None or "cpu". ``similarity_fn_name`` is "maxsim" or "meanmaxsim". With
+    ``convert_to_numpy=False`` vectors are tensors of torch wherever a call doesn't say what they are. Raises
+    `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
     """
 
     kind = HeadKind.VECTORS
@@ -99,7 +102,10 @@ class MultiVectorEncoder(Task, Comparing):
         model_name_or_path: str | os.PathLike[str],
         *,
         device: object = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
         similarity_fn_name: str | None = None,
+        convert_to_numpy: bool = True,
         num_threads: int | None = None,
         mmap: bool = False,
         revision: str | None = None,
@@ -114,9 +120,18 @@ class MultiVectorEncoder(Task, Comparing):
             model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
             local_files_only=local_files_only, token=token,
         )  # fmt: skip
-        settings = _read_settings(Path(self._card.folder or ""))
+        self._as_arrays = flag(convert_to_numpy, "MultiVectorEncoder: convert_to_numpy")
+        self._settings = settings = _read_settings(Path(self._card.folder or ""))
         self._layers = (*self._head.layers, *((Normalize(),) if settings.normalize else ()))
-        self._sides = {task: self._side(settings, task) for task in (None, *_PROMPTS)}
+        self._markers = {text: self._marker(text) for text in settings.markers.values() if text}
+        saved = {
+            task: text + self._card.prompts.get(task, "").removeprefix(text)
+            for task, text in settings.markers.items()
+        }
+        self._take_prompts(
+            self._card.prompts | saved, self._card.default_prompt, prompts, default_prompt_name
+        )
+        self._sides = {task: self._side(settings, task) for task in (None, *_TASKS)}
         self._choose_similarity(similarity_fn_name, settings.similarity, "maxsim")
 
     @property
@@ -129,6 +144,16 @@ class MultiVectorEncoder(Task, Comparing):
         """The same as ``dim``."""
         return self.dim
 
+    @property
+    def max_seq_length(self) -> int:
+        """Longest text in tokens, where the model has no other length for queries or documents. May be set."""
+        return self._tokenizer.max_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, length: int) -> None:
+        self._tokenizer = with_length(self._tokenizer, length, self._network.spec, type(self).__name__)
+        self._sides = {task: self._side(self._settings, task) for task in self._sides}
+
     def encode(
         self,
         inputs: object,
@@ -140,52 +165,70 @@ class MultiVectorEncoder(Task, Comparing):
         convert_to_numpy: bool | None = None,
         device: object = None,
         normalize_embeddings: bool = False,
+        *,
         task: str | None = None,
         **others: object,
     ) -> Any:
         """An array (vectors, dim) float32 for each text in a list, of a text alone one array.
 
-        ``task`` is "query" or "document": it decides the prompt, the marker, the length, which tokens are left out
-        and whether a query is filled up with mask tokens; without it nothing is put before a text. ``prompt``, a
-        text, or the one that ``prompt_name`` names replaces the prompt. ``convert_to_numpy=False`` gives tensors of
-        torch; ``batch_size`` has no effect.
+        ``task`` is "query" or "document": it decides the length, which tokens are left out and whether a query is
+        filled up with mask tokens. ``prompt``, a text, or the one that ``prompt_name`` names is put before each text;
+        a marker of the model, such as "[Q] ", is part of it and read as one token. ``convert_to_numpy=False`` gives
+        tensors of torch; ``batch_size`` has no effect.
         """
         check_device(device, "encode")
         refuse_unknown(others, "encode")
         positive(batch_size, "encode: batch_size")
         if output_value != "token_embeddings":
             raise ValueError(f"encode: output_value must be 'token_embeddings', got {output_value!r}")
-        if task is not None and task not in _PROMPTS:
-            raise ValueError(f"encode: task must be one of {', '.join(_PROMPTS)} or None, got {task!r}")
+        if task is not None and task not in _TASKS:
+            raise ValueError(f"encode: task must be one of {', '.join(_TASKS)} or None, got {task!r}")
         side = self._sides[task]
         scaled = flag(normalize_embeddings, "encode: normalize_embeddings")
         texts, single = self._texts(inputs, "encode")
-        given = prompt is None and prompt_name is None and side.prompt is not None
-        before = side.prompt if given else self._prompt(prompt, prompt_name, "encode")
+        marker, before = self._divided(self._prompt(prompt, prompt_name, "encode"))
         parts = self._parts(
-            texts, "encode", prompt=before or "", tokenizer=side.tokenizer, arranged=side.arranged,
+            texts, "encode", prompt=before, tokenizer=side.tokenizer if marker is None else side.marked,
+            arranged=partial(side.arranged, marker),
             show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar")),
         )  # fmt: skip
         vectors: list[Any] = [array for part in parts for array in self._vectors(part, side, scaled)]
-        if switch(convert_to_numpy, "encode: convert_to_numpy") is False:
+        arrays = switch(convert_to_numpy, "encode: convert_to_numpy")
+        if not (self._as_arrays if arrays is None else arrays):
             vectors = [as_tensor(array, "encode: convert_to_numpy=False") for array in vectors]
         return vectors[0] if single else vectors
 
-    def encode_query(self, inputs: object, prompt_name: str | None = None, **others: Any) -> Any:
-        """As `encode` of a query."""
-        return self.encode(inputs, prompt_name, task="query", **others)
+    def encode_query(
+        self,
+        inputs: object,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
+    ) -> Any:
+        """As `encode` of a query, with the model's prompt for queries."""
+        prompt_name = self._prompt_for("query", prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="query", **others)
 
-    def encode_document(self, inputs: object, prompt_name: str | None = None, **others: Any) -> Any:
-        """As `encode` of a document."""
-        return self.encode(inputs, prompt_name, task="document", **others)
+    def encode_document(
+        self,
+        inputs: object,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
+    ) -> Any:
+        """As `encode` of a document, with the model's prompt for documents."""
+        prompt_name = self._prompt_for("document", prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
 
-    def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
+    def similarity(self, embeddings1: Any, embeddings2: Any, **others: Any) -> Any:
         """Scores of all documents (the second) for all queries, (n, m) float32; see `polysemy.util.maxsim`."""
-        return MAXSIMS[self._similarity][0](embeddings1, embeddings2)
+        return MAXSIMS[self._similarity][0](embeddings1, embeddings2, **others)
 
-    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any, **others: Any) -> Any:
         """The score of each document for the query in its place, (n,) float32."""
-        return MAXSIMS[self._similarity][1](embeddings1, embeddings2)
+        return MAXSIMS[self._similarity][1](embeddings1, embeddings2, **others)
 
     def _vectors(self, part: Part, side: _Side, scaled: bool) -> list[Floats]:
         """Of the tokens that count, text by text."""
@@ -202,27 +245,29 @@ class MultiVectorEncoder(Task, Comparing):
         if (task or "document") in settings.skipped_tasks:
             numbers = map(tokenizer.number_of, settings.skipped)
             skipped = frozenset(number for number in numbers if number is not None)
-        if task is None:
-            return _Side(tokenizer, skipped=skipped)
-        prompt = next((self._card.prompts[n] for n in _PROMPTS[task] if n in self._card.prompts), None)
-        marker = None
-        if task in settings.markers:
-            marker, rest = self._marker(settings.markers[task])
-            prompt = rest + (prompt or "")
-        expansion, length = None, settings.lengths.get(task)
+        expansion, length = None, settings.lengths.get(task or "")
         if task == "query" and settings.expansion:
             expansion = self._expansion(settings.expansion)
             if expansion.exact or length is not None:
                 length = expansion.length if expansion.exact else max(length or 0, expansion.length)
-        if length is not None or marker is not None:
-            length = min(length or tokenizer.max_length, self._network.spec.max_positions)
-            try:
-                tokenizer = tokenizer.limited(length - (marker is not None), "length")
-            except ValueError:
-                raise CheckpointError(
-                    f"{settings.source}: the length of a {task} must have room for its special tokens, got {length}"
-                ) from None
-        return _Side(tokenizer, prompt, marker, expansion, skipped)
+        length = min(length or tokenizer.max_length, self._network.spec.max_positions)
+        marks = any(marker is not None for marker, _ in self._markers.values())
+        try:
+            whole = tokenizer if length == tokenizer.max_length else tokenizer.limited(length, "length")
+            marked = tokenizer.limited(length - 1, "length") if marks else whole
+        except ValueError:
+            kind = task or "text"
+            raise CheckpointError(
+                f"{settings.source}: the length of a {kind} must have room for its special tokens, got {length}"
+            ) from None
+        return _Side(whole, marked, expansion, skipped)
+
+    def _divided(self, prompt: str) -> tuple[int | None, str]:
+        """The marker that a prompt begins with, and the text after it."""
+        for text, (marker, rest) in self._markers.items():
+            if marker is not None and prompt.startswith(text):
+                return marker, rest + prompt[len(text) :]
+        return None, prompt
 
     def _marker(self, text: str) -> tuple[int | None, str]:
         """The token that a text names, with or without the space after it, and what is left of the text."""
@@ -306,8 +351,8 @@ def _of_the_authors(config: Config) -> _Settings:
 
 
 def _of_pylate(config: Config) -> _Settings:
-    markers = {task: config.text(f"{task}_prefix", "") for task in _PROMPTS}
-    lengths = {task: _length(config, f"{task}_length") for task in _PROMPTS}
+    markers = {task: config.text(f"{task}_prefix", "") for task in _TASKS}
+    lengths = {task: _length(config, f"{task}_length") for task in _TASKS}
     expansion = None
     if config.switch("do_query_expansion", True):
         attend = config.switch("attend_to_expansion_tokens", False)
@@ -324,7 +369,7 @@ def _of_modules(transformer: Config, mask: Config, similarity: str) -> _Settings
     return _Settings(
         transformer.source,
         {},
-        {task: _length(transformer, f"{task}_length") for task in _PROMPTS},
+        {task: _length(transformer, f"{task}_length") for task in _TASKS},
         transformer.section("query_expansion") or None,
         mask.texts("skiplist_words") or (),
         ["document"] if not mask.has("skiplist_tasks") else mask.texts("skiplist_tasks") or (),

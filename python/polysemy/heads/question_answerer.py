@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..arguments import flag, positive
+from ..compat import check_running
 from ..model.heads import HeadKind
 from ..text.check import check_text
 from .scores import softmax
@@ -33,6 +34,7 @@ class QuestionAnswerer(Task):
         max_answer_len: int = 15,
         handle_impossible_answer: bool = False,
         doc_stride: int | None = None,
+        **others: object,
     ) -> Any:
         """``{"score", "start", "end", "answer"}``: the best part of ``context``, in whole words.
 
@@ -42,6 +44,7 @@ class QuestionAnswerer(Task):
         that share so many tokens, and the best answers of all count; without, its end is cut.
         """
         name = "QuestionAnswerer"
+        check_running(others, name)
         single = isinstance(question, str) and isinstance(context, str)
         questions = [question] if isinstance(question, str) else list(question)
         contexts = [context] * len(questions) if isinstance(context, str) else list(context)

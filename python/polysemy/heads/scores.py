@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import UnsupportedModelError
 from ..shown import shown
+from ..util.vectors import as_tensor
 
 __all__ = ["Scores", "activation_named", "as_activation", "sigmoid", "softmax"]
 
@@ -60,13 +63,33 @@ def activation_named(path: str, source: str) -> Scores:
     return _Elementwise(_NAMES[name])
 
 
+@dataclass(frozen=True, slots=True)
+class _OfTensors:
+    """A function of torch, which is at hand where there is one."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, x: Floats) -> Floats:
+        made: Any = self.function(as_tensor(x, "activation_fn"))
+        return np.asarray(made.detach().numpy(), dtype=np.float32)
+
+
 def as_activation(value: object, name: str) -> Scores:
-    """A function of arrays, or an object of one of torch's classes, which is known by its name."""
+    """A function of arrays, or of tensors where it is one of torch's own."""
     kind = type(value)
-    if kind.__module__.startswith("torch.nn.") and kind.__name__ in _NAMES:
+    exact = getattr(value, "approximate", "none") == "none"  # of GELU
+    if kind.__module__.startswith("torch.nn.") and kind.__name__ in _NAMES and exact:
         return _Elementwise(_NAMES[kind.__name__])
-    if not callable(value) or kind.__module__.startswith("torch."):
-        raise TypeError(
-            f"{name} must be a function of an array or one of torch.nn.{', '.join(_NAMES)}, got {kind.__name__}"
-        )
-    return value
+    if not callable(value):
+        raise TypeError(f"{name} must be a function of an array, or one of torch, got {kind.__name__}")
+    return _OfTensors(value) if _is_of_torch(value) else value
+
+
+def _is_of_torch(value: Callable[[Any], Any]) -> bool:
+    """Whether it is a module of torch, also one of a user's class, or a function of torch."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    home = str(getattr(value, "__module__", None)).partition(".")[0]
+    known = getattr(torch, getattr(value, "__name__", ""), None) is value
+    return home == "torch" or known or isinstance(value, torch.nn.Module)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arguments import positive, switch
-from ..compat import DOCUMENT_PROMPTS, Comparing, check_device, refuse_unknown
+from ..arguments import flag, positive, switch
+from ..compat import Comparing, check_device, refuse_unknown
+from ..errors import CheckpointError, UnsupportedModelError
+from ..io.files import is_there
+from ..io.jsonfile import read_json_object
+from ..io.modules import list_modules, routes_of
 from ..model.heads import HeadKind
 from ..model.spec import Pooling
+from ..shown import shown
 from ..util.similarity import SIMILARITIES
-from ..util.vectors import like
-from .sparse_rows import SparseRows
+from ..util.sparse_rows import SparseRows
+from ..util.vectors import is_tensor, like
+from .sparse_table import SparseTable
 from .task import Part, Task
 
 __all__ = ["SparseEncoder"]
@@ -43,6 +50,8 @@ class SparseEncoder(Task, Comparing):
         model_name_or_path: str | os.PathLike[str],
         *,
         device: object = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
         max_active_dims: int | None = None,
         similarity_fn_name: str | None = None,
         num_threads: int | None = None,
@@ -55,11 +64,17 @@ class SparseEncoder(Task, Comparing):
     ) -> None:
         check_device(device, "SparseEncoder")
         refuse_unknown(others, "SparseEncoder")
-        self.max_active_dims = max_active_dims
+        if max_active_dims is not None:
+            positive(max_active_dims, "SparseEncoder: max_active_dims")
         super().__init__(
             model_name_or_path, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
             local_files_only=local_files_only, token=token,
         )  # fmt: skip
+        folder = Path(self._card.folder or "")
+        self.max_active_dims = _saved_dims(folder) if max_active_dims is None else max_active_dims
+        self._routes = routes_of(folder)
+        self._table = _table(folder, self.dim) if self._routes else None
+        self._take_prompts(self._card.prompts, self._card.default_prompt, prompts, default_prompt_name)
         self._choose_similarity(similarity_fn_name, self._card.similarity, "dot")
 
     @property
@@ -71,37 +86,55 @@ class SparseEncoder(Task, Comparing):
         """The same as ``dim``."""
         return self.dim
 
+    get_embedding_dimension = get_sentence_embedding_dimension
+
     def encode(
         self,
-        inputs: object,
+        inputs: object = None,
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,
         convert_to_tensor: bool | None = None,
         convert_to_sparse_tensor: bool | None = None,
+        save_to_cpu: bool = False,
         device: object = None,
         max_active_dims: int | None = None,
+        *,
+        sentences: object = None,
+        task: str | None = None,
         **others: object,
     ) -> Any:
         """`SparseRows`: one row per text; a text alone gives one row. ``batch_size`` has no effect.
 
         The largest score of each token of the vocabulary over the tokens of the text, log(1 + x) of it where it is
         positive. Scores are computed for some columns at a time: never tokens times vocabulary of them are held.
-        Where ``convert_to_tensor`` or ``convert_to_sparse_tensor`` is given, the result is that of
+        ``task`` is "query" or "document": some models read queries without a transformer, and give a text the weights
+        of its tokens. Where ``convert_to_tensor`` or ``convert_to_sparse_tensor`` is given, the result is that of
         sentence-transformers: with the former, as if nothing is said, one tensor of torch, otherwise a list of them;
         with the latter, as if nothing is said, sparse ones.
         """
         check_device(device, "encode")
         refuse_unknown(others, "encode")
+        flag(save_to_cpu, "encode: save_to_cpu")
+        if task not in (None, "query", "document"):
+            raise ValueError(f"encode: task must be 'query', 'document' or None, got {shown(task)}")
+        positive(batch_size, "encode: batch_size")
+        if (inputs is None) == (sentences is None):
+            raise TypeError("encode: texts must be given once, as inputs")
         tensor = switch(convert_to_tensor, "encode: convert_to_tensor")
         sparse = switch(convert_to_sparse_tensor, "encode: convert_to_sparse_tensor")
-        texts, single = self._texts(inputs, "encode")
-        parts = self._parts(
-            texts, "encode", prompt=self._prompt(prompt, prompt_name, "encode"),
-            show_progress=bool(switch(show_progress_bar, "encode: show_progress_bar")),
-        )  # fmt: skip
-        rows = _stacked((self._rows(part) for part in parts), len(texts), self.dim)
+        texts, single = self._texts(inputs if sentences is None else sentences, "encode")
+        before, bar = (
+            self._prompt(prompt, prompt_name, "encode"),
+            switch(show_progress_bar, "encode: show_progress_bar"),
+        )
+        if self._table is not None and (task or self._routes[0]) == "query":
+            rows = self._table.rows(texts, before, "encode", self._num_threads)
+        else:
+            parts = self._parts(texts, "encode", prompt=before, show_progress=bool(bar))
+            none = SparseRows.of(np.empty((0, self.dim), np.float32), "encode: inputs")
+            rows = SparseRows.stacked([none, *(self._rows(part) for part in parts)], "encode: inputs")
         most = self.max_active_dims if max_active_dims is None else max_active_dims
         rows = rows if most is None else rows.strongest(positive(most, "encode: max_active_dims"))
         if tensor is None and sparse is None:
@@ -111,21 +144,35 @@ class SparseEncoder(Task, Comparing):
             return made[0]
         return [made[i] for i in range(len(rows))] if tensor is False else made
 
-    def encode_query(self, inputs: object, prompt_name: str | None = None, **others: Any) -> Any:
-        """As `encode`, with the model's prompt for queries, if it has one."""
-        if prompt_name is None and others.get("prompt") is None and "query" in self._card.prompts:
-            prompt_name = "query"
-        return self.encode(inputs, prompt_name, **others)
+    def encode_query(
+        self,
+        inputs: object = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
+    ) -> Any:
+        """As `encode`, with the model's prompt for queries."""
+        prompt_name = self._prompt_for("query", prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="query", **others)
 
-    def encode_document(self, inputs: object, prompt_name: str | None = None, **others: Any) -> Any:
-        """As `encode`, with the model's prompt for documents, if it has one."""
-        if prompt_name is None and others.get("prompt") is None:
-            prompt_name = next((name for name in DOCUMENT_PROMPTS if name in self._card.prompts), None)
-        return self.encode(inputs, prompt_name, **others)
+    def encode_document(
+        self,
+        inputs: object = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
+    ) -> Any:
+        """As `encode`, with the model's prompt for documents."""
+        prompt_name = self._prompt_for("document", prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
 
     def decode(self, embeddings: Any, top_k: int | None = None) -> Any:
         """The tokens of each row with their values, largest first; of a single row without a list around it."""
         rows, results = SparseRows.of(embeddings, "decode: embeddings"), []
+        if top_k is not None:
+            positive(top_k, "decode: top_k")
         for i in range(len(rows)):
             row = rows[i]
             order = np.argsort(-row.data, kind="stable")[:top_k]
@@ -165,6 +212,23 @@ class SparseEncoder(Task, Comparing):
         return like(embeddings1, np.concatenate([np.empty(0, np.float32), *parts]))
 
     @staticmethod
+    def intersection(embeddings_1: Any, embeddings_2: Any) -> Any:
+        """What one row and each of several have in common: the products of their values that are above 0."""
+        name = "intersection"
+        one = SparseRows.of(embeddings_1, f"{name}: embeddings_1")
+        rows = SparseRows.of(embeddings_2, f"{name}: embeddings_2")
+        if len(one) != 1 or one.shape[1] != rows.shape[1]:
+            raise ValueError(
+                f"{name}: embeddings_1 must be one row, as long as those of embeddings_2, got {one.shape} and "
+                f"{rows.shape}"
+            )
+        products = rows.data * one.toarray()[0, rows.indices]
+        kept = products > 0
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])[rows.indptr]
+        common = SparseRows(products[kept], rows.indices[kept], starts, rows.shape)
+        return common.totensor() if is_tensor(embeddings_1) else common
+
+    @staticmethod
     def sparsity(embeddings: Any) -> dict[str, float]:
         """The mean number of values in a row that are not zero, and the share of zeros."""
         rows = SparseRows.of(embeddings, "sparsity: embeddings")
@@ -196,12 +260,25 @@ class SparseEncoder(Task, Comparing):
         )
 
 
-def _stacked(parts: Iterator[SparseRows], count: int, width: int) -> SparseRows:
-    blocks: Sequence[SparseRows] = list(parts)
-    lengths = np.concatenate([np.zeros(1, np.int64), *(np.diff(block.indptr) for block in blocks)])
-    return SparseRows(
-        np.concatenate([np.empty(0, np.float32), *(block.data for block in blocks)]),
-        np.concatenate([np.empty(0, np.int32), *(block.indices for block in blocks)]),
-        np.cumsum(lengths),
-        (count, width),
-    )
+def _saved_dims(folder: Path) -> int | None:
+    """How many values of each vector a folder keeps, if it says so."""
+    source = folder / "config_sentence_transformers.json"
+    value = read_json_object(source).get("max_active_dims") if is_there(source) else None
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise CheckpointError(
+            f"{source}: max_active_dims must be a positive integer or null, got {shown(value)}"
+        )
+    return value
+
+
+def _table(folder: Path, width: int) -> SparseTable | None:
+    """What reads queries where a Router leads them around the transformer; None where it doesn't."""
+    modules = list_modules(folder, "query")
+    kinds = [kind for kind, _ in modules]
+    if kinds == ["SparseStaticEmbedding"]:
+        return SparseTable.from_folder(modules[0][1], width)
+    if modules != list_modules(folder, "document"):
+        raise UnsupportedModelError(
+            f"{folder}: the route of queries must be a SparseStaticEmbedding, or that of documents, got {shown(kinds)}"
+        )
+    return None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..arguments import switch, thread_count
 from ..card import ModelCard
+from ..encoding.lengths import with_length
 from ..encoding.losses import Losses
 from ..encoding.sink import ArraySink
 from ..encoding.stream import BATCH_TOKENS, Stream
@@ -53,7 +54,7 @@ class Part:
 
 
 class Task:
-    """A model with a head. Immutable after construction: any number of threads may share it.
+    """A model with a head. Any number of threads may share it, as long as none sets its ``max_seq_length``.
 
     ``model`` is a folder or a Hugging Face id whose checkpoint has the head. ``num_threads`` is the default of all
     calls, None leaves it to the process. ``max_length`` is the longest text in tokens, if not the model's own. The
@@ -122,8 +123,15 @@ class Task:
 
     @property
     def max_seq_length(self) -> int:
-        """Longest text in tokens, special tokens included; longer ones are cut, with a warning."""
+        """Longest text in tokens, special tokens included; longer ones are cut, with a warning.
+
+        May be set, up to what the model has positions for; more than before comes with a warning.
+        """
         return self._tokenizer.max_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, length: int) -> None:
+        self._tokenizer = with_length(self._tokenizer, length, self._network.spec, type(self).__name__)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._card.name!r}, max_seq_length={self.max_seq_length})"
@@ -148,10 +156,6 @@ class Task:
         stream.pour(sink, show_progress=show_progress)
         stream.warn_of_losses()
         return sink.finish()
-
-    def _prompt(self, text: str | None, name: str | None, method: str) -> str:
-        """The text to put before each input. As in sentence-transformers, ``text`` wins over a name."""
-        return self._card.prompt(name, method) if text is None else check_text(text, f"{method}: prompt")
 
     def _parts(
         self,

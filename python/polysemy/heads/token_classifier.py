@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compat import check_running
 from ..model.heads import HeadKind
 from .scores import softmax
 from .task import Part, Task
@@ -60,7 +61,7 @@ class TokenClassifier(Task):
         token: str | bool | None = None,
     ) -> None:
         self._strategy = _checked(aggregation_strategy)
-        self._ignored = frozenset(ignore_labels)
+        self._ignored = _names(ignore_labels)
         self._stride = stride
         super().__init__(
             model, num_threads=num_threads, mmap=mmap, revision=revision, cache_folder=cache_folder,
@@ -68,14 +69,24 @@ class TokenClassifier(Task):
         )  # fmt: skip
 
     def __call__(
-        self, inputs: object, *, aggregation_strategy: str | None = None, stride: int | None = None
+        self,
+        inputs: object,
+        *,
+        aggregation_strategy: str | None = None,
+        ignore_labels: Sequence[str] | None = None,
+        stride: int | None = None,
+        **others: object,
     ) -> Any:
         """What was found in a text, in order; of a list of texts a list.
 
         Each is ``{"entity", "score", "index", "word", "start", "end"}``, or with an aggregation
-        ``{"entity_group", "score", "word", "start", "end"}``. ``start`` and ``end`` are characters of the text.
+        ``{"entity_group", "score", "word", "start", "end"}``. ``start`` and ``end`` are characters of the text. What
+        is None is as the object was made. ``batch_size`` and other arguments of a pipeline that say how it runs have
+        no effect.
         """
+        check_running(others, "TokenClassifier")
         texts, single = self._texts(inputs, "TokenClassifier")
+        ignored = self._ignored if ignore_labels is None else _names(ignore_labels)
         strategy = self._strategy if aggregation_strategy is None else _checked(aggregation_strategy)
         shared = self._stride if stride is None else stride
         if shared is not None and strategy == "none":
@@ -86,7 +97,7 @@ class TokenClassifier(Task):
         for part in self._parts(texts, "TokenClassifier", spans=True, overlap=shared):
             scores = softmax(self._head(part.hidden, self._num_threads))
             for i, number in enumerate(part.numbers):
-                found[number].append(self._found(self._tokens(part, i, scores), strategy))
+                found[number].append(self._found(self._tokens(part, i, scores), strategy, ignored))
         results = [windows[0] if len(windows) == 1 else _merged(windows) for windows in found]
         return results[0] if single else results
 
@@ -112,7 +123,7 @@ class TokenClassifier(Task):
             tokens.append(_Token(name, scores[rows.start + index], start, end, index, inside))
         return tokens
 
-    def _found(self, tokens: list[_Token], strategy: str) -> list[dict[str, Any]]:
+    def _found(self, tokens: list[_Token], strategy: str, ignored: frozenset[str]) -> list[dict[str, Any]]:
         if strategy in ("none", "simple"):
             entities = [self._labelled(token) for token in tokens]
         else:
@@ -120,7 +131,7 @@ class TokenClassifier(Task):
         if strategy != "none":
             entities = [self._group(group) for group in _neighbours(entities)]
         kind = "entity" if strategy == "none" else "entity_group"
-        return [entity for entity in entities if entity[kind] not in self._ignored]
+        return [entity for entity in entities if entity[kind] not in ignored]
 
     def _labelled(self, token: _Token) -> dict[str, Any]:
         label = int(token.scores.argmax())
@@ -159,6 +170,12 @@ def _checked(strategy: str) -> str:
             f"TokenClassifier: aggregation_strategy must be one of {', '.join(_STRATEGIES)}, got {strategy!r}"
         )
     return strategy
+
+
+def _names(labels: Sequence[str]) -> frozenset[str]:
+    if isinstance(labels, str):
+        raise TypeError("TokenClassifier: ignore_labels must be a list of str, got str")
+    return frozenset(labels)
 
 
 def _merged(windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

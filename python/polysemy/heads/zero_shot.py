@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import flag
+from ..compat import check_running
 from ..errors import UnsupportedModelError
 from ..model.heads import HeadKind
 from ..text.check import check_text
@@ -33,6 +34,7 @@ class ZeroShotClassifier(Task):
         *,
         hypothesis_template: str = "This example is {}.",
         multi_label: bool = False,
+        **others: object,
     ) -> Any:
         """``{"sequence", "labels", "scores"}``, labels by their score, best first; of a list of texts a list.
 
@@ -40,6 +42,7 @@ class ZeroShotClassifier(Task):
         the label. With ``multi_label`` each label is judged alone, otherwise scores of a text add up to 1.
         """
         name = "ZeroShotClassifier"
+        check_running(others, name)
         texts, single = self._texts(sequences, name)
         labels = _labels(candidate_labels, f"{name}: candidate_labels")
         check_text(hypothesis_template, f"{name}: hypothesis_template")

@@ -140,7 +140,7 @@ def _routed(folder: Path, route: str | None) -> list[Module]:
         raise CheckpointError(f"{source}: types must be an object, got {shown(types)}")
     modules: list[Module] = []
     for name in _structure(source)[_chosen(folder, route)]:
-        kind = types.get(name) if isinstance(name, str) and _FOLDER.fullmatch(name) else None
+        kind = types.get(name) if isinstance(name, str) and (not name or _FOLDER.fullmatch(name)) else None
         if not isinstance(kind, str) or kind.endswith(".Router"):
             raise CheckpointError(f"{source}: types must name the class of each module, got {shown(name)}")
         modules.append((_kind(kind, source), folder / name))

@@ -20,7 +20,7 @@ from ..model.steps import Dense, LayerNorm, Normalize
 from ..shown import shown
 from .files import is_there
 from .jsonfile import read_json_object
-from .modules import Module, list_modules, refuse_route
+from .modules import Module, list_modules, refuse_route, routes_of
 from .steps import Splade, read_layer_mix, read_splade, read_steps
 
 __all__ = ["SentenceFolder", "read_sentence_folder"]
@@ -75,6 +75,8 @@ def read_sentence_folder(
     if not is_there(folder / "modules.json"):
         refuse_route(folder, route)
         return SentenceFolder(transformer=folder)
+    if kind is not None and route is None:
+        route = _route_of_a_head(folder, kind)
     modules = list_modules(folder, route)
     kinds = [kind for kind, _ in modules]
     if kinds[0] == _STATIC and kind is None:
@@ -104,6 +106,17 @@ def read_sentence_folder(
         default_prompt=default_prompt,
         similarity=similarity,
     )
+
+
+def _route_of_a_head(folder: Path, kind: HeadKind) -> str | None:
+    """The way to the transformer of a sparse model that reads queries without one; None without a Router."""
+    routes = routes_of(folder)
+    if routes and (kind != HeadKind.MASKED or set(routes) != {"query", "document"}):
+        raise UnsupportedModelError(
+            f"{folder}: a Router must lead to vectors of sentences, or a sparse model's have the routes query and "
+            f"document, got {shown(routes)}"
+        )
+    return "document" if routes else None
 
 
 def _static_folder(folder: Path, modules: list[Module]) -> SentenceFolder:

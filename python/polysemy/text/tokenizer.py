@@ -98,6 +98,7 @@ class TextTokenizer:
         max_positions: int,
         lowercase: bool = False,
         model_type: str = "",
+        special: bool = True,
     ) -> TextTokenizer:
         """Read the tokenizer of a folder, see `read_tokenizer`.
 
@@ -117,6 +118,7 @@ class TextTokenizer:
             tokenizer,
             max_length,
             side=settings.truncation_side(),
+            special=special,
             roles=special_ids(tokenizer, settings, model_type),
             cleaned=settings.flag("clean_up_tokenization_spaces", default=False),
         )

@@ -6,6 +6,7 @@ first argument was one.
 
 from __future__ import annotations
 
+from .functions import SimilarityFunction
 from .late_interaction import maxsim, maxsim_pairwise, mean_maxsim, mean_maxsim_pairwise
 from .quantization import quantize_embeddings
 from .retrieval import (
@@ -30,6 +31,7 @@ from .similarity import (
 )
 
 __all__ = [
+    "SimilarityFunction",
     "community_detection",
     "cos_sim",
     "dot_score",

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arguments import flag
-from .vectors import like, matrix
+from ..arguments import flag, positive
+from ..shown import shown
+from .vectors import like, matrix, rows
 
 __all__ = ["MAXSIMS", "maxsim", "maxsim_pairwise", "mean_maxsim", "mean_maxsim_pairwise"]
 
@@ -22,15 +23,25 @@ _BLOCK = 1 << 22
 _NOTHING = -1e9
 
 
-def maxsim(a: Any, b: Any, length_normalize: bool = False) -> Any:
+def maxsim(
+    a: Any,
+    b: Any,
+    a_mask: Any = None,
+    b_mask: Any = None,
+    chunk_elements: int | None = None,
+    length_normalize: bool = False,
+    device: object = None,
+) -> Any:
     """Scores of all documents ``b`` for all queries ``a``, (n, m) float32.
 
     The largest dot product of each vector of a query with those of a document, added up over the query;
     ``length_normalize`` divides by their number. A query or document is an array (vectors, dim). ``a`` and ``b`` are
-    lists of these, one alone, or an array (n, vectors, dim), in which rows of zeros are padding. Raises ``TypeError``
-    or ``ValueError`` for anything else.
+    lists of these, one alone, or an array (n, vectors, dim), in which rows of zeros are padding, or those that are
+    False in ``a_mask`` or ``b_mask``, (n, vectors). ``chunk_elements`` has no effect: memory is bounded in any case.
+    ``device`` may be None or "cpu". Raises ``TypeError`` or ``ValueError`` for anything else.
     """
-    queries, documents = _sides(a, b, "maxsim")
+    _check(chunk_elements, device, "maxsim")
+    queries, documents = _sides(a, b, a_mask, b_mask, "maxsim")
     mean = flag(length_normalize, "maxsim: length_normalize")
     out = np.empty((len(queries), len(documents)), dtype=np.float32)
     most = _BLOCK // max([1, *map(len, queries)])
@@ -46,9 +57,18 @@ def maxsim(a: Any, b: Any, length_normalize: bool = False) -> Any:
     return like(a, out)
 
 
-def maxsim_pairwise(a: Any, b: Any, length_normalize: bool = False) -> Any:
+def maxsim_pairwise(
+    a: Any,
+    b: Any,
+    a_mask: Any = None,
+    b_mask: Any = None,
+    chunk_elements: int | None = None,
+    length_normalize: bool = False,
+    device: object = None,
+) -> Any:
     """The score of each document of ``b`` for the query of ``a`` in its place, (n,) float32; see `maxsim`."""
-    queries, documents = _sides(a, b, "maxsim_pairwise")
+    _check(chunk_elements, device, "maxsim_pairwise")
+    queries, documents = _sides(a, b, a_mask, b_mask, "maxsim_pairwise")
     if len(queries) != len(documents):
         raise ValueError(
             f"maxsim_pairwise: a and b must be equally many, got {len(queries)} and {len(documents)}"
@@ -61,14 +81,30 @@ def maxsim_pairwise(a: Any, b: Any, length_normalize: bool = False) -> Any:
     return like(a, out)
 
 
-def mean_maxsim(a: Any, b: Any) -> Any:
+def mean_maxsim(
+    a: Any,
+    b: Any,
+    a_mask: Any = None,
+    b_mask: Any = None,
+    chunk_elements: int | None = None,
+    length_normalize: bool = True,
+    device: object = None,
+) -> Any:
     """`maxsim` divided by the number of a query's vectors."""
-    return maxsim(a, b, length_normalize=True)
+    return maxsim(a, b, a_mask, b_mask, chunk_elements, length_normalize, device)
 
 
-def mean_maxsim_pairwise(a: Any, b: Any) -> Any:
+def mean_maxsim_pairwise(
+    a: Any,
+    b: Any,
+    a_mask: Any = None,
+    b_mask: Any = None,
+    chunk_elements: int | None = None,
+    length_normalize: bool = True,
+    device: object = None,
+) -> Any:
     """`maxsim_pairwise` divided by the number of a query's vectors."""
-    return maxsim_pairwise(a, b, length_normalize=True)
+    return maxsim_pairwise(a, b, a_mask, b_mask, chunk_elements, length_normalize, device)
 
 
 # Name -> all with all, and one by one.
@@ -102,15 +138,24 @@ def _blocks(documents: list[Floats], most: int) -> Iterator[tuple[int, int]]:
         yield first, len(documents)
 
 
-def _sides(a: Any, b: Any, op: str) -> tuple[list[Floats], list[Floats]]:
-    queries, documents = _members(a, f"{op}: a"), _members(b, f"{op}: b")
+def _check(chunk_elements: int | None, device: object, op: str) -> None:
+    if chunk_elements is not None:
+        positive(chunk_elements, f"{op}: chunk_elements")
+    if device is not None and str(device).partition(":")[0] != "cpu":
+        raise ValueError(f"{op}: device must be 'cpu', got {shown(str(device))}")
+
+
+def _sides(a: Any, b: Any, a_mask: Any, b_mask: Any, op: str) -> tuple[list[Floats], list[Floats]]:
+    queries, documents = _members(a, a_mask, f"{op}: a"), _members(b, b_mask, f"{op}: b")
     dims = {x.shape[1] for x in (*queries, *documents) if len(x)}
     if len(dims) > 1:
         raise ValueError(f"{op}: a and b must have one number of dimensions, got {sorted(dims)}")
     return queries, documents
 
 
-def _members(value: Any, name: str) -> list[Floats]:
+def _members(value: Any, mask: Any, name: str) -> list[Floats]:
+    if mask is not None:
+        return _unmasked(value, mask, name)
     if isinstance(value, (list, tuple)):
         return [_matrix(item, f"{name}[{i}]") for i, item in enumerate(value)]
     dimensions = getattr(value, "ndim", 0)
@@ -120,6 +165,19 @@ def _members(value: Any, name: str) -> list[Floats]:
         raise TypeError(f"{name} must be a list of arrays (vectors, dim), got {type(value).__name__}")
     items = [_matrix(item, f"{name}[{i}]") for i, item in enumerate(value)]
     return [np.ascontiguousarray(item[item.any(axis=1)]) for item in items]
+
+
+def _unmasked(value: Any, mask: Any, name: str) -> list[Floats]:
+    """Of a padded array, the vectors that a mask counts."""
+    items = rows(value, name)
+    counts = rows(mask, f"{name}_mask")
+    if items.ndim == 2 and counts.ndim == 1:
+        items, counts = items[None], counts[None]
+    if items.ndim != 3 or counts.shape != items.shape[:2]:
+        raise ValueError(
+            f"{name} must have shape (n, vectors, dim) and its mask (n, vectors), got {items.shape} and {counts.shape}"
+        )
+    return [matrix(item[count != 0], name) for item, count in zip(items, counts, strict=True)]
 
 
 def _matrix(value: Any, name: str) -> Floats:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..arguments import positive
 from ..ops.search import topk
-from .similarity import cos_sim, dot_score, unit_rows
-from .vectors import matrix
+from .similarity import cos_sim, dot_score, pytorch_cos_sim, unit_rows
+from .sparse_rows import SparseRows, is_sparse
+from .vectors import as_tensor, is_tensor, like, matrix
 
 __all__ = [
     "community_detection",
@@ -23,6 +24,9 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 Score = Callable[[Any, Any], Any]
+
+# Elements of sparse rows that are held with all their zeros at a time, on each side.
+_DENSE = 1 << 22
 
 
 def semantic_search(
@@ -35,27 +39,52 @@ def semantic_search(
 ) -> list[list[dict[str, int | float]]]:
     """For each query the ``top_k`` best of a corpus: ``{"corpus_id", "score"}``, best first.
 
-    Of equal scores the earlier in the corpus comes first. With `cos_sim` and `dot_score` a million products are held
-    at a time, and the sizes of chunks have no effect.
+    Vectors may be `SparseRows` or sparse tensors; a ``score_function`` of one's own then gets `SparseRows`. Of equal
+    scores the earlier in the corpus comes first. With `cos_sim` and `dot_score` a million products are held at a time,
+    and the sizes of chunks have no effect.
     """
-    queries = matrix(query_embeddings, "semantic_search: query_embeddings")
-    corpus = matrix(corpus_embeddings, "semantic_search: corpus_embeddings")
+    queries, corpus = (
+        SparseRows.of(value, f"semantic_search: {name}")
+        if sparse
+        else matrix(value, f"semantic_search: {name}")
+        for value, name, sparse in (
+            (query_embeddings, "query_embeddings", is_sparse(query_embeddings)),
+            (corpus_embeddings, "corpus_embeddings", is_sparse(corpus_embeddings)),
+        )
+    )
     some = positive(query_chunk_size, "semantic_search: query_chunk_size")
     most = positive(corpus_chunk_size, "semantic_search: corpus_chunk_size")
     top_k = positive(top_k, "semantic_search: top_k")
-    scores, found = _best(queries, corpus, top_k, score_function, some, most)
+    score = _of_arrays(score_function, query_embeddings)
+    scores, found = _best(queries, corpus, top_k, score, some, most)
     return [
         [{"corpus_id": i, "score": score} for i, score in zip(places, values, strict=True)]
         for places, values in zip(found.tolist(), scores.tolist(), strict=True)
     ]
 
 
+def _of_arrays(score: Score, given: Any) -> Score:
+    """The function of arrays, of one that takes tensors as the caller has them."""
+    if score in (cos_sim, pytorch_cos_sim):
+        return cos_sim
+    if score is dot_score or is_sparse(given) or not is_tensor(like(given, np.empty((0, 0), np.float32))):
+        return score
+
+    def called(a: Any, b: Any) -> Any:
+        return score(as_tensor(a, "a tensor"), as_tensor(b, "a tensor"))
+
+    return called
+
+
 def _best(
-    queries: Floats, corpus: Floats, k: int, score: Score, some: int, rows: int
+    queries: Floats | SparseRows, corpus: Floats | SparseRows, k: int, score: Score, some: int, rows: int
 ) -> tuple[Floats, NDArray[np.int64]]:
-    if score is cos_sim:
+    if isinstance(queries, SparseRows) or isinstance(corpus, SparseRows):
+        most = max(1, _DENSE // max(1, corpus.shape[1]))
+        some, rows = min(some, most), min(rows, most)
+    elif score is cos_sim:
         return topk(unit_rows(queries), unit_rows(corpus), k)
-    if score is dot_score:
+    elif score is dot_score:
         return topk(queries, corpus, k)
     values, places = [], []
     for start in range(0, len(queries), some):
@@ -123,11 +152,12 @@ def paraphrase_mining_embeddings(
     rows = positive(corpus_chunk_size, "paraphrase_mining: corpus_chunk_size")
     most = positive(max_pairs, "paraphrase_mining: max_pairs")
     wanted = positive(top_k, "paraphrase_mining: top_k")
+    function = _of_arrays(score_function, embeddings)
     pairs: list[tuple[float, int, int]] = []
     queued: set[tuple[int, int]] = set()
     for start in range(0, len(vectors), some):
         part = vectors[start : start + some]
-        scores, places = _best(part, vectors, wanted + 1, score_function, some, rows)
+        scores, places = _best(part, vectors, wanted + 1, function, some, rows)
         for row, (values, found) in enumerate(zip(scores.tolist(), places.tolist(), strict=True), start):
             others = [(j, score) for j, score in zip(found, values, strict=True) if j != row][:wanted]
             for j, score in others:

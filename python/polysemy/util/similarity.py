@@ -174,6 +174,8 @@ def _distances(a: Any, b: Any, op: str, measure: Callable[[Any], Any]) -> Floats
 
 def _pairs(a: Any, b: Any, op: str) -> tuple[Floats, Floats]:
     x, y = matrix(a, f"{op}: a"), matrix(b, f"{op}: b")
+    if x.shape[1] == y.shape[1] and 1 in (len(x), len(y)):
+        return x, y  # one vector stands for as many as there are of the other
     if x.shape != y.shape:
         raise ValueError(f"{op}: a and b must have one shape, got {x.shape} and {y.shape}")
     return x, y

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_tensor", "like", "matrix", "rows"]
+__all__ = ["as_tensor", "is_tensor", "like", "matrix", "rows"]
 
 Floats = NDArray[np.float32]
 
@@ -18,14 +18,30 @@ def rows(value: Any, name: str) -> NDArray[Any]:
     try:
         if isinstance(value, (list, tuple)):
             value = (
-                np.stack([np.asarray(row) for row in value]) if len(value) else np.empty((0, 0), np.float32)
+                np.stack([np.asarray(_plain(row)) for row in value])
+                if len(value)
+                else np.empty((0, 0), np.float32)
             )
-        array = np.asarray(value)
+        array = np.asarray(_plain(value))
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name} can't be read as an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
     return array
+
+
+def _plain(value: Any) -> Any:
+    """What NumPy can read: of sparse rows all elements; of a tensor its values, float32 where they were bfloat16."""
+    if not is_tensor(value):
+        return value.toarray() if hasattr(value, "toarray") else value
+    value = value.detach()
+    value = value.to_dense() if value.is_sparse else value
+    return value.float() if str(value.dtype) == "torch.bfloat16" else value
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether it is a tensor of torch."""
+    return type(value).__module__.partition(".")[0] == "torch"
 
 
 def matrix(value: Any, name: str) -> Floats:
@@ -50,6 +66,6 @@ def as_tensor(array: NDArray[Any], name: str) -> Any:
 def like(value: Any, result: NDArray[Any]) -> Any:
     """The result as a tensor where the argument was one, or a list of them."""
     first = value[0] if isinstance(value, (list, tuple)) and value else value
-    if type(first).__module__.partition(".")[0] == "torch":
+    if is_tensor(first):
         return as_tensor(result, "a tensor")
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -9,9 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..util.vectors import as_tensor
+from .vectors import as_tensor, is_tensor, matrix
 
-__all__ = ["SparseRows"]
+__all__ = ["SparseRows", "is_sparse"]
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether it holds rows without their zeros: `SparseRows`, a matrix of SciPy, a sparse tensor of torch."""
+    return hasattr(value, "tocsr") or isinstance(value, SparseRows) or (is_tensor(value) and value.is_sparse)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,17 +72,47 @@ class SparseRows:
 
     @classmethod
     def of(cls, value: Any, name: str) -> SparseRows:
-        """The rows themselves, or those of a tensor of torch. ``TypeError`` for anything else."""
+        """The rows themselves, or those of an array, a matrix of SciPy, a tensor of torch, or a list of any of these.
+
+        ``TypeError`` for anything else, ``ValueError`` for rows of different lengths.
+        """
         if isinstance(value, SparseRows):
             return value
-        if type(value).__module__.partition(".")[0] != "torch":
-            raise TypeError(f"{name} must be SparseRows or a tensor of torch, got {type(value).__name__}")
+        if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (int, float, list, tuple)):
+            return cls.stacked([cls.of(item, f"{name}[{i}]") for i, item in enumerate(value)], name)
+        if hasattr(value, "tocsr"):
+            csr = value.tocsr().sorted_indices()
+            pointers = np.asarray(csr.indptr, np.int64)
+            return cls(
+                np.asarray(csr.data, np.float32), np.asarray(csr.indices, np.int32), pointers,
+                (len(pointers) - 1, csr.shape[-1]),
+            )  # fmt: skip
+        if not is_tensor(value):
+            array = matrix(value, name)
+            places = np.nonzero(array)
+            pointers = np.searchsorted(places[0], np.arange(len(array) + 1)).astype(np.int64)
+            return cls(array[places], places[1].astype(np.int32), pointers, (len(array), array.shape[1]))
+        value = value.detach()
         dense = value[None] if value.ndim == 1 else value
         tensor = dense.to_sparse().coalesce() if not dense.is_sparse else dense.coalesce()
         rows, columns = (part.numpy() for part in tensor.indices())
         starts = np.searchsorted(rows, np.arange(len(dense) + 1)).astype(np.int64)
         return cls(
             tensor.values().numpy(), columns.astype(np.int32), starts, (dense.shape[0], dense.shape[1])
+        )
+
+    @classmethod
+    def stacked(cls, blocks: Sequence[SparseRows], name: str) -> SparseRows:
+        """The rows of several, of one width. ``ValueError`` for several widths."""
+        widths = {block.shape[1] for block in blocks}
+        if len(widths) != 1:
+            raise ValueError(f"{name}: rows must have one length, got {sorted(widths)}")
+        lengths = np.concatenate([np.zeros(1, np.int64), *(np.diff(block.indptr) for block in blocks)])
+        return cls(
+            np.concatenate([block.data for block in blocks]),
+            np.concatenate([block.indices for block in blocks]),
+            np.cumsum(lengths),
+            (len(lengths) - 1, widths.pop()),
         )
 
     def strongest(self, most: int) -> SparseRows:
