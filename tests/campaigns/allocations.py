@@ -157,4 +157,4 @@ def allocations(seeds: int, only: str = "") -> Counter[str]:
 
 
 if __name__ == "__main__":
-    print(dict(allocations(trials(1))))
+    print(dict(allocations(trials(1, __doc__))))

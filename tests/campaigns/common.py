@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -53,6 +54,15 @@ def python(
     )
 
 
-def trials(default: int) -> int:
-    """The number of trials that the command line asks for."""
-    return int(sys.argv[1]) if len(sys.argv) > 1 else default
+def trials(default: int, about: str | None) -> int:
+    """The number of trials that the command line asks for; ``about`` is the campaign's docstring."""
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument(
+        "trials", nargs="?", type=int, default=default, help="how many (default: %(default)s)"
+    )
+    count: int = parser.parse_args().trials
+    if count < 1:
+        parser.error(f"trials must be at least 1, got {count}")
+    return count

@@ -49,4 +49,4 @@ def endings(count: int) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    print(dict(endings(trials(100))))
+    print(dict(endings(trials(100, __doc__))))

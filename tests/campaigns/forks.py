@@ -62,4 +62,4 @@ def forks(count: int) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    print(forks(trials(1000)))
+    print(forks(trials(1000, __doc__)))

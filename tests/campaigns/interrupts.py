@@ -102,4 +102,4 @@ def interrupts(count: int, seed: int = 0) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(interrupts(trials(100)))
+    print(interrupts(trials(100, __doc__)))

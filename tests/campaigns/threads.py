@@ -96,5 +96,5 @@ def limits(count: int) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    for what, times in limits(trials(8)).items():
+    for what, times in limits(trials(8, __doc__)).items():
         print(times, what, file=sys.stdout)

@@ -6,14 +6,20 @@ The short form of the campaign: every case and a few hundred mutations, in one p
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import traced  # noqa: E402
+
 MUTATIONS = 300
 
 
@@ -56,3 +62,53 @@ def test_the_watch_sees(attack: str) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert int(run.stdout) >= 1
+
+
+def trace(*command: str) -> list[str]:
+    """Lines of strace about a command. Where tracing isn't allowed there is nothing to look at."""
+    with tempfile.TemporaryDirectory() as place:
+        log = Path(place) / "log"
+        run = subprocess.run(traced.command(log, *command), check=False, capture_output=True, timeout=600)
+        assert run.returncode in (0, 1), run.stderr[-2000:]
+        return log.read_text(errors="replace").splitlines()
+
+
+@pytest.fixture(scope="module")
+def strace() -> None:
+    if not shutil.which("strace") or subprocess.run(["strace", "-qq", "true"], check=False).returncode:
+        pytest.skip("needs strace, and to be allowed to trace")
+
+
+@pytest.mark.usefixtures("strace")
+def test_the_kernel_is_asked_for_nothing_outside() -> None:
+    """A look at some of the cases; `traced.py` alone looks at all."""
+    campaign = (sys.executable, "-W", "ignore", str(HERE / "campaign.py"), "--json", "--every", "40")
+    loads, found = traced.outside(trace(*campaign))
+    assert loads >= 15
+    assert not found
+
+
+@pytest.mark.usefixtures("strace")
+@pytest.mark.parametrize(
+    ("act", "seen"),
+    [
+        ("pass", False),
+        ("os.listdir(folder); (folder / 'config.json').read_bytes()", False),
+        ("threading.Thread(target=int).start()", False),
+        ("open('/etc/hostname')", True),
+        ("(folder / 'x').write_text('')", True),
+        ("os.mkdir(folder / 'x')", True),
+        ("ctypes.CDLL(None).system(b'true')", True),
+        ("socket.create_connection(('127.0.0.1', 9), 1)", True),
+    ],
+)
+def test_the_trace_sees(act: str, seen: bool) -> None:
+    code = (
+        f"import ctypes, os, socket, sys, threading; sys.path.insert(0, {str(HERE)!r}); "
+        "from contextlib import suppress; from pathlib import Path; from campaign import Watch, sound_folder\n"
+        f"import tempfile; place = tempfile.mkdtemp(); folder = sound_folder(Path(place) / 'model'); watch = Watch()\n"
+        f"watch.begin(folder)\nwith suppress(OSError):\n    {act}\nwatch.end()\nimport shutil; shutil.rmtree(place)"
+    )
+    loads, found = traced.outside(trace(sys.executable, "-c", code))
+    assert loads == 1
+    assert bool(found) is seen
