@@ -32,7 +32,7 @@ constexpr int kQueryStep = 4;
 // 7 x 2 is left out: all its sums and those of a chain just fit, and a compiler that keeps them spills in the loop.
 constexpr int panels_beside(int rows) { return rows <= 6 ? 4 : rows == 7 ? 3 : 2; }
 constexpr int kWideningRows = kTileRows;
-constexpr int widening_panels(int rows) { return rows <= 5 ? 4 : rows <= 7 ? 3 : 2; }
+constexpr int widening_panels(int rows) { return rows == 1 ? 4 : kTilePanels; }
 
 INLINE Vec set1(float x) { return {_mm512_set1_ps(x)}; }
 INLINE Vec zero() { return {_mm512_setzero_ps()}; }
