@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from .tensor import StoredTensor
 
 __all__ = ["ROWS", "Piece", "Ring", "Wanted", "memory"]
 
+Take = Callable[[str, int, StoredTensor], None]
+
 ROWS = 16
 """Pieces have a multiple of this many rows, but for the last one before a cut."""
 _BUFFERS = 4
 
 
-@dataclass(frozen=True, slots=True)
 class Wanted:
     """Tensors by their names in the files: those to keep, and those to pass on while they are read."""
 
-    keep: Collection[str]
-    cuts: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """Of those to pass on: ascending numbers of rows, from 0 to all of them, which no piece crosses."""
-    take: Callable[[str, int, StoredTensor], None] = lambda name, first, rows: None
-    """Called with the name, the first row and the rows of each piece, in order. They are gone when it returns."""
+    __slots__ = ("cuts", "keep", "take")
+
+    def __init__(
+        self, keep: Collection[str], cuts: Mapping[str, Sequence[int]] | None = None, take: Take | None = None
+    ) -> None:
+        self.keep = keep
+        self.cuts = cuts or {}
+        """Of those to pass on: ascending numbers of rows, from 0 to all of them, which no piece crosses."""
+        self.take = take or (lambda name, first, rows: None)
+        """Called with the name, the first row and the rows of each piece, in order. They are gone when it returns."""
 
 
-@dataclass(frozen=True, slots=True)
 class Piece:
     """Bytes that were read, and the buffer that they are in, if it is used again."""
 
-    data: memoryview
-    buffer: memoryview | None = None
+    __slots__ = ("buffer", "data")
+
+    def __init__(self, data: memoryview, buffer: memoryview | None = None) -> None:
+        self.data = data
+        self.buffer = buffer
 
 
 class Ring:

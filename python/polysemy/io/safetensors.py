@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -39,10 +39,8 @@ _MAX_TENSORS = 10_000
 _MAX_NAME = 500
 _MAX_RANK = 8
 _PREFIX = 8
-# Bytes that are read at a time: to a buffer, what stays in the second-level cache until it is packed; to where they are
-# kept, many, as each piece waits for the interpreter, which the tokenizer keeps for as long as it takes to be made.
+# Bytes that are read at a time to a buffer: they stay in the second-level cache until they are packed.
 _PIECE = 1 << 19
-_LONG = 1 << 26
 _BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32,
@@ -74,7 +72,7 @@ class SafetensorsFile:
     when the file is truncated or damaged. Arrays that `read` returns outlive this object.
     """
 
-    __slots__ = ("_file", "_head", "_kept", "_map", "_read", "mapped", "path", "tensors")
+    __slots__ = ("_file", "_head", "_kept", "_read", "mapped", "path", "tensors")
 
     def __init__(self, path: Path, *, mapped: bool = False) -> None:
         self.path = path
@@ -82,7 +80,6 @@ class SafetensorsFile:
         self._file = ForeignFile(path)
         self._read = note(self._file)
         self._kept: dict[str, memoryview] = {}
-        self._map: mmap.mmap | None = None
         try:
             self.tensors = self._read_header()
         except BaseException:
@@ -152,11 +149,7 @@ class SafetensorsFile:
         With ``hashed`` all else is read, too, and the result is the SHA-256 of the file, in hexadecimal: of the bytes
         that are used. Without it every value must be finite. Raises ``CheckpointError``.
         """
-        if self.mapped:
-            try:
-                self._map = mmap.mmap(self._file.descriptor, self._file.size, access=mmap.ACCESS_READ)
-            except ValueError:
-                raise CheckpointError(f"{self.path} became shorter while it was read") from None
+        self._keep([name for name in wanted.keep if name in self.tensors])
         cut = [name for name in wanted.cuts if name in self.tensors]
         ring = Ring(max([_PIECE, *(self._row_bytes(name) * self._most_rows(name) for name in cut)]))
         pieces = self._pieces(wanted, ring, unhashed=not hashed)
@@ -181,35 +174,54 @@ class SafetensorsFile:
         self._read.found(digest.hexdigest())
         return digest.hexdigest()
 
+    def _keep(self, names: Iterable[str]) -> None:
+        """Bring what is kept to where it stays, before all else.
+
+        The largest first: whoever reads lets go of the interpreter, which the tokenizer then has until it is made, and
+        as long only this one read goes on.
+        """
+        if self.mapped:
+            try:
+                whole = mmap.mmap(self._file.descriptor, self._file.size, access=mmap.ACCESS_READ)
+            except ValueError:
+                raise CheckpointError(f"{self.path} became shorter while it was read") from None
+        infos = {name: self.tensors[name] for name in names}
+        for name, info in sorted(infos.items(), key=lambda item: item[1].begin - item[1].end):
+            if self.mapped:
+                self._kept[name] = memoryview(whole)[info.begin : info.end]
+            else:
+                self._kept[name] = memory(info.end - info.begin)
+                self._file.read_into(self._kept[name], info.begin)
+
     def _pieces(self, wanted: Wanted, ring: Ring, *, unhashed: bool) -> Iterator[Piece]:
         """Every piece after it was read and used: of what is wanted, checked, or ``unhashed`` of all the file."""
         for name, info in sorted(self.tensors.items(), key=lambda item: item[1].begin):
             kept, check = name in wanted.keep, unhashed
             if name in wanted.cuts:
                 yield from self._passed_on(name, wanted, ring, check)
-            elif kept and self._map is None:
-                self._kept[name] = memory(info.end - info.begin)
-                for place in range(0, info.end - info.begin, _LONG):
-                    piece = Piece(self._kept[name][place : place + _LONG])
-                    yield self._filled(piece, name, info.begin + place, check)
+            elif kept and not self.mapped:
+                yield self._checked(Piece(self._kept[name]), name, check)
             elif kept or not unhashed:
-                if kept:
-                    assert self._map is not None
-                    self._kept[name] = memoryview(self._map)[info.begin : info.end]
                 for place in range(info.begin, info.end, _PIECE):
-                    yield self._filled(ring.take(min(_PIECE, info.end - place)), name, place, check)
+                    yield self._checked(
+                        self._filled(ring.take(min(_PIECE, info.end - place)), place), name, check
+                    )
 
     def _passed_on(self, name: str, wanted: Wanted, ring: Ring, check: bool) -> Iterator[Piece]:
         info, row, most = self.tensors[name], self._row_bytes(name), self._most_rows(name)
         for begin, end in pairwise(wanted.cuts[name]):
             for first in range(begin, end, most):
                 count = min(most, end - first)
-                piece = self._filled(ring.take(count * row), name, info.begin + first * row, check)
+                piece = self._filled(ring.take(count * row), info.begin + first * row)
+                self._checked(piece, name, check)
                 wanted.take(name, first, self._stored(name, piece.data, (count, *info.shape[1:])))
                 yield piece
 
-    def _filled(self, piece: Piece, name: str, place: int, check: bool) -> Piece:
+    def _filled(self, piece: Piece, place: int) -> Piece:
         self._file.read_into(piece.data, place)
+        return piece
+
+    def _checked(self, piece: Piece, name: str, check: bool) -> Piece:
         if check and not self._stored(name, piece.data, (-1,)).is_finite():
             raise CheckpointError(f"{self.path}: tensor {shown(name)} has a NaN or an infinite value")
         return piece
