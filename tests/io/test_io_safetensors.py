@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from polysemy.errors import CheckpointError
 from polysemy.io import safetensors
-from polysemy.io.pieces import ROWS, Wanted
+from polysemy.io.pieces import ROWS, Ring, Wanted
 from polysemy.io.safetensors import SafetensorsFile
 from polysemy.io.tensor import StoredTensor
 from safetensors.numpy import save_file
@@ -129,6 +129,19 @@ def test_what_is_passed_on(
     for name, array in arrays.items():
         np.testing.assert_array_equal(np.concatenate(got[name]), array.astype(np.float32))
     assert (len(got["a"]) > 3) == (piece < 1 << 20)
+
+
+def test_buffers_are_used_again() -> None:
+    """As many as are in use, and a few that are left over."""
+    ring = Ring(100)
+    pieces = [ring.take(60) for _ in range(8)]
+    assert len({id(piece.buffer) for piece in pieces}) == 8
+    assert {len(piece.data) for piece in pieces} == {60}
+    buffers = {id(piece.buffer) for piece in pieces}
+    for piece in pieces:
+        ring.release(piece)
+    again = [ring.take(100) for _ in range(8)]  # the first ones are alive all the time, so that ids tell
+    assert 1 <= len({id(piece.buffer) for piece in again} & buffers) < 8
 
 
 @pytest.mark.parametrize("hashed", [False, True])

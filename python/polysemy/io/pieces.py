@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from queue import SimpleQueue
+from threading import Semaphore
 
 from .tensor import StoredTensor
 
@@ -14,7 +14,9 @@ Take = Callable[[str, int, StoredTensor], None]
 
 ROWS = 16
 """Pieces have a multiple of this many rows, but for the last one before a cut."""
-_BUFFERS = 4
+# Buffers at a time. While a large table is hashed, 16 MB of what follows it are packed.
+_MOST = 32
+_SPARE = 2
 
 
 class Wanted:
@@ -43,24 +45,34 @@ class Piece:
 
 
 class Ring:
-    """A few buffers, which are read into, and used again once their bytes were looked at by everybody."""
+    """Buffers that are read into, and used again once their bytes were looked at by everybody.
 
-    __slots__ = ("_free",)
+    There are as many as it takes not to wait for whoever looks at them, up to a limit. Those that are left over when
+    they have come back are given up.
+    """
+
+    __slots__ = ("_free", "_room", "_size")
 
     def __init__(self, size: int) -> None:
-        self._free: SimpleQueue[memoryview] = SimpleQueue()
-        for _ in range(_BUFFERS):
-            self._free.put(memory(size))
+        self._size = size
+        self._free: list[memoryview] = []
+        self._room = Semaphore(_MOST)
 
     def take(self, count: int) -> Piece:
         """``count`` bytes to read to, as soon as there is a buffer for them."""
-        buffer = self._free.get()
+        self._room.acquire()
+        try:
+            buffer = self._free.pop()  # the last one that came back may still be in a cache
+        except IndexError:
+            buffer = memory(self._size)
         return Piece(buffer[:count], buffer)
 
     def release(self, piece: Piece) -> None:
         """The next ones may be read to this buffer."""
         if piece.buffer is not None:
-            self._free.put(piece.buffer)
+            if len(self._free) < _SPARE:
+                self._free.append(piece.buffer)
+            self._room.release()
 
 
 def memory(size: int) -> memoryview:
