@@ -6,7 +6,6 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
-#include <unistd.h>
 #endif
 #if defined(_WIN32)
 #include <malloc.h>
@@ -36,15 +35,6 @@ Buffer::Buffer(int64_t bytes) : bytes_(bytes) {
   if (!data_) throw std::bad_alloc();
 #if defined(__linux__)
   if (size >= kHugePage) madvise(data_, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);  // advice: may be refused
-#endif
-}
-
-void leave_pages([[maybe_unused]] const void* begin, [[maybe_unused]] size_t bytes) {
-#if defined(__linux__)
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const auto address = reinterpret_cast<uintptr_t>(begin);
-  const uintptr_t first = (address + page - 1) / page * page, last = (address + bytes) / page * page;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 #endif
 }
 

@@ -42,8 +42,4 @@ class Buffer {
   int64_t bytes_ = 0;
 };
 
-// Takes the whole pages in a range of a file that is mapped for reading out of this process's memory. They come back
-// from the system's cache when they are read again.
-void leave_pages(const void* begin, size_t bytes);
-
 }  // namespace polysemy

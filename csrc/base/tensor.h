@@ -13,7 +13,6 @@ struct Tensor {
   const void* data = nullptr;
   DType dtype = DType::kFloat32;
   int64_t rows = 0, columns = 0;
-  bool mapped = false;  // pages of a file: they may leave this process's memory once they were read
 
   int64_t bytes() const { return rows * columns * size_of(dtype); }
   const void* row(int64_t i) const { return static_cast<const std::byte*>(data) + i * columns * size_of(dtype); }

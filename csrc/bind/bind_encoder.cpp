@@ -25,51 +25,66 @@ Schedule schedule_from(const std::string& name) {
 }
 
 template <class T>
-Tensor tensor_of(const py::handle& object, const Parameter& p, DType dtype) {
-  const char* name = p.name.c_str();
-  const auto v = p.vector ? view<const T>(object, "Encoder", name, {p.columns})
-                          : view<const T>(object, "Encoder", name, {p.rows, p.columns});
-  return {.data = v.data, .dtype = dtype, .rows = p.rows, .columns = p.columns};
+Tensor tensor_of(const py::handle& object, const char* name, std::initializer_list<int64_t> shape, DType dtype) {
+  const auto v = view<const T>(object, "Encoder", name, shape);
+  const bool vector = shape.size() == 1;
+  return {.data = v.data, .dtype = dtype, .rows = vector ? 1 : v.shape[0], .columns = v.shape[vector ? 0 : 1]};
 }
 
 // An array as it is stored: float32, float16, or the bits of bfloat16 as uint16.
-Tensor tensor_from(const py::handle& object, const Parameter& p) {
-  if (py::isinstance<py::array_t<uint16_t>>(object)) return tensor_of<uint16_t>(object, p, DType::kBFloat16);
+Tensor tensor_from(const py::handle& object, const char* name, std::initializer_list<int64_t> shape) {
+  if (py::isinstance<py::array_t<uint16_t>>(object)) return tensor_of<uint16_t>(object, name, shape, DType::kBFloat16);
   if (py::isinstance<py::array>(object) &&
       py::reinterpret_borrow<py::array>(object).dtype().equal(py::dtype("float16"))) {
-    return tensor_of<uint16_t>(object.attr("view")("uint16"), p, DType::kFloat16);  // no type of C++ is float16
+    return tensor_of<uint16_t>(object.attr("view")("uint16"), name, shape,
+                               DType::kFloat16);  // no type of C++ is float16
   }
-  return tensor_of<float>(object, p, DType::kFloat32);
+  return tensor_of<float>(object, name, shape, DType::kFloat32);
+}
+
+// Those of a spec by name, or its tables alone.
+std::map<std::string, Tensor> tensors_of(const EncoderSpec& spec, const py::dict& weights, bool tables_alone) {
+  std::map<std::string, Tensor> tensors;
+  for (const Parameter& p : parameters(spec)) {
+    if (tables_alone && !p.table) continue;
+    const char* name = p.name.c_str();
+    require(weights.contains(name), "Encoder: weights must have '", p.name, "'");
+    const py::object array = weights[name];
+    tensors.emplace(p.name,
+                    p.vector ? tensor_from(array, name, {p.columns}) : tensor_from(array, name, {p.rows, p.columns}));
+  }
+  return tensors;
 }
 
 struct BoundEncoder {
   py::dict tables;  // used where they are
   std::unique_ptr<const Encoder> encoder;
 
-  BoundEncoder(const EncoderSpec& spec, const py::dict& weights, const std::vector<std::string>& mapped,
-               const std::string& precision, const py::object& packed) {
-    const auto stored = enum_of<Precision>(precision, "Encoder: precision");
-    const bool restored = !packed.is_none();
-    std::map<std::string, Tensor> tensors;
+  // make: the weights, from tables and (unless `tables_alone`) all else.
+  template <class Make>
+  BoundEncoder(const EncoderSpec& spec, const py::dict& weights, bool tables_alone, Make make) {
+    const std::map<std::string, Tensor> tensors = tensors_of(spec, weights, tables_alone);
     for (const Parameter& p : parameters(spec)) {
-      if (restored && !p.table) continue;
-      require(weights.contains(p.name.c_str()), "Encoder: weights must have '", p.name, "'");
-      const py::object array = weights[p.name.c_str()];
-      tensors.emplace(p.name, tensor_from(array, p));
-      if (p.table) tables[p.name.c_str()] = array;
-    }
-    for (const std::string& name : mapped) {
-      const auto found = tensors.find(name);
-      require(found != tensors.end(), "Encoder: mapped must be names of weights, got '", name, "'");
-      found->second.mapped = true;
+      if (p.table) tables[p.name.c_str()] = weights[p.name.c_str()];
     }
     const KernelTable& table = default_kernels();
-    const int threads = get_num_threads();
     const FindTensor find = [&](const Parameter& p) { return tensors.at(p.name); };
-    const auto bytes = restored ? packed_bytes(packed, "Encoder") : std::span<const std::byte>{};
-    unlocked([&] {
-      encoder = restored ? std::make_unique<Encoder>(table, spec, stored, bytes, find)
-                         : std::make_unique<Encoder>(table, spec, stored, find, threads);
+    unlocked([&] { encoder = std::make_unique<Encoder>(table, spec, make(table, find)); });
+  }
+
+  static std::unique_ptr<BoundEncoder> made(const EncoderSpec& spec, const py::dict& weights,
+                                            const std::string& precision, const py::object& packed) {
+    const auto stored = enum_of<Precision>(precision, "Encoder: precision");
+    if (packed.is_none()) {
+      const int threads = get_num_threads();
+      return std::make_unique<BoundEncoder>(spec, weights, false,
+                                            [&](const KernelTable& kernels, const FindTensor& find) {
+                                              return pack_weights(kernels, spec, stored, find, threads);
+                                            });
+    }
+    const auto bytes = packed_bytes(packed, "Encoder");
+    return std::make_unique<BoundEncoder>(spec, weights, true, [&](const KernelTable&, const FindTensor& find) {
+      return restore_weights(spec, stored, bytes, find);
     });
   }
 
@@ -144,6 +159,41 @@ struct BoundEncoder {
   }
 };
 
+struct BoundPacking {
+  std::unique_ptr<Packing> packing;  // until it is finished
+
+  BoundPacking(const EncoderSpec& spec, const std::string& precision) {
+    const auto stored = enum_of<Precision>(precision, "Encoder: precision");
+    unlocked([&] { packing = std::make_unique<Packing>(spec, stored); });
+  }
+
+  void put(const std::string& name, int64_t first, const py::object& rows) {
+    require(packing != nullptr, "Packing: put must come before finish");
+    const bool vector = py::isinstance<py::array>(rows) && py::reinterpret_borrow<py::array>(rows).ndim() == 1;
+    Tensor tensor =
+        vector ? tensor_from(rows, name.c_str(), {kAnySize}) : tensor_from(rows, name.c_str(), {kAnySize, kAnySize});
+    if (vector) std::swap(tensor.rows, tensor.columns);
+    const KernelTable& table = default_kernels();
+    unlocked([&] { packing->put(table, name, first, tensor); });
+  }
+
+  std::vector<std::string> tables() const {
+    require(packing != nullptr, "Packing: tables must be asked for before finish");
+    std::vector<std::string> names;
+    for (const Parameter& p : parameters(packing->spec())) {
+      if (p.table) names.push_back(p.name);
+    }
+    return names;
+  }
+
+  std::unique_ptr<BoundEncoder> finish(const py::dict& tables) {
+    require(packing != nullptr, "Packing: finish must come once");
+    const std::unique_ptr<Packing> last = std::move(packing);
+    return std::make_unique<BoundEncoder>(
+        last->spec(), tables, true, [&](const KernelTable&, const FindTensor& find) { return last->finish(find); });
+  }
+};
+
 // Name and shape.
 using NamedShape = std::pair<std::string, py::typing::Tuple<int, py::ellipsis>>;
 
@@ -172,10 +222,8 @@ void bind_encoder(py::module_& m) {
   m.def("parameters", &parameter_list, py::arg("spec"));
   py::class_<BoundEncoder>(m, "Encoder",
                            "An encoder with its packed weights; immutable, shared by any number of threads.")
-      .def(py::init<const EncoderSpec&, const py::dict&, const std::vector<std::string>&, const std::string&,
-                    const py::object&>(),
-           py::arg("spec"), py::arg("weights"), py::arg("mapped") = std::vector<std::string>{},
-           py::arg("precision") = "float32", py::arg("packed") = py::none())
+      .def(py::init(&BoundEncoder::made), py::arg("spec"), py::arg("weights"), py::arg("precision") = "float32",
+           py::arg("packed") = py::none())
       .def_property_readonly("tables", [](const BoundEncoder& e) { return e.tables.attr("copy")(); })
       .def_property_readonly("packed",
                              [](const py::object& self) {
@@ -188,6 +236,11 @@ void bind_encoder(py::module_& m) {
            py::arg("attentions") = std::vector<int64_t>{}, py::arg("projections") = std::vector<int64_t>{},
            py::arg("pooling") = py::none(), py::arg("normalize") = false, py::arg("schedule") = "auto",
            py::arg("num_threads") = 0, py::arg("isa") = py::none());
+  py::class_<BoundPacking>(m, "Packing", "The weights of an encoder while they come in.")
+      .def(py::init<const EncoderSpec&, const std::string&>(), py::arg("spec"), py::arg("precision"))
+      .def_property_readonly("tables", &BoundPacking::tables)
+      .def("put", &BoundPacking::put, py::arg("name"), py::arg("first"), py::arg("rows"))
+      .def("finish", &BoundPacking::finish, py::arg("tables"));
 }
 
 }  // namespace polysemy

@@ -79,8 +79,9 @@ std::unique_ptr<polysemy_encoder> create(const char* function, const polysemy_en
     std::memcpy(made->tables.back().data(), t.data, static_cast<size_t>(t.bytes()));
     t.data = made->tables.back().data();
   }
-  made->encoder = std::make_unique<const Encoder>(
-      table, std::move(spec), products, [&](const Parameter& p) { return found.at(p.name); }, get_num_threads());
+  EncoderWeights weights = pack_weights(
+      table, spec, products, [&](const Parameter& p) { return found.at(p.name); }, get_num_threads());
+  made->encoder = std::make_unique<const Encoder>(table, std::move(spec), std::move(weights));
   return made;
 }
 

@@ -7,27 +7,8 @@
 #include "ops/checks.h"
 
 namespace polysemy {
-namespace {
-
-EncoderSpec validated(EncoderSpec spec) {
-  validate("EncoderSpec: ", spec);
-  return spec;
-}
-
-}  // namespace
-
-Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, const FindTensor& find, int threads)
-    : spec_(validated(std::move(spec))),
-      weights_(pack_weights(kernels, spec_, precision, find, threads)),
-      rotary_(spec_),
-      disentangled_(kernels, spec_, weights_) {}
-
-Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, std::span<const std::byte> arena,
-                 const FindTensor& find)
-    : spec_(validated(std::move(spec))),
-      weights_(restore_weights(spec_, precision, arena, find)),
-      rotary_(spec_),
-      disentangled_(kernels, spec_, weights_) {}
+Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, EncoderWeights weights)
+    : spec_(std::move(spec)), weights_(std::move(weights)), rotary_(spec_), disentangled_(kernels, spec_, weights_) {}
 
 void Encoder::check(const char* operation, const RaggedBatch& batch, int64_t ids) const {
   const int64_t* offsets = batch.offsets;

@@ -1,8 +1,6 @@
 // A transformer encoder: its spec, its packed weights, and the memory of its passes.
 #pragma once
 
-#include <span>
-
 #include "encoder/batch.h"
 #include "encoder/disentangled.h"
 #include "encoder/positions.h"
@@ -16,13 +14,8 @@ namespace polysemy {
 // Does not change once it is made: any number of threads may use one encoder.
 class Encoder {
  public:
-  // Throws ArgumentError for a spec that can't be, or a tensor that is missing or misshaped. The tables that `find`
-  // gives are used where they are, everything else is packed.
-  Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, const FindTensor& find, int threads);
-
-  // Of the arena of another encoder's weights and its tables, see restore_weights.
-  Encoder(const KernelTable& kernels, EncoderSpec spec, Precision precision, std::span<const std::byte> arena,
-          const FindTensor& find);
+  // Of the weights of an encoder with this spec, see pack_weights and restore_weights.
+  Encoder(const KernelTable& kernels, EncoderSpec spec, EncoderWeights weights);
 
   const EncoderSpec& spec() const { return spec_; }
   const EncoderWeights& weights() const { return weights_; }

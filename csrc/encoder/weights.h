@@ -1,9 +1,13 @@
 // The parameters of an encoder in the form that the forward pass reads.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
+#include <list>
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/buffer.h"
@@ -46,8 +50,53 @@ struct EncoderWeights {
 // Where a parameter lies; throws when there is none.
 using FindTensor = std::function<Tensor(const Parameter&)>;
 
-// Packs everything but the tables, matrices on several threads. Pages of mapped tensors leave the memory of the process
-// as soon as they are packed. Throws ArgumentError for a tensor of another shape.
+// Parts of a matrix that meet within a panel: float32 rows, which wait for each other.
+struct JoinedRows {
+  Panels to;
+  Buffer rows;
+  std::atomic<int64_t> missing;
+};
+
+// Where a parameter goes that is no table. A vector has rows of one number.
+struct Target {
+  int64_t rows, columns;
+  int64_t place;                 // of a vector: among those of its matrix, (gated) 0 or 1; else its first panel
+  int64_t step;                  // from panel to panel
+  float* vector = nullptr;       // or null: a matrix
+  Panels panels = {};            // of the whole matrix
+  JoinedRows* joined = nullptr;  // or null: place is a panel that is its own; otherwise it is a row of these
+  int64_t there = 0;             // rows that have come
+};
+
+// Weights in the making: their memory is there, and rows of parameters come in any order of the parameters.
+class Packing {
+ public:
+  // Throws ArgumentError for a spec that can't be.
+  Packing(const EncoderSpec& spec, Precision precision);
+
+  // Packs the next rows of a parameter, from `first` on: a multiple of 16, and so is their number but for the last
+  // ones. They may be gone afterwards. One thread at a time brings those of one parameter. Throws ArgumentError for
+  // rows that have another form, or are none.
+  void put(const KernelTable& kernels, const std::string& name, int64_t first, const Tensor& rows);
+
+  // All parameters but the tables, on several threads, which may be stopped.
+  void put_all(const KernelTable& kernels, const FindTensor& find, int threads);
+
+  // The weights, once all rows have come; `find` gives the tables. Throws ArgumentError when some have not.
+  EncoderWeights finish(const FindTensor& find);
+
+  const EncoderSpec& spec() const { return spec_; }
+
+ private:
+  Target& checked(const std::string& name, int64_t first, const Tensor& rows);
+
+  EncoderSpec spec_;
+  std::list<JoinedRows> joined_;
+  std::map<std::string, Target> targets_;
+  EncoderWeights weights_;
+};
+
+// Packs everything but the tables, on several threads. Throws ArgumentError for a tensor of another shape.
 EncoderWeights pack_weights(const KernelTable& kernels, const EncoderSpec& spec, Precision precision,
                             const FindTensor& find, int threads);
 

@@ -419,6 +419,24 @@ class EncoderSpec:
 def parameters(spec: EncoderSpec) -> list[tuple[str, tuple[int, ...]]]:
     """Name and shape of every parameter, in the order of their use."""
 
+class Packing:
+    """The weights of an encoder while they come in."""
+
+    def __init__(self, spec: EncoderSpec, precision: str) -> None: ...
+    @property
+    def tables(self) -> list[str]:
+        """Names of the parameters that are not packed."""
+
+    def put(self, name: str, first: int, rows: NDArray[Any]) -> None:
+        """Pack the next rows of a parameter that is no table, without the interpreter lock; one thread at a time.
+
+        first: the number that came before, a multiple of 16. rows: (n, columns), or (n,) of a vector: float32, float16,
+        or the bits of bfloat16 as uint16. n is a multiple of 16, too, unless these are the last ones.
+        """
+
+    def finish(self, tables: dict[str, NDArray[Any]]) -> Encoder:
+        """The encoder, once all rows have come; tables are kept by reference. Nothing may follow."""
+
 class Encoder:
     """An encoder with its packed weights; immutable, shared by any number of threads."""
 
@@ -426,16 +444,14 @@ class Encoder:
         self,
         spec: EncoderSpec,
         weights: dict[str, NDArray[Any]],
-        mapped: Sequence[str] = [],
         precision: str = "float32",
         packed: tuple[int, NDArray[np.uint8]] | None = None,
     ) -> None:
         """weights: name -> array of each of ``parameters(spec)``: float32, float16, or the bits of bfloat16 as uint16.
 
         Tables (of tokens, positions, types) are kept by reference, all else is packed, without the interpreter lock.
-        mapped: names of those that are views of a file mapped for reading: once packed, their pages leave the memory
-        of the process. precision: of the matrix products, one of ``PRECISIONS``. packed: that of an encoder of this
-        spec and precision; weights are only the tables then.
+        precision: of the matrix products, one of ``PRECISIONS``. packed: that of an encoder of this spec and precision;
+        weights are only the tables then.
         """
 
     @property

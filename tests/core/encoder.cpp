@@ -109,7 +109,7 @@ struct Model {
   Encoder encoder;
 
   Model(const KernelTable& table, const EncoderSpec& spec, Precision precision, Random& random)
-      : tensors{random}, encoder(table, spec, precision, std::ref(tensors), 2) {}
+      : tensors{random}, encoder(table, spec, pack_weights(table, spec, precision, std::ref(tensors), 2)) {}
 };
 
 struct Batch {

@@ -46,6 +46,26 @@ def test_following(threads: bool) -> None:
     assert all((ident != threading.get_ident()) == threads for _, ident in done)
 
 
+def test_following_errors(threads: bool) -> None:
+    """With a thread, later items are worked on all the same, and the first error comes at the end."""
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        done.append(item)
+        if item:
+            raise ValueError(f"item {item}")
+
+    def follow() -> None:
+        following = Following(work)
+        for item in range(3):
+            following.put(item)
+        following.wait()
+
+    with pytest.raises(ValueError, match="item 1"):
+        follow()
+    assert done == ([0, 1, 2] if threads else [0, 1])
+
+
 def test_following_nothing(threads: bool) -> None:
     before = threading.active_count()
     Following(print).wait()

@@ -12,6 +12,7 @@ from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError, ModelNotFoundError
 from polysemy.io import hub
 from polysemy.io.checkpoint import Checkpoint
+from polysemy.io.pieces import Wanted
 from tiny_models import write_transformer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -189,7 +190,7 @@ def test_default_without_the_data_package(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_default_model_has_its_hash() -> None:
     weights = Checkpoint(hub.resolve(None).folder)
-    weights.load(weights.shapes, hub.DEFAULT_SHA256)
+    weights.load(Wanted(weights.shapes), hub.DEFAULT_SHA256)
     assert weights.read("embeddings.word_embeddings.weight").shape == (30522, 384)
 
 

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from polysemy.errors import CheckpointError
 from polysemy.io import safetensors
+from polysemy.io.pieces import ROWS, Ring, Wanted
 from polysemy.io.safetensors import SafetensorsFile
 from polysemy.io.tensor import StoredTensor
 from safetensors.numpy import save_file
@@ -32,7 +33,7 @@ def entry(dtype: str, shape: list[int], begin: int, end: int) -> dict[str, objec
 
 def loaded(path: Path, name: str) -> StoredTensor:
     file = SafetensorsFile(path)
-    file.load([name])
+    file.load(Wanted([name]), hashed=True)  # whatever the values are
     return file.read(name)
 
 
@@ -50,17 +51,16 @@ def test_values(good: Path) -> None:
 
 
 def test_nothing_is_read_that_was_not_loaded(good: Path) -> None:
-    """It would be zeros, from the memory that another tensor's reading had made."""
     file = SafetensorsFile(good)
-    for name in ("a", "b"):
-        with pytest.raises(AssertionError):
-            file.read(name)
+    file.load(Wanted(["a"]))
+    with pytest.raises(KeyError):
+        file.read("b")
 
 
 @pytest.mark.parametrize("change", ["write", "truncate", "delete"])
 def test_what_was_loaded_stays(good: Path, change: str) -> None:
     file = SafetensorsFile(good)
-    file.load(["a", "b"])
+    file.load(Wanted(["a", "b"]))
     file.close()
     if change == "delete":
         good.unlink()
@@ -77,20 +77,21 @@ def test_truncated_between_header_and_data(good: Path, mapped: bool) -> None:
     file = SafetensorsFile(good, mapped=mapped)
     os.truncate(good, good.stat().st_size - 4)
     with pytest.raises(CheckpointError, match="became shorter while it was read"):
-        file.load(["a", "b"])
+        file.load(Wanted(["a", "b"]))
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-@pytest.mark.parametrize("piece", [1, 7, 64, 1 << 20])
-def test_hash_of_all_that_was_loaded(
-    good: Path, monkeypatch: pytest.MonkeyPatch, piece: int, mapped: bool
+@pytest.mark.parametrize("piece", [8, 64, 1 << 20])
+@pytest.mark.parametrize("wanted", [Wanted(["a", "b"]), Wanted(["b"], {"a": [0, 3]}), Wanted([])])
+def test_hash_of_all_of_the_file(
+    good: Path, monkeypatch: pytest.MonkeyPatch, piece: int, mapped: bool, wanted: Wanted
 ) -> None:
     monkeypatch.setattr(safetensors, "_PIECE", piece)
-    monkeypatch.setattr(safetensors, "_BLOCK", piece)
     file = SafetensorsFile(good, mapped=mapped)
-    assert file.load_all() == hashlib.sha256(good.read_bytes()).hexdigest()
-    np.testing.assert_array_equal(file.read("a").data, np.arange(12).reshape(3, 4))
-    np.testing.assert_array_equal(file.read("b").data, [1.5, -2])
+    assert file.load(wanted, hashed=True) == hashlib.sha256(good.read_bytes()).hexdigest()
+    expected = {"a": np.arange(12).reshape(3, 4), "b": [1.5, -2]}
+    for name in wanted.keep:
+        np.testing.assert_array_equal(file.read(name).data, expected[name])
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -98,8 +99,68 @@ def test_truncated_while_it_is_hashed(good: Path, mapped: bool) -> None:
     file, threads = SafetensorsFile(good, mapped=mapped), threading.active_count()
     os.truncate(good, good.stat().st_size - 4)
     with pytest.raises(CheckpointError, match="became shorter while it was read"):
-        file.load_all()
+        file.load(Wanted([]), hashed=True)
     assert threading.active_count() == threads
+
+
+CUTS = {"a": [0, 40, 80, 203], "b": [0, 5]}
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+@pytest.mark.parametrize("piece", [8, 1000, 1 << 20])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
+def test_what_is_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: type, piece: int, hashed: bool
+) -> None:
+    """Every row once, in order, in pieces of whole panels that cross no cut; buffers are used again."""
+    monkeypatch.setattr(safetensors, "_PIECE", piece)
+    arrays = {"a": np.arange(203 * 7, dtype=dtype).reshape(203, 7), "b": np.arange(5, dtype=dtype)}
+    save_file(arrays, tmp_path / "m.safetensors")
+    got: dict[str, list[NDArray[np.float32]]] = {"a": [], "b": []}
+
+    def take(name: str, first: int, rows: StoredTensor) -> None:
+        last = first + len(rows.data)
+        assert first == sum(map(len, got[name])) and len(rows.data) > 0
+        begin, end = max(c for c in CUTS[name] if c <= first), min(c for c in CUTS[name] if c > first)
+        assert last <= end and ((last - first) % ROWS == 0 or last == end) and (first - begin) % ROWS == 0
+        got[name].append(rows.float32().copy())
+
+    SafetensorsFile(tmp_path / "m.safetensors").load(Wanted([], CUTS, take), hashed=hashed)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(np.concatenate(got[name]), array.astype(np.float32))
+    assert (len(got["a"]) > 3) == (piece < 1 << 20)
+
+
+def test_buffers_are_used_again() -> None:
+    """As many as are in use, and a few that are left over."""
+    ring = Ring(100)
+    pieces = [ring.take(60) for _ in range(8)]
+    assert len({id(piece.buffer) for piece in pieces}) == 8
+    assert {len(piece.data) for piece in pieces} == {60}
+    buffers = {id(piece.buffer) for piece in pieces}
+    for piece in pieces:
+        ring.release(piece)
+    again = [ring.take(100) for _ in range(8)]  # the first ones are alive all the time, so that ids tell
+    assert 1 <= len({id(piece.buffer) for piece in again} & buffers) < 8
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_an_error_of_who_takes_ends_the_reading(good: Path, hashed: bool) -> None:
+    def take(name: str, first: int, rows: StoredTensor) -> None:
+        raise MemoryError(name)
+
+    threads = threading.active_count()
+    with pytest.raises(MemoryError, match="a"):
+        SafetensorsFile(good).load(Wanted([], {"a": [0, 3]}, take), hashed=hashed)
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_is_read_must_be_finite(tmp_path: Path, keep: bool) -> None:
+    save_file({"a": np.array([[1.0, np.inf]], np.float32), "b": np.ones(3)}, tmp_path / "m.safetensors")
+    wanted = Wanted(["a"]) if keep else Wanted([], {"a": [0, 1]}, lambda *piece: pytest.fail("taken"))
+    with pytest.raises(CheckpointError, match="tensor 'a' has a NaN or an infinite value"):
+        SafetensorsFile(tmp_path / "m.safetensors").load(wanted)
 
 
 def test_another_file_under_the_name(good: Path) -> None:
@@ -107,13 +168,13 @@ def test_another_file_under_the_name(good: Path) -> None:
     file = SafetensorsFile(good)
     good.unlink()
     good.write_bytes(bytes(1000))
-    file.load(["a"])
+    file.load(Wanted(["a"]))
     np.testing.assert_array_equal(file.read("a").data, np.arange(12).reshape(3, 4))
 
 
 def test_mapped(good: Path) -> None:
     file = SafetensorsFile(good, mapped=True)
-    file.load(["a", "b"])
+    file.load(Wanted(["a", "b"]))
     with good.open("r+b") as other:
         other.seek(-4, 2)
         other.write(np.float32(7).tobytes())
@@ -129,7 +190,7 @@ def test_what_nobody_wants_takes_no_memory(tmp_path: Path) -> None:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     before = resident()
-    file.load(["b"])
+    file.load(Wanted(["b"]))
     assert file.read("b").data.sum() == 8
     assert resident() - before < 4 * count / 4
 
@@ -195,15 +256,15 @@ def test_large_values_are_finite() -> None:
 
 def test_empty_tensor(tmp_path: Path) -> None:
     path = raw(tmp_path / "m.safetensors", {"x": entry("F32", [0, 3], 0, 0)}, b"")
-    assert SafetensorsFile(path).read("x").shape == (0, 3)
+    assert loaded(path, "x").shape == (0, 3)
 
 
 @pytest.mark.parametrize("dtype", ["I64", "BOOL", "U8"])
 def test_other_dtypes_are_refused_when_read(tmp_path: Path, dtype: str) -> None:
     size = {"I64": 8, "BOOL": 1, "U8": 1}[dtype]
-    file = SafetensorsFile(raw(tmp_path / "m.safetensors", {"x": entry(dtype, [1], 0, size)}, bytes(size)))
+    path = raw(tmp_path / "m.safetensors", {"x": entry(dtype, [1], 0, size)}, bytes(size))
     with pytest.raises(CheckpointError, match=f"tensor 'x' must be one of F32, F16, BF16, F64, got {dtype}"):
-        file.read("x")
+        loaded(path, "x")
 
 
 def test_truncated_at_every_length(good: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ class Encoder(SpanEncoding, Loaded):
 
         hub = HubOptions(revision, cache_folder, local_files_only, token)
         mapped = bool(switch(mmap, "from_pretrained: mmap"))
-        loaded = load_model(model, mapped=mapped, route=route, hub=hub)
+        loaded = load_model(model, precision=chosen, mapped=mapped, route=route, hub=hub)
         tokenizer = loaded.tokenizer
         if max_seq_length is not None:
             tokenizer = with_length(tokenizer, max_seq_length, loaded.spec, "from_pretrained")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,12 +23,12 @@ from ..io.hub import HubOptions, Source, resolve
 from ..io.jsonfile import read_json_object
 from ..io.sentence import SentenceFolder, read_sentence_folder
 from ..model.heads import Head, HeadKind, LinearSpec, NormLayerSpec, Vocabulary, VocabularySpec
-from ..model.network import SpentWeights
 from ..model.params import check_shapes
 from ..model.pooling import check_widths
 from ..model.spec import EncoderSpec
 from ..model.steps import Dense, LayerNorm
 from ..text.tokenizer import TextTokenizer
+from .filling import Filling
 
 __all__ = ["LoadedModel", "load_model"]
 
@@ -39,8 +38,8 @@ class LoadedModel:
     """The parts of a checkpoint."""
 
     spec: EncoderSpec
-    weights: SpentWeights
-    """Every parameter by its canonical name."""
+    weights: dict[str, NDArray[Any]]
+    """Every parameter by its canonical name, as it is stored; `PackedWeights` where a precision was asked for."""
     tokenizer: TextTokenizer
     sentence: SentenceFolder
     card: ModelCard
@@ -55,6 +54,7 @@ class LoadedModel:
 def load_model(
     model: str | os.PathLike[str] | None,
     *,
+    precision: str | None = None,
     mapped: bool = False,
     kind: HeadKind | None = None,
     route: str | None = None,
@@ -62,22 +62,28 @@ def load_model(
 ) -> LoadedModel:
     """Find, read and check a model, with the head of a ``kind`` or without one.
 
+    ``precision`` is that in which its weights are packed; None gives them as arrays, for whoever wants to look at them.
     ``mapped`` maps its weights, see `SafetensorsFile`. ``route`` is the way through a Router.
     """
     source = resolve(model, hub or HubOptions())
     with footprint(source.folder) as files:
-        loaded = _load(source, files, mapped, kind, route)
+        loaded = _load(source, files, precision, mapped, kind, route)
     if source.files is not None:
         files.check(source.files)
     return loaded
 
 
 def _load(
-    source: Source, files: Footprint, mapped: bool, kind: HeadKind | None, route: str | None
+    source: Source,
+    files: Footprint,
+    precision: str | None,
+    mapped: bool,
+    kind: HeadKind | None,
+    route: str | None,
 ) -> LoadedModel:
     sentence = read_sentence_folder(source.folder, kind, route)
     if sentence.static:
-        return _load_static(source, sentence, files, mapped=mapped)
+        return _load_static(source, sentence, files, precision, mapped=mapped)
     path = sentence.transformer / "config.json"
     config = Config(read_json_object(path), str(path))
     family = find_family(config)
@@ -87,8 +93,8 @@ def _load(
     match = match_weights(family, spec, checkpoint)
     wanted = None if sentence.steps is not None else kind  # not made of modules
     found = None if wanted is None else match_head(family, config, spec, wanted, checkpoint.shapes)
-    names = {stored.name for stored in match.stored.values()} | set(found.stored.values() if found else ())
-    reading = Background(lambda: checkpoint.load(names, source.sha256))
+    filling = Filling(spec, match, checkpoint, precision, found.stored.values() if found else ())
+    reading = Background(lambda: checkpoint.load(filling.wanted, source.sha256))
     tokenizer = TextTokenizer.from_folder(
         sentence.transformer,
         max_seq_length=sentence.max_seq_length,
@@ -97,7 +103,8 @@ def _load(
         model_type=config.text("model_type"),
     )
     reading.wait()
-    weights = read_weights(match, checkpoint)
+    filling.finish()
+    weights = filling.weights
     head = None
     if found is not None and kind is not None:
         head = read_head(kind, found, checkpoint, weights)
@@ -109,16 +116,19 @@ def _load(
     return LoadedModel(spec, weights, tokenizer, sentence, card, config, files, source.model, head)
 
 
-def _load_static(source: Source, sentence: SentenceFolder, files: Footprint, *, mapped: bool) -> LoadedModel:
+def _load_static(
+    source: Source, sentence: SentenceFolder, files: Footprint, precision: str | None, *, mapped: bool
+) -> LoadedModel:
     """A table of tokens with its tokenizer: a model of no layers."""
     checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
     spec = static.spec_of(checkpoint.shapes, str(checkpoint.folder))
     match = match_weights(static.FAMILY, spec, checkpoint)
-    checkpoint.load({stored.name for stored in match.stored.values()}, source.sha256)
+    filling = Filling(spec, match, checkpoint, precision)
+    checkpoint.load(filling.wanted, source.sha256)
+    filling.finish()
     tokenizer = TextTokenizer.of_static(sentence.transformer, max_positions=spec.max_positions)
     card = _card(source, static.NAME, sentence, ())
-    weights = read_weights(match, checkpoint)
-    return LoadedModel(spec, weights, tokenizer, sentence, card, Config({}), files, source.model)
+    return LoadedModel(spec, filling.weights, tokenizer, sentence, card, Config({}), files, source.model)
 
 
 def with_checked_mix(sentence: SentenceFolder, spec: EncoderSpec, config: Config) -> SentenceFolder:
@@ -174,31 +184,6 @@ def match_weights(family: Family, spec: EncoderSpec, checkpoint: Checkpoint) -> 
         source=f"checkpoint {checkpoint.folder}",
     )
     return match
-
-
-def read_weights(match: NameMatch, checkpoint: Checkpoint) -> SpentWeights:
-    """Every parameter by its canonical name, of a loaded checkpoint, in the form in which it is stored.
-
-    float32, float16, or the bits of bfloat16 as uint16: the core widens what it packs.
-    """
-    weights: dict[str, NDArray[Any]] = {}
-    viewed = set()
-    for key, stored in match.stored.items():
-        tensor = checkpoint.read(stored.name)
-        weights[key] = stored.of(tensor.float32() if stored.plus else tensor.data)
-        if not stored.copies:
-            viewed.add(stored.name)
-    for name in {stored.name for stored in match.stored.values()} - viewed:
-        checkpoint.forget(name)
-    uses = Counter((stored.name, stored.part, stored.rows) for stored in match.stored.values())
-    whole = {
-        name for (name, part, rows), count in uses.items() if (part == (0, 1) and rows is None) or count > 1
-    }
-    parts = Counter(stored.name for stored in match.stored.values())
-    alone = [
-        key for key, stored in match.stored.items() if stored.name not in whole or parts[stored.name] == 1
-    ]
-    return SpentWeights(weights, alone)
 
 
 def read_head(

@@ -59,14 +59,18 @@ class Stored:
 
     def of(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """The parameter, C-contiguous; a view where the tensor holds it as it is."""
-        if self.rows is not None:
-            tensor = tensor[self.rows[0] : self.rows[1]]
-        elif self.part != (0, 1):
-            count = self._rows(len(tensor))
-            tensor = tensor[self.part[0] * count : (self.part[0] + 1) * count]
+        begin, end = self.span(len(tensor))
+        tensor = tensor[begin:end]
         if self.plus:
             tensor = tensor + np.float32(self.plus)
         return np.ascontiguousarray(tensor.T) if self.transposed else tensor
+
+    def span(self, stored: int) -> tuple[int, int]:
+        """Which rows of a tensor that has this many, half open."""
+        if self.rows is not None:
+            return self.rows
+        count = self._rows(stored)
+        return self.part[0] * count, (self.part[0] + 1) * count
 
     def _rows(self, stored: int) -> int:
         if self.rows is not None:

@@ -49,7 +49,7 @@ class TaskModel(Loaded):
     ) -> TaskModel:
         """Load a model with the head of a `HeadKind`; arguments as in `Task`, messages begin with ``task``."""
         hub = HubOptions(revision, cache_folder, local_files_only, token)
-        loaded = load_model(model, mapped=mmap, kind=HeadKind(kind), hub=hub)
+        loaded = load_model(model, precision="float32", mapped=mmap, kind=HeadKind(kind), hub=hub)
         assert loaded.head is not None  # a kind was asked for
         made = cls()
         made._origin = Origin(

@@ -13,6 +13,7 @@ from ..encoding.losses import Losses
 from ..errors import CheckpointError
 from ..io.checkpoint import Checkpoint
 from ..io.jsonfile import read_json_object
+from ..io.pieces import Wanted
 from ..shown import shown
 from ..text.tokenizer import TextTokenizer
 from ..util.sparse_rows import SparseRows
@@ -69,7 +70,7 @@ def _stored(folder: Path, width: int) -> NDArray[np.float32]:
             f"checkpoint {folder}: it must hold weight with shape {(width,)} and nothing else, got "
             f"{shown(dict(checkpoint.shapes))}"
         )
-    checkpoint.load({"weight"})
+    checkpoint.load(Wanted(["weight"]))
     return np.array(checkpoint.read("weight").float32(), dtype=np.float32)
 
 

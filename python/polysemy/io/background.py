@@ -41,10 +41,11 @@ class Background:
 class Following(Generic[T]):
     """Calls a function for one item after the other, in a thread of its own, or at once where none can be started."""
 
-    __slots__ = ("_items", "_thread", "_work")
+    __slots__ = ("_error", "_items", "_thread", "_work")
 
     def __init__(self, work: Callable[[T], object]) -> None:
         self._work = work
+        self._error: BaseException | None = None
         self._items: SimpleQueue[tuple[T] | None] = SimpleQueue()
         self._thread: Thread | None = Thread(target=self._run, name="polysemy-follow", daemon=True)
         if not _started(self._thread):
@@ -52,7 +53,10 @@ class Following(Generic[T]):
 
     def _run(self) -> None:
         while (item := self._items.get()) is not None:
-            self._work(*item)
+            try:
+                self._work(*item)
+            except BaseException as error:  # the later items may be waited for, too
+                self._error = self._error or error
 
     def put(self, item: T) -> None:
         """The next one."""
@@ -62,10 +66,12 @@ class Following(Generic[T]):
             self._items.put((item,))
 
     def wait(self) -> None:
-        """Return when the function was called for all items."""
+        """Return when the function was called for all items. Raises the first error of its thread."""
         if self._thread is not None:
             self._items.put(None)
             self._thread.join()
+        if self._error is not None:
+            raise self._error
 
 
 def _started(thread: Thread) -> bool:

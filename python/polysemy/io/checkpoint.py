@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ..errors import CheckpointError, UnsupportedModelError
 from ..shown import shown
 from .files import is_there
 from .jsonfile import INDEX_BYTES, read_json_object
+from .pieces import Wanted
 from .safetensors import SafetensorsFile
 from .tensor import StoredTensor
 
@@ -47,43 +48,23 @@ class Checkpoint:
         """Stored name -> shape."""
         return {name: file.tensors[name].shape for name, file in self._files.items()}
 
-    def load(self, names: Collection[str], sha256: str | None = None) -> None:
-        """Bring these tensors into memory and close the files.
+    def load(self, wanted: Wanted, sha256: str | None = None) -> None:
+        """Read what is wanted, file by file, and close the files.
 
         With ``sha256`` the bytes that were read must be those of one file with this hash; without it every
-        value must be finite. Raises ``CheckpointError`` when they are not.
+        value must be finite. Raises ``CheckpointError`` when they are not: what was passed on must not be used then.
         """
-        files = {file.path: file for file in self._files.values()}
-        for file in files.values():
-            wanted = [name for name in names if self._files[name] is file]
-            if sha256:
-                _check_hash(file, file.load_all(), sha256)
-            else:
-                file.load(wanted)
-                _check_finite(file, wanted)
+        for file in {file.path: file for file in self._files.values()}.values():
+            found = file.load(wanted, hashed=sha256 is not None)
+            if found != sha256:
+                raise CheckpointError(
+                    f"{file.path} is not the published file: its sha256 must be {sha256}, got {found}"
+                )
             file.close()
 
-    def forget(self, name: str) -> None:
-        """Give up the memory of a tensor that was copied: what `read` gave of it must not be used again."""
-        self._files[name].forget(name)
-
     def read(self, name: str) -> StoredTensor:
-        """The tensor stored under this name, see `SafetensorsFile.read`."""
+        """The tensor stored under this name, which was kept, see `SafetensorsFile.read`."""
         return self._files[name].read(name)
-
-
-def _check_hash(file: SafetensorsFile, found: str, sha256: str) -> None:
-    if found != sha256:
-        raise CheckpointError(
-            f"{file.path} is not the published file: its sha256 must be {sha256}, got {found}"
-        )
-
-
-def _check_finite(file: SafetensorsFile, names: Collection[str]) -> None:
-    for name in names:
-        if not file.read(name).is_finite():
-            raise CheckpointError(f"{file.path}: tensor {shown(name)} has a NaN or an infinite value")
-        file.rest()
 
 
 def _open_shards(folder: Path, mapped: bool) -> dict[str, SafetensorsFile]:

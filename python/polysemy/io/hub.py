@@ -21,6 +21,7 @@ from ..shown import shown
 from .checkpoint import INDEX_FILE, WEIGHTS_FILE, Checkpoint
 from .download import download_snapshot
 from .files import read_bytes
+from .pieces import Wanted
 
 __all__ = ["DEFAULT_FILES", "DEFAULT_MODEL", "DEFAULT_SHA256", "HubOptions", "Source", "pull", "resolve"]
 
@@ -281,5 +282,5 @@ def pull(model: str | None, hub: HubOptions = _ANYTHING, *, show_progress: bool 
     folder = _download(name, hub, show_progress=show_progress, method="pull")
     if name != DEFAULT_MODEL or hub.revision is not None:
         return Source(name, folder)
-    Checkpoint(folder).load([], DEFAULT_SHA256)
+    Checkpoint(folder).load(Wanted(()), DEFAULT_SHA256)
     return Source(name, folder, DEFAULT_SHA256)

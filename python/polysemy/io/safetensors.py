@@ -1,12 +1,12 @@
-"""One safetensors file: its header, and the tensors that a model needs, in memory of our own.
+"""One safetensors file: its header, and the tensors that a model needs, kept or passed on.
 
 The format is 8 bytes with the length of the header (little endian), the header (a JSON object: name ->
 dtype, shape and byte range), and the data, which the ranges cover without gaps and overlaps.
 
-The file is opened once. What is kept is read through that descriptor into private memory with the layout of
-the file: ranges that nobody asks for are never touched and take none. A mapped file would save the memory of
-the embedding tables and the time to read them, but it stays the file: whoever writes to it changes the vectors
-of a loaded model, and whoever truncates it ends the process. So it is mapped only on request.
+The file is opened once, and what is wanted is read once through that descriptor: tensors that are kept to memory
+of their own, all others piece by piece to a few small buffers, from which they are packed while they are in the
+cache. A mapped file would save the memory of the embedding tables, but it stays the file: whoever writes to it
+changes the vectors of a loaded model, and whoever truncates it ends the process. So it is mapped only on request.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import math
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from ..shown import shown
 from .background import Following
 from .files import ForeignFile, note
 from .jsonfile import parse_json_object
+from .pieces import ROWS, Piece, Ring, Wanted, memory
 from .tensor import StoredTensor
 
 __all__ = ["SafetensorsFile", "TensorInfo"]
@@ -37,8 +39,8 @@ _MAX_TENSORS = 10_000
 _MAX_NAME = 500
 _MAX_RANK = 8
 _PREFIX = 8
-_BLOCK = 1 << 20
-_PIECE = 4 << 20
+# Bytes that are read at a time to a buffer: they stay in the second-level cache until they are packed.
+_PIECE = 1 << 19
 _BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32,
@@ -70,14 +72,14 @@ class SafetensorsFile:
     when the file is truncated or damaged. Arrays that `read` returns outlive this object.
     """
 
-    __slots__ = ("_data", "_file", "_head", "_read", "mapped", "path", "tensors")
+    __slots__ = ("_file", "_head", "_kept", "_read", "mapped", "path", "tensors")
 
     def __init__(self, path: Path, *, mapped: bool = False) -> None:
         self.path = path
         self.mapped = mapped
         self._file = ForeignFile(path)
         self._read = note(self._file)
-        self._data: mmap.mmap | None = None
+        self._kept: dict[str, memoryview] = {}
         try:
             self.tensors = self._read_header()
         except BaseException:
@@ -141,97 +143,120 @@ class SafetensorsFile:
         if place != size:
             raise CheckpointError(f"{self.path}: the tensors must end at byte {size}, got {place}")
 
-    def load(self, names: Iterable[str]) -> None:
-        """Bring the bytes of these tensors into memory, in the order of the file. Once, before `read`."""
-        if self.mapped:
-            try:
-                self._data = mmap.mmap(self._file.descriptor, self._file.size, access=mmap.ACCESS_READ)
-            except ValueError:
-                raise CheckpointError(f"{self.path} became shorter while it was read") from None
-            return
-        for _ in self._pieces(_merged([self.tensors[name] for name in names])):
-            pass
+    def load(self, wanted: Wanted, *, hashed: bool = False) -> str | None:
+        """Read what is wanted in the order of the file. Once, before `read`.
 
-    def load_all(self) -> str:
-        """Bring all tensors into memory. Gives the SHA-256 of the file, in hexadecimal: of the bytes that are used."""
+        With ``hashed`` all else is read, too, and the result is the SHA-256 of the file, in hexadecimal: of the bytes
+        that are used. Without it every value must be finite. Raises ``CheckpointError``.
+        """
+        self._keep([name for name in wanted.keep if name in self.tensors])
+        cut = [name for name in wanted.cuts if name in self.tensors]
+        ring = Ring(max([_PIECE, *(self._row_bytes(name) * self._most_rows(name) for name in cut)]))
+        pieces = self._pieces(wanted, ring, unhashed=not hashed)
+        if not hashed:
+            for piece in pieces:
+                ring.release(piece)
+            return None
         digest = hashlib.sha256(self._head)
-        if self.mapped:  # read, so that hashing doesn't bring all of it into this process's memory
-            self.load(())
-            block = memoryview(bytearray(_BLOCK))
-            for place in range(len(self._head), self._file.size, _BLOCK):
-                part = block[: min(_BLOCK, self._file.size - place)]
-                self._file.read_into(part, place)
-                digest.update(part)
-        else:  # the hash follows the reading: it takes twice as long
-            following = Following(digest.update)
+
+        def follow(piece: Piece) -> None:
             try:
-                for part in self._pieces([(len(self._head), self._file.size)]):
-                    following.put(part)
+                digest.update(piece.data)
             finally:
-                following.wait()
+                ring.release(piece)
+
+        following = Following(follow)  # hashing takes as long as all else
+        try:
+            for piece in pieces:
+                following.put(piece)
+        finally:
+            following.wait()
         self._read.found(digest.hexdigest())
         return digest.hexdigest()
 
-    def _pieces(self, ranges: Iterable[tuple[int, int]]) -> Iterator[memoryview]:
-        """Read these ranges of the file to their places in new memory, a piece at a time."""
-        memory = mmap.mmap(-1, self._file.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        # Not on huge pages: they save 0.04 s where the system has some at hand, and cost 0.3 s where it has none, as in
-        # a virtual machine after a large process has ended.
-        view = memoryview(memory)
-        for begin, end in ranges:
-            for place in range(begin, end, _PIECE):
-                piece = view[place : min(place + _PIECE, end)]
-                self._file.read_into(piece, place)
+    def _keep(self, names: Iterable[str]) -> None:
+        """Bring what is kept to where it stays, before all else.
+
+        The largest first: whoever reads lets go of the interpreter, which the tokenizer then has until it is made, and
+        as long only this one read goes on.
+        """
+        if self.mapped:
+            try:
+                whole = mmap.mmap(self._file.descriptor, self._file.size, access=mmap.ACCESS_READ)
+            except ValueError:
+                raise CheckpointError(f"{self.path} became shorter while it was read") from None
+        infos = {name: self.tensors[name] for name in names}
+        for name, info in sorted(infos.items(), key=lambda item: item[1].begin - item[1].end):
+            if self.mapped:
+                self._kept[name] = memoryview(whole)[info.begin : info.end]
+            else:
+                self._kept[name] = memory(info.end - info.begin)
+                self._file.read_into(self._kept[name], info.begin)
+
+    def _pieces(self, wanted: Wanted, ring: Ring, *, unhashed: bool) -> Iterator[Piece]:
+        """Every piece after it was read and used: of what is wanted, checked, or ``unhashed`` of all the file."""
+        for name, info in sorted(self.tensors.items(), key=lambda item: item[1].begin):
+            kept, check = name in wanted.keep, unhashed
+            if name in wanted.cuts:
+                yield from self._passed_on(name, wanted, ring, check)
+            elif kept and not self.mapped:
+                yield self._checked(Piece(self._kept[name]), name, check)
+            elif kept or not unhashed:
+                for place in range(info.begin, info.end, _PIECE):
+                    yield self._checked(
+                        self._filled(ring.take(min(_PIECE, info.end - place)), place), name, check
+                    )
+
+    def _passed_on(self, name: str, wanted: Wanted, ring: Ring, check: bool) -> Iterator[Piece]:
+        info, row, most = self.tensors[name], self._row_bytes(name), self._most_rows(name)
+        for begin, end in pairwise(wanted.cuts[name]):
+            for first in range(begin, end, most):
+                count = min(most, end - first)
+                piece = self._filled(ring.take(count * row), info.begin + first * row)
+                self._checked(piece, name, check)
+                wanted.take(name, first, self._stored(name, piece.data, (count, *info.shape[1:])))
                 yield piece
-        self._data = memory
 
-    def rest(self) -> None:
-        """Take the pages of a mapped file out of this process's memory until they are read again."""
-        if self.mapped and self._data is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self._data.madvise(mmap.MADV_DONTNEED)
+    def _filled(self, piece: Piece, place: int) -> Piece:
+        self._file.read_into(piece.data, place)
+        return piece
 
-    def forget(self, name: str) -> None:
-        """Give up the whole pages of a tensor. Arrays that are views of it are zeros afterwards, or read again."""
-        info, page = self.tensors[name], mmap.PAGESIZE
-        begin, end = -(-info.begin // page) * page, info.end // page * page
-        if begin < end and self._data is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self._data.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+    def _checked(self, piece: Piece, name: str, check: bool) -> Piece:
+        if check and not self._stored(name, piece.data, (-1,)).is_finite():
+            raise CheckpointError(f"{self.path}: tensor {shown(name)} has a NaN or an infinite value")
+        return piece
+
+    def _row_bytes(self, name: str) -> int:
+        info = self.tensors[name]
+        return (info.end - info.begin) // max(1, info.shape[0])
+
+    def _most_rows(self, name: str) -> int:
+        """Of a piece."""
+        return max(1, _PIECE // max(1, ROWS * self._row_bytes(name))) * ROWS
 
     def read(self, name: str) -> StoredTensor:
-        """A tensor as it is stored, aligned: a view of the memory that `load` filled, where that is possible.
+        """A tensor that is kept, as it is stored, aligned: a view of its memory, where that is possible.
 
         float64 is rounded to float32. Other dtypes than floating point raise ``CheckpointError``.
         """
+        return self._stored(name, self._kept[name], self.tensors[name].shape)
+
+    def _stored(self, name: str, data: memoryview, shape: tuple[int, ...]) -> StoredTensor:
         info = self.tensors[name]
         if info.dtype not in _READ:
             raise CheckpointError(
                 f"{self.path}: tensor {shown(name)} must be one of {', '.join(_READ)}, got {info.dtype}"
             )
         stored, dtype = _READ[info.dtype]
-        flat: NDArray[Any] = np.empty(0, dtype=stored)
-        if info.end > info.begin:
-            assert self._data is not None
-            count = (info.end - info.begin) // stored.itemsize
-            flat = np.frombuffer(self._data, dtype=stored, count=count, offset=info.begin)
+        flat: NDArray[Any] = np.frombuffer(data, dtype=stored)
         if info.dtype == "F64":
             with np.errstate(over="ignore"):  # what is too large becomes infinite, which the model refuses
                 flat = flat.astype(np.float32)
-        if not flat.flags.aligned:  # a header of odd length shifts all that follows
+        if not flat.flags.aligned:  # in a mapped file a header of odd length shifts all that follows
             flat = flat.copy()
         flat.flags.writeable = False
-        return StoredTensor(flat.reshape(info.shape), dtype)
+        return StoredTensor(flat.reshape(shape), dtype)
 
     def close(self) -> None:
-        """Close the file. What was loaded stays."""
+        """Close the file. What is kept stays."""
         self._file.close()
-
-
-def _merged(infos: Sequence[TensorInfo]) -> list[tuple[int, int]]:
-    """The ranges of these tensors, in order, neighbours joined."""
-    ranges: list[tuple[int, int]] = []
-    for info in sorted(infos, key=lambda info: info.begin):
-        if ranges and ranges[-1][1] == info.begin:
-            ranges[-1] = (ranges[-1][0], info.end)
-        else:
-            ranges.append((info.begin, info.end))
-    return ranges

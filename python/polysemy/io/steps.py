@@ -13,6 +13,7 @@ from .checkpoint import Checkpoint
 from .files import is_there
 from .jsonfile import read_json_object
 from .modules import Module
+from .pieces import Wanted
 
 __all__ = ["Splade", "read_layer_mix", "read_splade", "read_steps"]
 
@@ -108,7 +109,7 @@ def _dense(folder: Path, feature: str) -> Dense:
         expected["residual.weight"] = size
     if shapes != expected:
         raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(shapes)}")
-    weights.load(expected)
+    weights.load(Wanted(expected))
     weight = weights.read("linear.weight").float32()
     shift = weights.read("linear.bias").float32() if bias else None
     beside = weights.read("residual.weight").float32() if projected else None
@@ -122,7 +123,7 @@ def _layer_norm(folder: Path, feature: str) -> LayerNorm:
     expected = {"norm.weight": size, "norm.bias": size}
     if weights.shapes != expected:
         raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(weights.shapes)}")
-    weights.load(expected)
+    weights.load(Wanted(expected))
     return LayerNorm(weights.read("norm.weight").float32(), weights.read("norm.bias").float32(), 1e-5)
 
 
@@ -141,7 +142,7 @@ def read_layer_mix(folder: Path) -> tuple[int, tuple[float, ...]]:
     weights = Checkpoint(folder)
     if weights.shapes != expected:
         raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(weights.shapes)}")
-    weights.load(expected)
+    weights.load(Wanted(expected))
     values = weights.read("layer_weights").float32().astype(float)
     total = float(values.sum())
     if total == 0.0:

@@ -14,30 +14,33 @@ from .params import check_shapes
 from .pooling import Plan
 from .spec import EncoderSpec, native
 
-__all__ = ["Network", "Results", "SpentWeights"]
+__all__ = ["Network", "PackedWeights", "Results"]
 
 Floats = NDArray[np.float32]
 
-# Used where they are, all else is copied.
-_TABLES = ("embeddings.token", "embeddings.position", "embeddings.type")
 
+class PackedWeights(dict[str, NDArray[Any]]):
+    """Weights that are packed as they come, for the one network that is made of them.
 
-class SpentWeights(dict[str, NDArray[Any]]):
-    """Weights by canonical name that are used once, by the network that is made of them.
-
-    Those in ``alone`` share their memory with no other. Their pages leave the process as soon as they were
-    packed, so that a model is not held twice while it is loaded; what was packed is no longer in this mapping
-    afterwards.
+    As a mapping they are the embedding tables by canonical name, which are used where they are.
     """
 
-    def __init__(self, weights: Mapping[str, NDArray[Any]], alone: Collection[str]) -> None:
-        super().__init__(weights)
-        self.alone = tuple(alone)
+    def __init__(self, spec: EncoderSpec, precision: str) -> None:
+        super().__init__()
+        self.precision = precision
+        self._packing = _core.Packing(native(spec), precision)
+        self.tables = frozenset(self._packing.tables)
 
-    def spend(self) -> None:
-        """Forget what was copied. Embedding tables stay."""
-        for name in [name for name in self if not name.startswith(_TABLES)]:
-            del self[name]
+    def put(self, name: str, first: int, rows: NDArray[Any]) -> None:
+        """Pack the next rows of a parameter, from row ``first`` on, 16 or a multiple but for the last ones.
+
+        They are float32, float16, or the bits of bfloat16 as uint16, and not needed any more afterwards.
+        """
+        self._packing.put(name, first, rows)
+
+    def finish(self) -> _core.Encoder:
+        """All of them, once. Raises ``ValueError`` when some have not come."""
+        return self._packing.finish(dict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ class Network:
 
     ``weights`` are arrays by canonical name (see `polysemy.model.params`): float32, float16, or the bits of
     bfloat16 as uint16. The embedding tables among them are used where they are, the others are packed, matrices in
-    ``precision``. Raises ``CheckpointError`` for missing, surplus or misshaped ones, ``TypeError`` for another dtype
-    and ``ValueError`` for another layout.
+    ``precision``, or have been: `PackedWeights`, which know theirs. Raises ``CheckpointError`` for missing, surplus
+    or misshaped ones, ``TypeError`` for another dtype and ``ValueError`` for another layout.
     """
 
     __slots__ = ("_encoder", "_token_table", "precision", "spec")
@@ -72,14 +75,15 @@ class Network:
             raise TypeError(f"Encoder: spec must be an EncoderSpec, got {type(spec).__name__}")
         if not isinstance(weights, Mapping):
             raise TypeError(f"Encoder: weights must be a mapping of arrays, got {type(weights).__name__}")
-        check_shapes(spec, {name: array.shape for name, array in weights.items()})
         self.spec = spec
         self.precision = precision
+        if isinstance(weights, PackedWeights):
+            self.precision = weights.precision
+            self._encoder = weights.finish()
+        else:
+            check_shapes(spec, {name: array.shape for name, array in weights.items()})
+            self._encoder = _core.Encoder(native(spec), dict(weights), precision)
         self._token_table = weights["embeddings.token"]
-        spent = weights if isinstance(weights, SpentWeights) else None
-        self._encoder = _core.Encoder(native(spec), dict(weights), spent.alone if spent else (), precision)
-        if spent:
-            spent.spend()
 
     def __getstate__(self) -> tuple[Any, ...]:
         # Equal networks have equal pickles, which know flags, and which object a dtype is.
@@ -91,7 +95,7 @@ class Network:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.spec, self.precision, tables, packed = state
         self._token_table = tables["embeddings.token"]
-        self._encoder = _core.Encoder(native(self.spec), tables, (), self.precision, packed)
+        self._encoder = _core.Encoder(native(self.spec), tables, self.precision, packed)
 
     @property
     def weight_bytes(self) -> int:
