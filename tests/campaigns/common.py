@@ -6,11 +6,12 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from polysemy.progress import progress_bar
 
 TESTS = Path(__file__).parents[1]
 
@@ -66,3 +67,11 @@ def trials(default: int, about: str | None) -> int:
     if count < 1:
         parser.error(f"trials must be at least 1, got {count}")
     return count
+
+
+def counted(count: int) -> Iterator[int]:
+    """Numbers of trials, with a bar where standard error is a terminal."""
+    with progress_bar(count, None, unit="trials") as bar:
+        for i in range(count):
+            yield i
+            bar.update(1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from campaigns.common import python, trials
+from campaigns.common import counted, python, trials
 
 CODE = """
 import sys, threading, time
@@ -42,7 +42,7 @@ time.sleep(number % 17 * 0.003)
 def endings(count: int) -> Counter[str]:
     """How processes ended: "0", or exit code and last words."""
     found: Counter[str] = Counter()
-    for i in range(count):
+    for i in counted(count):
         done = python(CODE, str(i))
         found[str(done.returncode) + done.stderr[-300:]] += 1
     return found

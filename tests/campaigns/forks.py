@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 
-from campaigns.common import small_calls, trials
+from campaigns.common import counted, small_calls, trials
 
 #: Seconds that a child may take before it counts as hanging. It needs some milliseconds.
 PATIENCE = 60.0
@@ -47,7 +47,7 @@ def forks(count: int) -> dict[str, int]:
     team = [threading.Thread(target=busy, daemon=True) for _ in range(BUSY)]
     for thread in team:
         thread.start()
-    for i in range(count):
+    for i in counted(count):
         if i % 16 == 0 and calls() != expected:
             found["wrong"] += 1
         child = os.fork()

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from campaigns.common import small_calls, trials
+from campaigns.common import counted, small_calls, trials
 
 
 def again(times: int, call: Callable[[], object]) -> Callable[[], None]:
@@ -70,7 +70,7 @@ def interrupts(count: int, seed: int = 0) -> dict[str, object]:
     missed = differing = 0
     pages = []
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for i in range(count):
+    for i in counted(count):
         name = list(kinds)[i % len(kinds)]
         sent: list[float] = []
 
