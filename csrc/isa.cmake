@@ -4,6 +4,7 @@
 # A level that only does products of one precision better than another level: name, processor, header, the level that
 # it extends, that precision's panels, the CPU features that it requires beyond, compiler flags beyond.
 polysemy_isa(baseline any     isa/baseline.h OFF none "")
+polysemy_isa(neon     aarch64 isa/neon.h   ON  neon "")
 polysemy_isa(avx2     x86_64  isa/avx2.h   ON  "avx2;fma;f16c" "-mavx2;-mfma;-mf16c")
 polysemy_isa(avx512   x86_64  isa/avx512.h ON  "avx2;fma;f16c;avx512f;avx512bw;avx512dq;avx512vl"
              "-mavx2;-mfma;-mf16c;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mprefer-vector-width=512")

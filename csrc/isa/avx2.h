@@ -13,6 +13,7 @@ namespace polysemy {
 namespace {
 
 constexpr bool kFused = true;
+constexpr const char* kMultiplyAdd = "vfmadd";
 
 struct Vec {
   __m256 lo, hi;

@@ -47,7 +47,7 @@ struct WideBFloat16 {
 struct WidenedPairs {
   using Input = float;
   using Wide = WideBFloat16;
-  static constexpr const char* kInstruction = kFused ? "vfmadd" : "multiply, add";
+  static constexpr const char* kInstruction = kMultiplyAdd;
 
   struct Pair {
     Vec even, odd;

@@ -13,7 +13,7 @@ struct Float32Panels {
   using Word = float;   // of packed weights
   using Input = float;  // of activations
   static constexpr Precision kPrecision = Precision::kFloat32;
-  static constexpr const char* kInstruction = kFused ? "vfmadd" : "multiply, add";
+  static constexpr const char* kInstruction = kMultiplyAdd;
   static constexpr bool kPrepares = false;
   static constexpr int64_t kBlock = kBlockK;  // inputs whose sums are added to C at once
   using Mode = SameMode;                      // of floating point
