@@ -14,12 +14,12 @@ namespace {
 constexpr bool kFused = true;
 constexpr const char* kMultiplyAdd = "fmla";
 
-// 6 rows x 1 panel: 24 accumulators, 4 weight vectors and 1 broadcast fill 29 of 32 registers.
-constexpr int kTileRows = 6;
+// 4 rows x 1 panel: 16 accumulators cover 4 cycles x 4 pipes. With more rows GCC 12 runs out of its 32 registers.
+constexpr int kTileRows = 4;
 constexpr int kTilePanels = 1;
-constexpr int kQueryStep = 2;
-constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1; }
-constexpr int kWideningRows = 4;
+constexpr int kQueryStep = 4;
+constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
+constexpr int kWideningRows = kTileRows;
 constexpr int widening_panels(int rows) { return rows == 1 ? 2 : 1; }
 
 INLINE Quad multiply_add(Quad a, Quad b, Quad c) {
