@@ -24,7 +24,7 @@ static_assert(int{POLYSEMY_PRECISION_INT8} == static_cast<int>(Precision::kInt8)
 
 PackedWeight packed(const KernelTable& table, Precision precision, const float* weight, int64_t stride, int64_t n,
                     int64_t k, int threads) {
-  if (n <= 1 || k == 0) stride = 0;  // no second row is read, and the stride may be any number
+  stride = capi::settled(stride, n, k);
   PackedWeight result(n, k, precision);
   const Panels& panels = result.panels();
   parallel(static_cast<int>(std::min<int64_t>(threads, panels.count())), [&](int thread, int team) {

@@ -7,6 +7,7 @@
 #include "ops/checks.h"
 
 namespace polysemy {
+
 Encoder::Encoder(const KernelTable& kernels, EncoderSpec spec, EncoderWeights weights)
     : spec_(std::move(spec)), weights_(std::move(weights)), rotary_(spec_), disentangled_(kernels, spec_, weights_) {}
 

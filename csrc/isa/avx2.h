@@ -14,6 +14,8 @@ namespace {
 
 constexpr bool kFused = true;
 constexpr const char* kMultiplyAdd = "vfmadd";
+constexpr const char* kMultiplyIntegers = "vpmaddwd";
+constexpr const char* kWidenFloat16 = "vcvtph2ps";
 
 struct Vec {
   __m256 lo, hi;
@@ -198,23 +200,23 @@ INLINE double reduce_add(DVec a) {
 INLINE void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
-constexpr const char* kWidenFloat16 = "vcvtph2ps";
 INLINE void store_float16(uint16_t* p, Vec a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 
 // Products of two weights and two activations of 16 bits for each of 16 outputs. They can't saturate.
-struct WidePairs {
+struct WideProducts {
   using Element = int16_t;
   using Word = int16_t;
+  struct Words {
+    __m256i lo, hi;
+  };
+  using Input = __m256i;
   // Of the instructions' own type: GCC copies sums of another one.
   typedef int32_t Half __attribute__((vector_size(32)));
   struct Sum {
     Half lo, hi;
-  };
-  struct Words {
-    __m256i lo, hi;
   };
   static constexpr int kInputs = 2;
 
@@ -223,58 +225,33 @@ struct WidePairs {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
             _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 16))};
   }
-  INLINE static __m256i load_input(const char* p) {
+  INLINE static Input load_input(const char* p) {
     int32_t pair;
     __builtin_memcpy(&pair, p, sizeof pair);
     return _mm256_set1_epi32(pair);
   }
-  INLINE static Sum add_products(Sum s, __m256i x, Words w) {
+  INLINE static Sum add_products(Sum s, Input x, Words w) {
     return {s.lo + (Half)_mm256_madd_epi16(x, w.lo), s.hi + (Half)_mm256_madd_epi16(x, w.hi)};
   }
   INLINE static Vec value(Sum s, float, Vec) {
     return {_mm256_cvtepi32_ps((__m256i)s.lo), _mm256_cvtepi32_ps((__m256i)s.hi)};
   }
-};
-
-// Quads of bytes as pairs of 16 bits; of each four inputs (0, 2) and (1, 3), because those are what shifts make of
-// packed bytes.
-struct WideQuads {
-  using Element = WidePairs::Element;
-  using Word = int8_t;
-  using Sum = WidePairs::Sum;
-  using Widened = WidePairs;
-  static constexpr int kInputs = 4;
-  static constexpr const char* kInstruction = "vpmaddwd";
-
-  struct Words {
-    WidePairs::Words even, odd;
-  };
-  struct Input {
-    __m256i even, odd;
-  };
-  INLINE static Sum zero() { return WidePairs::zero(); }
-  INLINE static Words load_weights(const Word* p) {
+  // Of each four inputs the pairs (0, 2) and (1, 3), because those are what shifts make of packed bytes.
+  INLINE static void widen(const int8_t* p, Words (&to)[2]) {
     const __m256i lo = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     const __m256i hi = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
     const auto even = [](__m256i b) { return _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8); };
-    return {{even(lo), even(hi)}, {_mm256_srai_epi16(lo, 8), _mm256_srai_epi16(hi, 8)}};
+    to[0] = {even(lo), even(hi)};
+    to[1] = {_mm256_srai_epi16(lo, 8), _mm256_srai_epi16(hi, 8)};
   }
-  INLINE static Input load_input(const char* p) {
-    return {WidePairs::load_input(p), WidePairs::load_input(p + sizeof(int32_t))};
-  }
-  INLINE static Sum add_products(Sum s, Input x, Words w) {
-    return WidePairs::add_products(WidePairs::add_products(s, x.even, w.even), x.odd, w.odd);
-  }
-  INLINE static Vec value(Sum s, float zero, Vec total) { return WidePairs::value(s, zero, total); }
   INLINE static void store_elements(Element* p, IVec centered, float) {
     const __m256i words =
         _mm256_packs_epi32(_mm256_shuffle_epi32(centered.lo, 0xD8), _mm256_shuffle_epi32(centered.hi, 0xD8));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xD8));
   }
-  INLINE static void widen(const Word* p, WidePairs::Word* to) {
-    const Words w = load_weights(p);
-    const __m256i parts[] = {w.even.lo, w.even.hi, w.odd.lo, w.odd.hi};
-    for (int i = 0; i < 4; ++i) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 16 * i), parts[i]);
+  INLINE static void store_weights(Word* p, Words w) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), w.lo);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), w.hi);
   }
 };
 

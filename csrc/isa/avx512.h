@@ -14,6 +14,8 @@ namespace {
 
 constexpr bool kFused = true;
 constexpr const char* kMultiplyAdd = "vfmadd";
+constexpr const char* kMultiplyIntegers = "vpmaddwd";
+constexpr const char* kWidenFloat16 = "vcvtph2ps";
 
 struct Vec {
   __m512 v;
@@ -142,61 +144,41 @@ INLINE double reduce_add(DVec a) {
 INLINE void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
-constexpr const char* kWidenFloat16 = "vcvtph2ps";
 INLINE void store_float16(uint16_t* p, Vec a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }
 
+// Four bytes in every lane.
+INLINE __m512i broadcast_word(const char* p) {
+  int32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return _mm512_set1_epi32(word);
+}
+
 // As on AVX2.
-struct WidePairs {
+struct WideProducts {
   using Element = int16_t;
   using Word = int16_t;
+  using Words = __m512i;
+  using Input = __m512i;
   typedef int32_t Sum __attribute__((vector_size(64)));
   static constexpr int kInputs = 2;
 
   INLINE static Sum zero() { return Sum{}; }
-  INLINE static __m512i load_weights(const Word* p) { return _mm512_loadu_si512(p); }
-  INLINE static __m512i load_input(const char* p) {
-    int32_t pair;
-    __builtin_memcpy(&pair, p, sizeof pair);
-    return _mm512_set1_epi32(pair);
-  }
-  INLINE static Sum add_products(Sum s, __m512i x, __m512i w) { return s + (Sum)_mm512_madd_epi16(x, w); }
+  INLINE static Words load_weights(const Word* p) { return _mm512_loadu_si512(p); }
+  INLINE static Input load_input(const char* p) { return broadcast_word(p); }
+  INLINE static Sum add_products(Sum s, Input x, Words w) { return s + (Sum)_mm512_madd_epi16(x, w); }
   INLINE static Vec value(Sum s, float, Vec) { return {_mm512_cvtepi32_ps((__m512i)s)}; }
-};
-
-struct WideQuads {
-  using Element = WidePairs::Element;
-  using Word = int8_t;
-  using Sum = WidePairs::Sum;
-  using Widened = WidePairs;
-  static constexpr int kInputs = 4;
-  static constexpr const char* kInstruction = "vpmaddwd";
-
-  struct Words {
-    __m512i even, odd;
-  };
-  INLINE static Sum zero() { return Sum{}; }
-  INLINE static Words load_weights(const Word* p) {
+  INLINE static void widen(const int8_t* p, Words (&to)[2]) {
     const __m512i b = _mm512_loadu_si512(p);
-    return {_mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8), _mm512_srai_epi16(b, 8)};
+    to[0] = _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8);
+    to[1] = _mm512_srai_epi16(b, 8);
   }
-  INLINE static Words load_input(const char* p) {
-    return {WidePairs::load_input(p), WidePairs::load_input(p + sizeof(int32_t))};
-  }
-  INLINE static Sum add_products(Sum s, Words x, Words w) {
-    return WidePairs::add_products(WidePairs::add_products(s, x.even, w.even), x.odd, w.odd);
-  }
-  INLINE static Vec value(Sum s, float zero, Vec total) { return WidePairs::value(s, zero, total); }
   INLINE static void store_elements(Element* p, IVec centered, float) {
     const __m512i order = _mm512_shuffle_epi32(centered.v, _MM_PERM_DBCA);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(order));
   }
-  INLINE static void widen(const Word* p, WidePairs::Word* to) {
-    const Words w = load_weights(p);
-    _mm512_storeu_si512(to, w.even);
-    _mm512_storeu_si512(to + 32, w.odd);
-  }
+  INLINE static void store_weights(Word* p, Words w) { _mm512_storeu_si512(p, w); }
 };
 
 }  // namespace

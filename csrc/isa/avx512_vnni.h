@@ -19,11 +19,7 @@ struct NativeQuads {
 
   INLINE static Sum zero() { return Sum{}; }
   INLINE static __m512i load_weights(const int8_t* p) { return _mm512_loadu_si512(p); }
-  INLINE static __m512i load_input(const char* p) {
-    int32_t quad;
-    __builtin_memcpy(&quad, p, sizeof quad);
-    return _mm512_set1_epi32(quad);
-  }
+  INLINE static __m512i load_input(const char* p) { return broadcast_word(p); }
   INLINE static Sum add_products(Sum s, __m512i x, __m512i w) { return (Sum)_mm512_dpbusd_epi32((__m512i)s, x, w); }
   INLINE static Vec value(Sum s, float zero, Vec total) {
     return {_mm512_fnmadd_ps(_mm512_set1_ps(zero), total.v, _mm512_cvtepi32_ps((__m512i)s))};  // exact

@@ -8,16 +8,17 @@
 // Its fma() rounds twice, so it agrees with the fused levels within tolerance only.
 #pragma once
 
-#include <cstdint>
-
-#include "isa/inline.h"
-#include "isa/quad.h"
+#include "isa/quads.h"
 
 namespace polysemy {
 namespace {
 
-constexpr bool kFused = false;                         // whether fma() rounds once
-constexpr const char* kMultiplyAdd = "multiply, add";  // what it is made of
+constexpr bool kFused = false;  // whether fma() rounds once
+
+// By what numbers are multiplied and added, 8-bit integers likewise, and float16 becomes float32: what users are told.
+constexpr const char* kMultiplyAdd = "multiply, add";
+constexpr const char* kMultiplyIntegers = kMultiplyAdd;
+constexpr const char* kWidenFloat16 = "integer arithmetic";
 
 // The register tile of a matrix product, in rows and in panels of 16 columns; the step in which attention chooses its
 // height; and how many panels a product takes together that has so few rows that one tile holds them (so that enough
@@ -41,15 +42,7 @@ INLINE Quad root(Quad a) {
 struct SameMode {};
 using FlushSubnormals = SameMode;
 
-}  // namespace
-}  // namespace polysemy
-
-#include "isa/quads.h"
-
-namespace polysemy {
-namespace {
-
-// Numbers of 16 bits, widened; counted as above.
+// Numbers of 16 bits, widened; counted as load_n.
 INLINE float float16_value(uint16_t h) {
   const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16, rest = h & 0x7FFFu;
   float magnitude;
@@ -70,7 +63,6 @@ INLINE Vec load_float16_n(const uint16_t* p, int64_t n) {
   for (int i = 0; i < 16 && i < n; ++i) a.q[i / 4][i % 4] = float16_value(p[i]);
   return a;
 }
-constexpr const char* kWidenFloat16 = "integer arithmetic";
 
 // 16 numbers rounded to the nearest of 16 bits, ties to even.
 INLINE uint16_t float16_bits(float x) {

@@ -3,16 +3,15 @@
 
 #include <arm_neon.h>
 
-#include <cstdint>
-
-#include "isa/inline.h"
-#include "isa/quad.h"
+#include "isa/quads.h"
 
 namespace polysemy {
 namespace {
 
 constexpr bool kFused = true;
 constexpr const char* kMultiplyAdd = "fmla";
+constexpr const char* kMultiplyIntegers = kMultiplyAdd;
+constexpr const char* kWidenFloat16 = "fcvtl";
 
 // 4 rows x 1 panel: 16 accumulators cover 4 cycles x 4 pipes. With more rows GCC 12 runs out of its 32 registers.
 constexpr int kTileRows = 4;
@@ -46,16 +45,6 @@ struct FlushSubnormals {
   }
   [[gnu::always_inline]] static void set(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory"); }
 };
-
-}  // namespace
-}  // namespace polysemy
-
-#include "isa/quads.h"
-
-namespace polysemy {
-namespace {
-
-constexpr const char* kWidenFloat16 = "fcvtl";
 
 INLINE Vec load_float16_n(const uint16_t* p, int64_t n) {
   uint16_t word[16] = {};

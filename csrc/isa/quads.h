@@ -1,5 +1,5 @@
-// A Vec of four registers of 128 bits, written with the vector extension that GCC and Clang share. Whoever includes it
-// says before how two of them are multiplied and added.
+// A Vec of four registers of 128 bits, written with the vector extension that GCC and Clang share. A level that
+// includes it defines what is only declared here.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,13 @@
 
 namespace polysemy {
 namespace {
+
+using Quad = float __attribute__((vector_size(16)));
+using IQuad = int32_t __attribute__((vector_size(16)));
+using DPair = double __attribute__((vector_size(16)));
+
+INLINE Quad multiply_add(Quad a, Quad b, Quad c);  // a b + c
+INLINE Quad root(Quad a);
 
 struct Vec {  // 16 x float
   Quad q[4];
@@ -216,61 +223,34 @@ INLINE void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
 INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 // Products of a weight and an activation for each of 16 outputs, of integers: exact as long as sums stay below 2^24.
-struct WideOnes {
+struct WideProducts {
   using Element = float;  // of a prepared row
-  using Word = float;
+  using Word = float;     // of a widened block
+  using Words = Vec;
+  using Input = Vec;
   using Sum = Vec;
-  static constexpr int kInputs = 1;
+  static constexpr int kInputs = 1;  // that it multiplies at a time
 
   INLINE static Sum zero() { return ::polysemy::zero(); }
-  INLINE static Vec load_weights(const Word* p) { return load(p); }
-  INLINE static Vec load_input(const char* p) {
+  INLINE static Words load_weights(const Word* p) { return load(p); }
+  INLINE static Input load_input(const char* p) {
     float x;
     __builtin_memcpy(&x, p, sizeof x);
     return set1(x);
   }
-  INLINE static Sum add_products(Sum s, Vec x, Vec w) { return fma(x, w, s); }
+  INLINE static Sum add_products(Sum s, Input x, Words w) { return fma(x, w, s); }
   // The sum of (q - zero) * weight, where `total` are sums of weights.
   INLINE static Vec value(Sum s, float /*zero*/, Vec /*total*/) { return s; }
-};
-
-// Products of four 8-bit weights and four activations for each of 16 outputs: how a level adds them up exactly. Here
-// in float32.
-struct WideQuads {
-  using Element = WideOnes::Element;
-  using Word = int8_t;
-  using Sum = WideOnes::Sum;
-  using Widened = WideOnes;  // how it multiplies a block that it widened before, or void
-  static constexpr int kInputs = 4;
-  static constexpr const char* kInstruction = kMultiplyAdd;
-
-  struct Words {
-    Vec of[4];
-  };
-  INLINE static Sum zero() { return ::polysemy::zero(); }
-  INLINE static Words load_weights(const Word* p) {
-    Words w;
-    for (int i = 0; i < 16; ++i)
-      for (int j = 0; j < 4; ++j) w.of[j].q[i / 4][i % 4] = static_cast<float>(p[4 * i + j]);
-    return w;
-  }
-  INLINE static const char* load_input(const char* p) { return p; }
-  INLINE static Sum add_products(Sum s, const char* p, const Words& w) {
-    for (int j = 0; j < 4; ++j) {
-      s = WideOnes::add_products(s, WideOnes::load_input(p + j * static_cast<int64_t>(sizeof(Element))), w.of[j]);
-    }
-    return s;
-  }
-  INLINE static Vec value(Sum s, float zero, Vec total) { return WideOnes::value(s, zero, total); }
   // centered: q - zero.
   INLINE static void store_elements(Element* p, IVec centered, float /*zero*/) {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<float>(centered.q[i / 4][i % 4]);
   }
-  // Four inputs, as load_weights of WideOnes expects them.
-  INLINE static void widen(const Word* p, WideOnes::Word* to) {
-    const Words w = load_weights(p);
-    for (int j = 0; j < 4; ++j) store(to + 16 * j, w.of[j]);
+  // Four 8-bit weights of each output.
+  INLINE static void widen(const int8_t* p, Words (&to)[4]) {
+    for (int i = 0; i < 16; ++i)
+      for (int j = 0; j < 4; ++j) to[j].q[i / 4][i % 4] = static_cast<float>(p[4 * i + j]);
   }
+  INLINE static void store_weights(Word* p, Words w) { store(p, w); }
 };
 
 }  // namespace

@@ -109,6 +109,46 @@ INLINE void accumulate_group(Tile<rows, panels>& tile, const char* a, int64_t a_
   });
 }
 
+// Quads of 8-bit weights on a level without an instruction for them: as products of wider integers.
+template <class Step>
+struct WideQuads {
+  using Element = typename Step::Element;
+  using Word = int8_t;
+  using Sum = typename Step::Sum;
+  using Widened = Step;
+  static constexpr int kInputs = 4, kSteps = kInputs / Step::kInputs;
+  static constexpr const char* kInstruction = kMultiplyIntegers;
+
+  struct Words {
+    typename Step::Words of[kSteps];
+  };
+  struct Input {
+    typename Step::Input of[kSteps];
+  };
+  INLINE static Sum zero() { return Step::zero(); }
+  INLINE static Words load_weights(const Word* p) {
+    Words w;
+    Step::widen(p, w.of);
+    return w;
+  }
+  INLINE static Input load_input(const char* p) {
+    Input x;
+    constexpr int64_t size = Step::kInputs * static_cast<int64_t>(sizeof(Element));
+    unroll<kSteps>([&](auto i) INLINE_LAMBDA { x.of[i] = Step::load_input(p + i * size); });
+    return x;
+  }
+  INLINE static Sum add_products(Sum s, const Input& x, const Words& w) {
+    unroll<kSteps>([&](auto i) INLINE_LAMBDA { s = Step::add_products(s, x.of[i], w.of[i]); });
+    return s;
+  }
+  INLINE static Vec value(Sum s, float zero, Vec total) { return Step::value(s, zero, total); }
+  INLINE static void store_elements(Element* p, IVec centered, float zero) { Step::store_elements(p, centered, zero); }
+  INLINE static void widen(const Word* p, typename Step::Word* to) {
+    const Words w = load_weights(p);
+    unroll<kSteps>([&](auto i) INLINE_LAMBDA { Step::store_weights(to + i * Step::kInputs * kLanes, w.of[i]); });
+  }
+};
+
 // A group that was widened: what Quads::widen makes of its quads, scales and sums behind them.
 template <class Quads>
 struct WideInt8 {

@@ -31,7 +31,7 @@ constexpr void add_products(KernelTable& t) {
   add_slot<Float32Panels>(t, true);
   add_slot<BFloat16Panels<WidenedPairs>>(t, false);
   add_slot<Float16Panels>(t, false);
-  add_slot<Int8Panels<WideQuads>>(t, false);
+  add_slot<Int8Panels<WideQuads<WideProducts>>>(t, false);
 }
 
 }  // namespace

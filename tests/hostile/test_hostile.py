@@ -6,6 +6,7 @@ The short form of the campaign: every case and a few hundred mutations, in one p
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -64,8 +65,13 @@ def test_the_watch_sees(attack: str) -> None:
     assert int(run.stdout) >= 1
 
 
+needs_strace = pytest.mark.skipif(
+    shutil.which("strace") is None and "CI" not in os.environ, reason="needs strace"
+)
+
+
 def trace(*command: str) -> list[str]:
-    """Lines of strace about a command. Where tracing isn't allowed there is nothing to look at."""
+    """Lines of strace about a command."""
     with tempfile.TemporaryDirectory() as place:
         log = Path(place) / "log"
         run = subprocess.run(traced.command(log, *command), check=False, capture_output=True, timeout=600)
@@ -73,13 +79,7 @@ def trace(*command: str) -> list[str]:
         return log.read_text(errors="replace").splitlines()
 
 
-@pytest.fixture(scope="module")
-def strace() -> None:
-    if not shutil.which("strace") or subprocess.run(["strace", "-qq", "true"], check=False).returncode:
-        pytest.skip("needs strace, and to be allowed to trace")
-
-
-@pytest.mark.usefixtures("strace")
+@needs_strace
 def test_the_kernel_is_asked_for_nothing_outside() -> None:
     """A look at some of the cases; `traced.py` alone looks at all."""
     campaign = (sys.executable, "-W", "ignore", str(HERE / "campaign.py"), "--json", "--every", "40")
@@ -88,7 +88,7 @@ def test_the_kernel_is_asked_for_nothing_outside() -> None:
     assert not found
 
 
-@pytest.mark.usefixtures("strace")
+@needs_strace
 @pytest.mark.parametrize(
     ("act", "seen"),
     [

@@ -24,7 +24,7 @@ from campaign import BEGIN, END  # noqa: E402
 #: Files of the kernel that tell how many CPUs and how much memory there is.
 _KERNEL = ("/proc/", "/sys/")
 _LOOKS = re.compile(r"(open|openat2?|(new)?f?statx?(at)?(64)?|access|faccessat2?|readlink(at)?|getcwd)\(")
-_CALL = re.compile(r"^\d+ +(?P<call>\w+)\(")
+_CALL = re.compile(r"^\d+ +\w+\(")
 
 
 def command(log: Path, *traced: str) -> list[str]:
