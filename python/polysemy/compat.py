@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from .arguments import positive
@@ -11,7 +11,6 @@ from .shown import shown
 from .text.check import check_text
 
 __all__ = [
-    "DOCUMENT_PROMPTS",
     "Comparing",
     "Compatible",
     "Prompting",
@@ -22,8 +21,9 @@ __all__ = [
 
 Model = TypeVar("Model", bound="Compatible")
 
-# Names that models give to their prompt for documents, the usual one first.
-DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+# Names that models give to their prompts for queries and for documents, the usual ones first.
+_QUERY_PROMPTS = ("query",)
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 # What `start_multi_process_pool` gives: threads are already at work.
 _POOL: dict[str, Any] = {"input": None, "output": None, "processes": []}
 # What changes nothing about a result here, and the values that ask for nothing else.
@@ -181,17 +181,11 @@ class Prompting(Compatible):
             )
         return check_text(self.prompts[name], f"{method}: prompts[{name!r}]")
 
-    def _prompt_for(self, task: str, text: str | None, name: str | None) -> str | None:
-        """The name of the prompt of queries, or of documents, where the call says nothing about a prompt."""
-        names = ("query",) if task == "query" else DOCUMENT_PROMPTS
-        if name is None and text is None:
-            name = next((each for each in names if each in self.prompts), None)
-        return name
-
 
 class Comparing(Prompting):
-    """A model whose vectors are compared, by one of several functions."""
+    """A model that gives vectors of queries and of documents, and compares them by one of several functions."""
 
+    encode: Callable[..., Any]
     _similarities: ClassVar[Mapping[str, Any]]
     """Name -> the function for all pairs, and that for pairs of rows."""
     _similarity: str
@@ -210,6 +204,36 @@ class Comparing(Prompting):
                 f"got {name!r}"
             )
         self._similarity = name
+
+    def encode_query(
+        self,
+        inputs: Any = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
+    ) -> Any:
+        """As `encode` with the task "query", and with the model's prompt for queries unless the call has one."""
+        prompt_name = self._prompt_for(_QUERY_PROMPTS, prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="query", **others)
+
+    def encode_document(
+        self,
+        inputs: Any = None,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        *further: Any,
+        **others: Any,
+    ) -> Any:
+        """As `encode` with the task "document", and with the model's prompt for documents unless the call has one."""
+        prompt_name = self._prompt_for(_DOCUMENT_PROMPTS, prompt, prompt_name)
+        return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
+
+    def _prompt_for(self, names: tuple[str, ...], text: str | None, name: str | None) -> str | None:
+        """The name of a prompt: the first of ``names`` that the model has, unless the call has one."""
+        if name is None and text is None:
+            name = next((each for each in names if each in self.prompts), None)
+        return name
 
     def _choose_similarity(self, asked: str | None, saved: str | None, default: str) -> None:
         """What a folder says counts where it names one for this kind of vectors."""

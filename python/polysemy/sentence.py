@@ -174,30 +174,6 @@ class SentenceTransformer(Comparing):
             return made if single else list(made)
         return result
 
-    def encode_query(
-        self,
-        inputs: Any = None,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        *further: Any,
-        **others: Any,
-    ) -> Any:
-        """As `encode`, with the model's prompt for queries."""
-        prompt_name = self._prompt_for("query", prompt, prompt_name)
-        return self.encode(inputs, prompt_name, prompt, *further, task="query", **others)
-
-    def encode_document(
-        self,
-        inputs: Any = None,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        *further: Any,
-        **others: Any,
-    ) -> Any:
-        """As `encode`, with the model's prompt for documents."""
-        prompt_name = self._prompt_for("document", prompt, prompt_name)
-        return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
-
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
         """Similarities of all vectors of one list with all of the other, (n, m) float32."""
         return SIMILARITIES[self._similarity][0](embeddings1, embeddings2)

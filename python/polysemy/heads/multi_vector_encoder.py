@@ -198,30 +198,6 @@ class MultiVectorEncoder(Task, Comparing):
             vectors = [as_tensor(array, "encode: convert_to_numpy=False") for array in vectors]
         return vectors[0] if single else vectors
 
-    def encode_query(
-        self,
-        inputs: object,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        *further: Any,
-        **others: Any,
-    ) -> Any:
-        """As `encode` of a query, with the model's prompt for queries."""
-        prompt_name = self._prompt_for("query", prompt, prompt_name)
-        return self.encode(inputs, prompt_name, prompt, *further, task="query", **others)
-
-    def encode_document(
-        self,
-        inputs: object,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        *further: Any,
-        **others: Any,
-    ) -> Any:
-        """As `encode` of a document, with the model's prompt for documents."""
-        prompt_name = self._prompt_for("document", prompt, prompt_name)
-        return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
-
     def similarity(self, embeddings1: Any, embeddings2: Any, **others: Any) -> Any:
         """Scores of all documents (the second) for all queries, (n, m) float32; see `polysemy.util.maxsim`."""
         return MAXSIMS[self._similarity][0](embeddings1, embeddings2, **others)

@@ -144,30 +144,6 @@ class SparseEncoder(Task, Comparing):
             return made[0]
         return [made[i] for i in range(len(rows))] if tensor is False else made
 
-    def encode_query(
-        self,
-        inputs: object = None,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        *further: Any,
-        **others: Any,
-    ) -> Any:
-        """As `encode`, with the model's prompt for queries."""
-        prompt_name = self._prompt_for("query", prompt, prompt_name)
-        return self.encode(inputs, prompt_name, prompt, *further, task="query", **others)
-
-    def encode_document(
-        self,
-        inputs: object = None,
-        prompt_name: str | None = None,
-        prompt: str | None = None,
-        *further: Any,
-        **others: Any,
-    ) -> Any:
-        """As `encode`, with the model's prompt for documents."""
-        prompt_name = self._prompt_for("document", prompt, prompt_name)
-        return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
-
     def decode(self, embeddings: Any, top_k: int | None = None) -> Any:
         """The tokens of each row with their values, largest first; of a single row without a list around it."""
         rows, results = SparseRows.of(embeddings, "decode: embeddings"), []
