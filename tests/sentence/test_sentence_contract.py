@@ -133,6 +133,25 @@ def test_a_search_by_a_function_of_tensors() -> None:
     assert [pair[1:] for pair in mined[0]] == [pair[1:] for pair in mined[1]]
 
 
+def test_a_search_in_sparse_tensors_by_a_function_of_tensors() -> None:
+    """It gets each side as the caller has it, sparse or dense."""
+    a, b = (torch.from_numpy(vectors(n, n)) for n in (4, 30))
+    want = ours.semantic_search(a, b, top_k=3, score_function=ours.dot_score)
+    kinds: list[tuple[bool, bool]] = []
+
+    def score(x: Any, y: Any) -> Any:
+        kinds.append((x.is_sparse, y.is_sparse))
+        return x.to_dense() @ y.to_dense().T
+
+    for left, right in ((a.to_sparse(), b), (a, b.to_sparse()), (a.to_sparse(), b.to_sparse())):
+        kinds.clear()
+        got = ours.semantic_search(left, right, top_k=3, score_function=score)
+        assert [[hit["corpus_id"] for hit in hits] for hits in got] == [
+            [hit["corpus_id"] for hit in hits] for hits in want
+        ]
+        assert {*kinds} == {(left.is_sparse, right.is_sparse)}
+
+
 def test_masks_of_many_vectors() -> None:
     rng = np.random.default_rng(3)
     a, b = (rng.normal(size=(n, 6, DIM)).astype(np.float32) for n in (3, 5))

@@ -13,7 +13,7 @@ from ..arguments import positive
 from ..ops.search import topk
 from .similarity import cos_sim, dot_score, pytorch_cos_sim, unit_rows
 from .sparse_rows import SparseRows, is_sparse
-from .vectors import as_tensor, is_tensor, like, matrix
+from .vectors import as_tensor, holds_tensors, matrix
 
 __all__ = [
     "community_detection",
@@ -39,19 +39,13 @@ def semantic_search(
 ) -> list[list[dict[str, int | float]]]:
     """For each query the ``top_k`` best of a corpus: ``{"corpus_id", "score"}``, best first.
 
-    Vectors may be `SparseRows` or sparse tensors; a ``score_function`` of one's own then gets `SparseRows`. Of equal
-    scores the earlier in the corpus comes first. With `cos_sim` and `dot_score` a million products are held at a time,
-    and the sizes of chunks have no effect.
+    Vectors may be `SparseRows`, matrices of SciPy or sparse tensors. A ``score_function`` of one's own gets tensors
+    where the queries are tensors, otherwise arrays and `SparseRows`. Of equal scores the earlier in the corpus comes
+    first, NaN comes last. With `cos_sim` and `dot_score` of arrays a million products are held at a time, and the sizes
+    of chunks have no effect.
     """
-    queries, corpus = (
-        SparseRows.of(value, f"semantic_search: {name}")
-        if sparse
-        else matrix(value, f"semantic_search: {name}")
-        for value, name, sparse in (
-            (query_embeddings, "query_embeddings", is_sparse(query_embeddings)),
-            (corpus_embeddings, "corpus_embeddings", is_sparse(corpus_embeddings)),
-        )
-    )
+    queries = _vectors(query_embeddings, "semantic_search: query_embeddings")
+    corpus = _vectors(corpus_embeddings, "semantic_search: corpus_embeddings")
     some = positive(query_chunk_size, "semantic_search: query_chunk_size")
     most = positive(corpus_chunk_size, "semantic_search: corpus_chunk_size")
     top_k = positive(top_k, "semantic_search: top_k")
@@ -63,17 +57,25 @@ def semantic_search(
     ]
 
 
+def _vectors(value: Any, name: str) -> Floats | SparseRows:
+    return SparseRows.of(value, name) if is_sparse(value) else matrix(value, name)
+
+
 def _of_arrays(score: Score, given: Any) -> Score:
-    """The function of arrays, of one that takes tensors as the caller has them."""
+    """The function of arrays and `SparseRows`, of one that takes tensors where the caller has them."""
     if score in (cos_sim, pytorch_cos_sim):
         return cos_sim
-    if score is dot_score or is_sparse(given) or not is_tensor(like(given, np.empty((0, 0), np.float32))):
+    if score is dot_score or not holds_tensors(given):
         return score
 
-    def called(a: Any, b: Any) -> Any:
-        return score(as_tensor(a, "a tensor"), as_tensor(b, "a tensor"))
+    def called(a: Floats | SparseRows, b: Floats | SparseRows) -> Any:
+        return score(_tensor(a), _tensor(b))
 
     return called
+
+
+def _tensor(value: Floats | SparseRows) -> Any:
+    return value.totensor() if isinstance(value, SparseRows) else as_tensor(value, "a tensor")
 
 
 def _best(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_tensor", "is_tensor", "like", "matrix", "rows"]
+__all__ = ["as_tensor", "holds_tensors", "is_tensor", "like", "matrix", "rows"]
 
 Floats = NDArray[np.float32]
 
@@ -44,6 +44,11 @@ def is_tensor(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == "torch"
 
 
+def holds_tensors(value: Any) -> bool:
+    """Whether it is a tensor of torch, or a list of them."""
+    return is_tensor(value[0] if isinstance(value, (list, tuple)) and value else value)
+
+
 def matrix(value: Any, name: str) -> Floats:
     """(n, dim) float32, C-contiguous; a vector is one row."""
     array = rows(value, name)
@@ -65,7 +70,4 @@ def as_tensor(array: NDArray[Any], name: str) -> Any:
 
 def like(value: Any, result: NDArray[Any]) -> Any:
     """The result as a tensor where the argument was one, or a list of them."""
-    first = value[0] if isinstance(value, (list, tuple)) and value else value
-    if is_tensor(first):
-        return as_tensor(result, "a tensor")
-    return result
+    return as_tensor(result, "a tensor") if holds_tensors(value) else result
