@@ -143,6 +143,13 @@ def test_settings_of_a_cross_encoder(folders: dict[str, str]) -> None:
     assert same(models[0].predict(PAIRS), of_both("CrossEncoder", folder, max_length=8)[1].predict(PAIRS))
     asked = {"apply_softmax": True, "convert_to_tensor": True, "num_workers": 1}
     assert models[0].rank("bank", TEXTS, **asked) == models[0].rank("bank", TEXTS)
+    marked = models[0].rank(
+        "bank", TEXTS, activation_fn=lambda x: np.where([[True], [False], [False]], np.nan, x)
+    )
+    assert [hit["corpus_id"] for hit in marked][-1] == 0
+    assert marked[:-1] == [
+        hit for hit in models[0].rank("bank", TEXTS, activation_fn=np.copy) if hit["corpus_id"]
+    ]
     with pytest.raises(ValueError, match=r"^CrossEncoder: max_length must be at most 48, got 1000$"):
         CrossEncoder(folder, max_length=1000)
     with pytest.raises(ValueError, match=r"^CrossEncoder: num_labels must be 1, as the model has it, got 2$"):

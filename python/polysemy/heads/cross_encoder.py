@@ -171,7 +171,8 @@ class CrossEncoder(Task, Prompting):
     ) -> list[dict[str, Any]]:
         """Documents by their score with the query, best first: ``corpus_id``, ``score``, and ``text`` if asked for.
 
-        For models of one label. ``top_k`` None keeps all. Of equal scores the earlier document comes first.
+        For models of one label. ``top_k`` None keeps all. Of equal scores the earlier document comes first, NaN comes
+        last.
         """
         activation_fn = others.pop("activation_fct", activation_fn)  # its older name
         refuse_unknown({name: others[name] for name in others if name not in _OF_PREDICT}, "rank")
@@ -180,6 +181,7 @@ class CrossEncoder(Task, Prompting):
                 f"rank: the model must have 1 label, this one has {self.num_labels}; use predict"
             )
         most = None if top_k is None else positive(top_k, "rank: top_k")
+        with_text = flag(return_documents, "rank: return_documents")
         if not isinstance(documents, Iterable):
             raise TypeError(f"rank: documents must be a list of str, got {type(documents).__name__}")
         texts = [check_text(text, f"rank: documents[{i}]") for i, text in enumerate(documents)]
@@ -192,13 +194,11 @@ class CrossEncoder(Task, Prompting):
             activation_fn=activation_fn,
             device=device,
         )
-        shown = flag(return_documents, "rank: return_documents")
-        results: list[dict[str, Any]] = [
-            {"corpus_id": i, "score": score} | ({"text": texts[i]} if shown else {})
-            for i, score in enumerate(scores.tolist())
+        order = np.argsort(-scores.astype(np.float64), kind="stable")[:most]
+        return [
+            {"corpus_id": i, "score": float(scores[i])} | ({"text": texts[i]} if with_text else {})
+            for i in order.tolist()
         ]
-        results.sort(key=lambda result: result["score"], reverse=True)
-        return results[:most]
 
 
 def _pairs(inputs: object) -> tuple[list[Text], bool]:
