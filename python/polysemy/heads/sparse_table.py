@@ -15,6 +15,7 @@ from ..io.checkpoint import Checkpoint
 from ..io.jsonfile import read_json_object
 from ..io.pieces import Wanted
 from ..shown import shown
+from ..text.chunks import text_chunks
 from ..text.tokenizer import TextTokenizer
 from ..util.sparse_rows import SparseRows
 
@@ -52,11 +53,11 @@ class SparseTable:
     def rows(self, texts: Sequence[str], prompt: str, method: str, num_threads: int) -> SparseRows:
         """A row per text, of the tokens that are in it."""
         losses, found = Losses(), []
-        given = [prompt + text for text in texts]
-        for encoding in self.tokenizer.encode(given, spans=False, num_threads=num_threads):
-            losses.add(np.array([self.tokenizer.tokens_cut(encoding)]))
-            ids = np.unique(np.array(encoding.ids, dtype=np.int32))
-            found.append(ids[self.weights[ids] != 0])
+        for chunk in text_chunks(texts, prompt, name=f"{method}: inputs"):
+            for encoding in self.tokenizer.encode(chunk, spans=False, num_threads=num_threads):
+                losses.add(np.array([self.tokenizer.tokens_cut(encoding)]))
+                ids = np.unique(np.array(encoding.ids, dtype=np.int32))
+                found.append(ids[self.weights[ids] != 0])
         losses.warn(method, self.tokenizer.max_length)
         columns = np.concatenate([np.empty(0, np.int32), *found])
         starts = np.cumsum([0, *map(len, found)], dtype=np.int64)

@@ -13,7 +13,7 @@ from ..compat import check_running
 from ..model.heads import HeadKind
 from ..shown import shown
 from ..text.check import Text, check_text, is_ordered, members
-from .scores import Scores, activation_named, sigmoid, softmax
+from .scores import Scores, sigmoid, softmax
 from .task import Task
 
 __all__ = ["TextClassifier"]
@@ -21,7 +21,7 @@ __all__ = ["TextClassifier"]
 _FUNCTIONS: dict[str, Scores] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
-    "none": activation_named("torch.nn.Identity", ""),
+    "none": lambda logits: logits,
 }
 
 
@@ -67,12 +67,12 @@ class TextClassifier(Task):
         )
 
     def _scores(self, texts: Sequence[Text], function: str | None) -> NDArray[np.float32]:
+        if function is not None and function not in _FUNCTIONS:
+            raise ValueError(
+                f"TextClassifier: function_to_apply must be one of {', '.join(_FUNCTIONS)}, got {shown(function)}"
+            )
         logits = self._logits(texts, "TextClassifier")
         if function is not None:
-            if function not in _FUNCTIONS:
-                raise ValueError(
-                    f"TextClassifier: function_to_apply must be one of {', '.join(_FUNCTIONS)}, got {shown(function)}"
-                )
             return _FUNCTIONS[function](logits) if len(logits) else logits
         problem = self._config.text("problem_type", "")
         if problem == "regression" or not len(logits):
