@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from .arguments import positive
 from .shown import shown
-from .text.check import check_text
+from .text.check import check_text, is_ordered, members
 
 __all__ = [
     "Comparing",
@@ -229,6 +229,16 @@ class Comparing(Prompting):
         prompt_name = self._prompt_for(_DOCUMENT_PROMPTS, prompt, prompt_name)
         return self.encode(inputs, prompt_name, prompt, *further, task="document", **others)
 
+    @staticmethod
+    def _given(inputs: object, sentences: object = None) -> object:
+        """The inputs of `encode`, under their own or their older name. ``{"text": ...}`` stands for its text."""
+        if (inputs is None) == (sentences is None):
+            raise TypeError("encode: texts must be given once, as inputs")
+        given = inputs if sentences is None else sentences
+        if is_ordered(given) and not isinstance(given, str):
+            return [_unwrapped(item) for item in members(given)]
+        return _unwrapped(given)
+
     def _prompt_for(self, names: tuple[str, ...], text: str | None, name: str | None) -> str | None:
         """The name of a prompt: the first of ``names`` that the model has, unless the call has one."""
         if name is None and text is None:
@@ -238,3 +248,8 @@ class Comparing(Prompting):
     def _choose_similarity(self, asked: str | None, saved: str | None, default: str) -> None:
         """What a folder says counts where it names one for this kind of vectors."""
         self.similarity_fn_name = asked or (saved if saved in self._similarities else None) or default
+
+
+def _unwrapped(item: object) -> object:
+    """sentence-transformers names the kind of an input so, among several kinds."""
+    return item["text"] if isinstance(item, dict) and item.keys() == {"text"} else item

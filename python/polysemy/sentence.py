@@ -126,9 +126,7 @@ class SentenceTransformer(Comparing):
         check_device(device, "encode")
         refuse_unknown(others, "encode")
         positive(batch_size, "encode: batch_size")
-        if (inputs is None) == (sentences is None):
-            raise TypeError("encode: texts must be given once, as inputs")
-        texts, single = _texts(inputs if sentences is None else sentences, "encode: inputs")
+        texts, single = _texts(self._given(inputs, sentences), "encode: inputs")
         precision = "float32" if precision is None else precision
         if precision not in PRECISIONS:
             raise ValueError(f"encode: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")

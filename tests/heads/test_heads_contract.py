@@ -101,6 +101,21 @@ def test_markers_are_part_of_prompts(tmp_path: Path) -> None:
     assert same(ours.encode(TEXTS, prompt_name="query"), theirs.encode(TEXTS, prompt_name="query"))
 
 
+@pytest.mark.parametrize("name", ["SparseEncoder", "MultiVectorEncoder"])
+def test_texts_that_say_what_they_are(name: str, folders: dict[str, str]) -> None:
+    """As inputs of several kinds do in sentence-transformers."""
+    models = of_both(name, folders[name])
+    text = {"text": TEXTS[0]}
+    for given, plain in ((text, TEXTS[0]), ([text], TEXTS[:1]), ([TEXTS[1], text], [TEXTS[1], TEXTS[0]])):
+        for model in models:
+            assert same(model.encode(given, prompt="the "), model.encode(plain, prompt="the "))
+    for wrong in ({"text": "a", "image": "b"}, {"query": "a"}):
+        with pytest.raises(TypeError, match=r"^encode: inputs\[1\] must be a str, got dict"):
+            models[0].encode(["a", wrong])
+    with pytest.raises(TypeError, match=r"^encode: texts must be given once, as inputs"):
+        models[0].encode(None)
+
+
 # ---- what is set afterwards
 
 

@@ -56,6 +56,16 @@ def test_processes_that_a_script_starts(pair: tuple[Any, Any]) -> None:
         model.encode(TEXTS, chunk_size=-1)
 
 
+def test_texts_that_say_what_they_are(pair: tuple[Any, Any]) -> None:
+    """As inputs of several kinds do in sentence-transformers; so may pairs."""
+    alone, two = {"text": TEXTS[0]}, {"text": ("money", "bank")}
+    for given in (alone, [alone], [TEXTS[1], alone], [two]):
+        got, want = (model.encode(given, prompt="the ") for model in pair)
+        assert close(got, want)
+    with pytest.raises(TypeError, match=r"^encode: inputs\[0\] must be a str, got dict"):
+        pair[0].encode([{"text": "a", "image": "b"}])
+
+
 def test_arguments_by_their_place(pair: tuple[Any, Any]) -> None:
     given = (None, None, 8, False, "sentence_embedding", "float32", True, True, "cpu", True, 10)
     for method in ("encode", "encode_query", "encode_document"):

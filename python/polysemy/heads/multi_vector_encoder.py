@@ -185,7 +185,7 @@ class MultiVectorEncoder(Task, Comparing):
             raise ValueError(f"encode: task must be one of {', '.join(_TASKS)} or None, got {task!r}")
         side = self._sides[task]
         scaled = flag(normalize_embeddings, "encode: normalize_embeddings")
-        texts, single = self._texts(inputs, "encode")
+        texts, single = self._texts(self._given(inputs), "encode")
         marker, before = self._divided(self._prompt(prompt, prompt_name, "encode"))
         parts = self._parts(
             texts, "encode", prompt=before, tokenizer=side.tokenizer if marker is None else side.marked,

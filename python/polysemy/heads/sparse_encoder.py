@@ -120,15 +120,11 @@ class SparseEncoder(Task, Comparing):
         if task not in (None, "query", "document"):
             raise ValueError(f"encode: task must be 'query', 'document' or None, got {shown(task)}")
         positive(batch_size, "encode: batch_size")
-        if (inputs is None) == (sentences is None):
-            raise TypeError("encode: texts must be given once, as inputs")
         tensor = switch(convert_to_tensor, "encode: convert_to_tensor")
         sparse = switch(convert_to_sparse_tensor, "encode: convert_to_sparse_tensor")
-        texts, single = self._texts(inputs if sentences is None else sentences, "encode")
-        before, bar = (
-            self._prompt(prompt, prompt_name, "encode"),
-            switch(show_progress_bar, "encode: show_progress_bar"),
-        )
+        texts, single = self._texts(self._given(inputs, sentences), "encode")
+        before = self._prompt(prompt, prompt_name, "encode")
+        bar = switch(show_progress_bar, "encode: show_progress_bar")
         if self._table is not None and (task or self._routes[0]) == "query":
             rows = self._table.rows(texts, before, "encode", self._num_threads)
         else:
