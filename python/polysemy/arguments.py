@@ -1,4 +1,4 @@
-"""Numbers, flags and thread counts among the arguments of public functions.
+"""Numbers, flags, thread counts and devices among the arguments of public functions.
 
 ``name`` is what a message begins with: the operation and the argument, as in ``"encode: batch_size"``.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from ._core import MOST_THREADS
 from .shown import shown
 
-__all__ = ["MOST_THREADS", "flag", "number", "positive", "switch", "thread_count", "whole"]
+__all__ = ["MOST_THREADS", "check_device", "flag", "number", "positive", "switch", "thread_count", "whole"]
 
 _BOOL = (bool, np.bool_)
 _NUMBER = (int, float, np.integer, np.floating)
@@ -71,3 +71,12 @@ def switch(value: object, name: str) -> bool | None:
     if value is None or isinstance(value, _BOOL):
         return None if value is None else bool(value)
     raise TypeError(f"{name} must be True, False or None, got {type(value).__name__}")
+
+
+def check_device(device: object, operation: str) -> None:
+    """None or the CPU, by name or as torch's object, or several of them. ``ValueError`` for any other device."""
+    if isinstance(device, (list, tuple)):
+        for one in device:
+            check_device(one, operation)
+    elif device is not None and str(device).partition(":")[0] != "cpu":
+        raise ValueError(f"{operation}: device must be 'cpu', got {device!s:.60}")

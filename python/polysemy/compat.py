@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from .arguments import positive
+from .arguments import check_device, whole
 from .shown import shown
 from .text.check import check_text, is_ordered, members
 
@@ -14,7 +14,6 @@ __all__ = [
     "Comparing",
     "Compatible",
     "Prompting",
-    "check_device",
     "check_running",
     "refuse_unknown",
 ]
@@ -44,25 +43,15 @@ _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     "token_pooling": (None,),
     "pool": (None, _POOL),
 }
-# Numbers of processes and of what they take at a time.
-_SIZES = ("chunk_size", "num_workers")
-
-
-def check_device(device: object, name: str) -> None:
-    """None or the CPU, by name or as torch's object, or several of them. ``ValueError`` for any other device."""
-    if isinstance(device, (list, tuple)):
-        for one in device:
-            check_device(one, name)
-    elif device is not None and str(device).partition(":")[0] != "cpu":
-        raise ValueError(f"{name}: device must be 'cpu', got {device!s:.60}")
+# Numbers of processes and of what they take at a time, and the least of each. No worker is none beside this process.
+_SIZES = {"chunk_size": 1, "num_workers": 0}
 
 
 def refuse_unknown(others: Mapping[str, object], name: str) -> None:
     """Raise for arguments that would change something. ``TypeError`` for names that nobody knows."""
     for argument, value in others.items():
         if argument in _SIZES:
-            if value is not None and value != 0:
-                positive(value, f"{name}: {argument}")
+            _check_size(argument, value, name)
         elif argument not in _WITHOUT_EFFECT:
             raise TypeError(f"{name}: got an unexpected argument {argument!r}")
         elif value not in _WITHOUT_EFFECT[argument]:
@@ -70,15 +59,23 @@ def refuse_unknown(others: Mapping[str, object], name: str) -> None:
 
 
 def check_running(others: Mapping[str, object], name: str) -> None:
-    """Arguments of transformers' pipelines that say how they run: without effect here. ``TypeError`` for others."""
+    """Arguments of transformers' pipelines that say how they run: without effect here.
+
+    ``TypeError`` for others, ``ValueError`` for values that would change something: texts are always cut.
+    """
     for argument, value in others.items():
         if argument not in ("batch_size", "num_workers", "truncation"):
             raise TypeError(f"{name}: got an unexpected argument {argument!r}")
         if argument == "truncation":
             if value not in (True, None, "longest_first"):
                 raise ValueError(f"{name}: truncation must be True, got {shown(value)}")
-        elif value is not None and not (argument == "num_workers" and value == 0):
-            positive(value, f"{name}: {argument}")
+        else:
+            _check_size(argument, value, name)
+
+
+def _check_size(argument: str, value: object, name: str) -> None:
+    if value is not None:
+        whole(value, f"{name}: {argument}", least=_SIZES.get(argument, 1))
 
 
 class _Card:
@@ -198,10 +195,10 @@ class Comparing(Prompting):
     @similarity_fn_name.setter
     def similarity_fn_name(self, name: str) -> None:
         name = getattr(name, "value", name)
-        if name not in self._similarities:
+        if not isinstance(name, str) or name not in self._similarities:
             raise ValueError(
                 f"{type(self).__name__}: similarity_fn_name must be one of {', '.join(self._similarities)}, "
-                f"got {name!r}"
+                f"got {shown(name)}"
             )
         self._similarity = name
 

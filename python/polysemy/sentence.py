@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import flag, positive, switch
-from .compat import Comparing, check_device, refuse_unknown
+from .arguments import check_device, flag, positive, switch
+from .compat import Comparing, refuse_unknown
 from .encoding.encoder import Encoder
 from .encoding.losses import Losses
 from .io.modules import routes_of
@@ -138,7 +138,7 @@ class SentenceTransformer(Comparing):
                     f"encode: precision must be 'float32' for token_embeddings, got {precision!r}"
                 )
             states = _token_embeddings(encoder, texts, before)
-            if convert_to_tensor or convert_to_numpy is False:
+            if convert_to_tensor or not convert_to_numpy:
                 states = [as_tensor(state, "encode: convert_to_tensor") for state in states]
             return states[0] if single else states
         if output_value != "sentence_embedding":

@@ -52,8 +52,9 @@ def test_processes_that_a_script_starts(pair: tuple[Any, Any]) -> None:
         model.start_multi_process_pool(["cpu", "cuda:1"])
     with pytest.raises(ValueError, match="pool is not supported"):
         model.encode(TEXTS, pool={"processes": [1]})
-    with pytest.raises(ValueError, match="chunk_size must be at least 1"):
-        model.encode(TEXTS, chunk_size=-1)
+    for size in (0, -1):
+        with pytest.raises(ValueError, match="chunk_size must be at least 1"):
+            model.encode(TEXTS, chunk_size=size)
 
 
 def test_texts_that_say_what_they_are(pair: tuple[Any, Any]) -> None:
@@ -106,8 +107,14 @@ def test_names_of_similarities(pair: tuple[Any, Any]) -> None:
             assert close(got, want, 8 * DIM * UNIT)
     model = polysemy.SentenceTransformer(pair[0].encoder.card.folder, similarity_fn_name=mine.EUCLIDEAN)
     assert model.similarity_fn_name == "euclidean"
-    with pytest.raises(ValueError, match="jaccard"):
-        mine.to_similarity_fn("jaccard")
+    for convert in (mine.to_similarity_fn, mine.to_similarity_pairwise_fn):
+        with pytest.raises(
+            ValueError, match=r"^SimilarityFunction: the name must be one of .*, got 'jaccard'$"
+        ):
+            convert("jaccard")
+    for wrong in ("jaccard", ["dot"]):
+        with pytest.raises(ValueError, match=r"^SentenceTransformer: similarity_fn_name must be one of "):
+            model.similarity_fn_name = wrong
 
 
 def test_tensors_of_other_kinds() -> None:

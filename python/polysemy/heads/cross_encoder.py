@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import flag, positive, switch
-from ..compat import Prompting, check_device, refuse_unknown
+from ..arguments import check_device, flag, positive, switch
+from ..compat import Prompting, refuse_unknown
 from ..model.heads import HeadKind
 from ..shown import shown
 from ..text.check import Text, check_text, is_ordered, members

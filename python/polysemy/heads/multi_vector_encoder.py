@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import flag, positive, switch
-from ..compat import Comparing, check_device, refuse_unknown
+from ..arguments import check_device, flag, positive, switch
+from ..compat import Comparing, refuse_unknown
 from ..encoding.lengths import with_length
 from ..errors import CheckpointError, TokenizerError, UnsupportedModelError
 from ..families.config import Config

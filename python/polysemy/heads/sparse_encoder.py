@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arguments import flag, positive, switch
-from ..compat import Comparing, check_device, refuse_unknown
+from ..arguments import check_device, flag, positive, switch
+from ..compat import Comparing, refuse_unknown
 from ..errors import CheckpointError, UnsupportedModelError
 from ..io.files import is_there
 from ..io.jsonfile import read_json_object

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from ..shown import shown
 from .late_interaction import MAXSIMS
 from .similarity import SIMILARITIES
 
@@ -25,6 +26,12 @@ class SimilarityFunction(Enum):
     MAXSIM = "maxsim"
     MEAN_MAXSIM = "meanmaxsim"
 
+    @classmethod
+    def _missing_(cls, value: object) -> SimilarityFunction:
+        raise ValueError(
+            f"SimilarityFunction: the name must be one of {', '.join(cls.possible_values())}, got {shown(value)}"
+        )
+
     @staticmethod
     def to_similarity_fn(similarity_function: str | SimilarityFunction) -> Callable[..., Any]:
         """The function of all pairs, by its name. ``ValueError`` for one that is not known."""
@@ -32,7 +39,7 @@ class SimilarityFunction(Enum):
 
     @staticmethod
     def to_similarity_pairwise_fn(similarity_function: str | SimilarityFunction) -> Callable[..., Any]:
-        """The function of each pair in its place."""
+        """The function of each pair in its place, by its name. ``ValueError`` for one that is not known."""
         return _FUNCTIONS[SimilarityFunction(similarity_function).value][1]
 
     @staticmethod

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arguments import flag, positive
-from ..shown import shown
+from ..arguments import check_device, flag, positive
 from .vectors import like, matrix, rows
 
 __all__ = ["MAXSIMS", "maxsim", "maxsim_pairwise", "mean_maxsim", "mean_maxsim_pairwise"]
@@ -141,8 +140,7 @@ def _blocks(documents: list[Floats], most: int) -> Iterator[tuple[int, int]]:
 def _check(chunk_elements: int | None, device: object, op: str) -> None:
     if chunk_elements is not None:
         positive(chunk_elements, f"{op}: chunk_elements")
-    if device is not None and str(device).partition(":")[0] != "cpu":
-        raise ValueError(f"{op}: device must be 'cpu', got {shown(str(device))}")
+    check_device(device, op)
 
 
 def _sides(a: Any, b: Any, a_mask: Any, b_mask: Any, op: str) -> tuple[list[Floats], list[Floats]]:
