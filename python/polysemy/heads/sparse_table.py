@@ -23,6 +23,7 @@ __all__ = ["SparseTable"]
 
 # Of a token and its weight in a JSON file, several times those of the largest real vocabulary.
 _JSON_BYTES = 1 << 25
+# There are no positions to run out of: only the tokenizer's own limit counts.
 _ANY_LENGTH = (1 << 31) - 1
 _LARGEST = float(np.finfo(np.float32).max)
 

@@ -104,8 +104,8 @@ class TextTokenizer:
 
         Texts are cut to ``max_seq_length``, or to the tokenizer's own ``model_max_length`` where that is
         None, and in any case to ``max_positions``. ``lowercase`` lowers text before all else. ``model_type`` is
-        the family of the model. Raises ``TokenizerError`` when there is no readable tokenizer, and
-        ``UnsupportedModelError`` when it is one that can't be read here.
+        the family of the model. ``special=False`` adds no special tokens. Raises ``TokenizerError`` when there is
+        no readable tokenizer, and ``UnsupportedModelError`` when it is one that can't be read here.
         """
         tokenizer, settings = read_tokenizer(folder, model_type)
         if lowercase:
