@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from polysemy.errors import TokenizerError, UnsupportedModelError
 from polysemy.text.library import library
 from polysemy.text.tokenizer import TextTokenizer
 from tokenizer_folders import ODD, TEXTS, write_json
-from transformers import AutoTokenizer, convert_slow_tokenizer
+from transformers import AutoTokenizer
+
+# Its package also has a function of this name, in the place of the module where others have asked for it before.
+convert_slow_tokenizer = import_module("transformers.convert_slow_tokenizer")
 
 
 @pytest.fixture(autouse=True)
