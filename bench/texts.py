@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
-_FILE = Path(__file__).parent / "data" / "texts.txt"
+TEXTS = Path(__file__).parent / "data" / "texts.txt"
 
 
-def load() -> list[str]:
-    """Queries, sentences and paragraphs in the order in which they arrive, one per line."""
-    return [line for line in _FILE.read_text(encoding="utf-8").splitlines() if line]
+def load(file: Path = TEXTS) -> list[str]:
+    """The texts of a file, one per line: queries, sentences and paragraphs in the order in which they arrive."""
+    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def token_ids(model: Path, texts: list[str], most: int) -> list[Ids]:

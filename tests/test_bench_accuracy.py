@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from polysemy import _core
 from polysemy.encoding.loading import load_model
+from polysemy.model.network import Network
 from polysemy.reference import encode_tokens
 from tiny_models import write_sentence_model
 
 from bench.accuracy import __main__ as command
-from bench.accuracy.errors import HEAD, compare
+from bench.accuracy import speed
+from bench.accuracy.errors import HEAD, compare, farther
 from bench.accuracy.oracle import exact_states, packed
-from bench.engines.engine import Engine
+from bench.engines.engine import CLASSES, Engine
 
 LENGTHS = [3, 1, 4, 2]
 
@@ -39,7 +41,12 @@ def test_the_figures() -> None:
         return max((j for j in range(4) if j != i), key=lambda j: cosine(vectors[i], vectors[j]))
 
     cosines = [cosine(a, b) for a, b in zip(*means, strict=True)]
-    kept = sum(nearest(means[0], i) == nearest(means[1], i) for i in range(4)) / 4
+    pairs = [(nearest(means[1], i), nearest(means[0], i)) for i in range(4)]
+    kept = sum(right == taken for right, taken in pairs) / 4
+    losses = [
+        cosine(means[1][i], means[1][right]) - cosine(means[1][i], means[1][taken])
+        for i, (right, taken) in enumerate(pairs)
+    ]
     assert kept < 1, "the errors are large enough to change a neighbour"
     error = (states - exact).ravel()
     near = 16 * np.finfo(float).eps
@@ -48,6 +55,7 @@ def test_the_figures() -> None:
     assert found.mean_cosine == pytest.approx(sum(cosines) / 4, rel=near)
     assert found.least_cosine == pytest.approx(min(cosines), rel=near)
     assert (found.neighbours_kept, found.texts) == (kept, 4)
+    assert farther(states, exact, LENGTHS) == pytest.approx(max(losses), abs=near)
     assert len(found.cells()) == len(HEAD)
 
 
@@ -67,11 +75,22 @@ def test_batches_do_not_change_the_oracle(tmp_path: Path) -> None:
         )
 
 
+def name_of(precision: str) -> str:
+    return "polysemy" if precision == "float32" else f"polysemy-{precision}"
+
+
+def cells_of(printed: str) -> list[list[str]]:
+    """The rows of a table without its head."""
+    lines = [line for line in printed.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
 def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every mode of ours has a row; an engine that can't take part is named with the reason."""
     folder = write_sentence_model(tmp_path)
+    loaded = load_model(folder)
     texts = tmp_path / "texts.txt"
     texts.write_text("the river bank\n\nmoney in the bank\nwe sat on the loan\n", "utf-8")
     monkeypatch.setattr(Engine, "missing", lambda engine: ["some-package"])
@@ -80,16 +99,40 @@ def test_the_command(
     command.main()
     printed = capsys.readouterr().out
     assert printed.startswith("3 texts, ")
-    rows = {
-        cells[1].strip(): cells for line in printed.splitlines() if (cells := line.strip("|").split("|"))[1:]
-    }
-    for precision in _core.PRECISIONS:
-        cells = rows["polysemy" if precision == "float32" else f"polysemy-{precision}"]
-        assert float(cells[4]) > 0.99 and float(cells[7]) >= 0
+    rows = {cells[1]: cells for cells in cells_of(printed)}
+    assert len(rows) == len(_core.PRECISIONS)
+    for kind, precisions in CLASSES.items():
+        for precision in precisions:
+            cells = rows[name_of(precision)]
+            assert cells[0] == kind
+            assert float(cells[4]) > 0.99
+            size = Network(loaded.spec, loaded.weights, precision).weight_bytes
+            assert cells[8] == f"{size / 2**20:.1f}"
     assert "- llama.cpp: not installed: some-package" in printed
     assert "- onnxruntime-int8: not installed: some-package" in printed
 
     monkeypatch.setattr(sys, "argv", ["accuracy", *arguments, "--layers"])
     command.main()
     printed = capsys.readouterr().out
-    assert [line.split("|")[1].strip() for line in printed.splitlines()[4:]] == ["0", "1", "2", "3"]
+    layers = cells_of(printed)
+    assert [cells[0] for cells in layers] == ["0", "1", "2", "3"]
+    assert layers[-1][1:] == [
+        cell for precision in _core.PRECISIONS for cell in rows[name_of(precision)][2:4]
+    ]
+
+
+def test_speeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each work, in which float32 is 1."""
+    works = ((1, 1), (2, 8))
+    monkeypatch.setattr(speed, "WORKS", works)
+    monkeypatch.setattr(speed, "_SECONDS", 0.0)
+    monkeypatch.setattr(sys, "argv", ["accuracy", "--model", str(write_sentence_model(tmp_path)), "--speed"])
+    command.main()
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{_core.default_isa()}\n")
+    rows = cells_of(printed)
+    assert [row[0] for row in rows] == [f"{count} x {length}" for count, length in works]
+    for row in rows:
+        ratios = dict(zip(_core.PRECISIONS, row[1:], strict=True))
+        assert ratios["float32"] == "1.00"
+        assert all(float(ratio) > 0 for ratio in ratios.values())

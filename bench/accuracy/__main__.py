@@ -15,25 +15,23 @@ from polysemy.model.network import Network
 from polysemy.model.spec import EncoderSpec
 
 from bench.accuracy.engines import last_states
-from bench.accuracy.errors import HEAD, Doubles, compare
+from bench.accuracy.errors import HEAD, Doubles, compare, distance, farther
 from bench.accuracy.oracle import exact_states, packed
 from bench.accuracy.speed import print_speed
 from bench.engines import checkpoint
 from bench.engines.backends import Model
-from bench.engines.catalogue import ENGINES, EXPORTED, OURS, is_ours
+from bench.engines.catalogue import ENGINES, OTHERS, class_of, modes
 from bench.engines.client import WorkerError
 from bench.engines.engine import CLASSES
-from bench.texts import Ids
-
-TEXTS = Path(__file__).parents[1] / "data" / "texts.txt"
-OTHERS = [name for name in ENGINES if not is_ours(name) and name != EXPORTED]
+from bench.texts import TEXTS, Ids, load
 
 _HELP = """
 Error of every precision of polysemy and of every installed engine in all its modes, against float64.
 
 The oracle is polysemy.reference in float64 on the same token ids. A sentence vector is the mean of the token
-vectors; neighbours are those of each text among all others, by cosine. Engines get one text at a time, in float32
-unless their names say otherwise. Those that are not installed, or can't run the model, are named at the end.
+vectors; neighbours are those of each text among all others, by cosine, and "farther by" is how much farther one that
+is not kept lies at most, in exact cosine. Engines get one text at a time, in float32 unless their names say otherwise.
+Those that are not installed, or can't run the model, are named at the end.
 """
 _EXAMPLES = """
 examples:
@@ -69,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def print_layers(spec: EncoderSpec, weights: Mapping[str, NDArray[Any]], ids: Sequence[Ids]) -> None:
-    """The largest error and the rms of the states after each layer; 0 are the embeddings."""
+    """The rms of the errors of the states after each layer, and the largest; 0 are the embeddings."""
     layers = range(len(spec.layers) + 1)
     exact = exact_states(spec, weights, ids, layers)
     print(f"| after layer | {' | '.join(f'{p}: rms | largest' for p in _core.PRECISIONS)} |")
@@ -78,8 +76,7 @@ def print_layers(spec: EncoderSpec, weights: Mapping[str, NDArray[Any]], ids: Se
     for precision in _core.PRECISIONS:
         found = Network(spec, weights, precision).run(*packed(ids), layers=list(layers)).hidden
         for layer, oracle in zip(layers, exact, strict=True):
-            error = found[layer] - oracle
-            cells[layer] += [f"{np.sqrt((error**2).mean()):.1e}", f"{np.abs(error).max():.1e}"]
+            cells[layer] += [f"{error:.1e}" for error in distance(found[layer], oracle)]
     for layer in layers:
         print(f"| {layer} | {' | '.join(cells[layer])} |")
 
@@ -93,21 +90,21 @@ def print_table(
     model.cache.mkdir(parents=True, exist_ok=True)
     lengths = [len(row) for row in ids]
     absent = []
-    print(f"| precision | engine | {' | '.join(HEAD)} | packed weights, MiB |")
-    print("|---" * (len(HEAD) + 3) + "|")
+    print(f"| precision | engine | {' | '.join(HEAD)} | farther by | packed weights, MiB |")
+    print("|---" * (len(HEAD) + 4) + "|")
 
     def row(kind: str, name: str, states: NDArray[np.float32], size: str) -> None:
         cells = compare(folder.name, name, states, exact, lengths).cells()
+        cells.append(f"{farther(states, exact, lengths):.1e}")
         print(f"| {kind} | {name} | {' | '.join(cells)} | {size} |", flush=True)
 
-    for kind, precisions in CLASSES.items():
-        for precision in precisions:
-            network = Network(spec, weights, precision)
+    for kind in CLASSES:
+        for name in modes(kind):
+            network = Network(spec, weights, ENGINES[name].precision)
             states = network.run(*packed(ids), layers=[len(spec.layers)]).hidden[len(spec.layers)]
-            name = OURS if precision == "float32" else f"{OURS}-{precision}"
             row(kind, name, states, f"{network.weight_bytes / 2**20:.1f}")
         for name in engines:
-            if ENGINES[name].kind != kind:
+            if class_of(name) != kind:
                 continue
             if missing := ENGINES[name].missing():
                 absent.append(f"{name}: not installed: {', '.join(missing)}")
@@ -122,12 +119,12 @@ def print_table(
 
 def main() -> None:
     arguments = parser().parse_args()
-    texts = [line for line in arguments.texts.read_text("utf-8").splitlines() if line.strip()]
     folder = checkpoint.resolve(arguments.model, arguments.cache)
     loaded = load_model(folder)
-    spec, weights = loaded.spec, dict(loaded.weights)
+    spec, weights = loaded.spec, loaded.weights
     if arguments.speed:
         return print_speed(spec, weights)
+    texts = load(arguments.texts)
     ids = [np.asarray(e.ids, np.int32) for e in loaded.tokenizer.encode(texts, spans=False)]
     print(f"{len(texts)} texts, {sum(map(len, ids))} tokens, {_core.default_isa()}\n")
     if arguments.layers:

@@ -122,9 +122,13 @@ def modes(kind: str) -> list[str]:
     return [name for name in ENGINES if is_ours(name) and class_of(name) == kind]
 
 
+OTHERS = [name for name in ENGINES if not is_ours(name) and name != EXPORTED]
+"""The other engines, without the one that only families need."""
+
+
 def others(kind: str) -> list[str]:
-    """The other engines of a class of precisions, without those that only families need."""
-    return [name for name in ENGINES if class_of(name) == kind and not is_ours(name) and name != EXPORTED]
+    """Those of `OTHERS` in a class of precisions."""
+    return [name for name in OTHERS if class_of(name) == kind]
 
 
 def one_per_library(names: list[str]) -> list[str]:

@@ -6,12 +6,10 @@ import argparse
 from pathlib import Path
 
 from bench.engines import works
-from bench.engines.catalogue import others
+from bench.engines.catalogue import OTHERS, others
 from bench.engines.checkpoint import cache_folder
 from bench.engines.engine import CLASSES, FLOAT32
 from bench.texts import load
-
-_OTHERS = [name for kind in CLASSES for name in others(kind)]
 
 _HELP = """
 Compares polysemy with other CPU engines on the same work, in float32 unless --precision says otherwise.
@@ -85,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add("--precision", nargs="+", choices=list(CLASSES), default=[FLOAT32], metavar="P", help=precision)
     by_class = "; ".join(f"{kind}: {', '.join(others(kind))}" for kind in CLASSES)
     engines = f"other engines; default: all of --precision that are installed. {by_class}"
-    add("--engines", nargs="+", choices=_OTHERS, metavar="E", help=engines)
+    add("--engines", nargs="+", choices=OTHERS, metavar="E", help=engines)
     add("--rounds", type=_positive, default=7, metavar="N", help="interleaved rounds per work; default: 7")
     add("--seconds", type=float, default=10.0, metavar="S", help=_SECONDS)
     startups = "fresh processes per engine for the cold start; 0: none; default: 5"

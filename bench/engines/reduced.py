@@ -36,7 +36,7 @@ def _onnxruntime(form: str, options: str) -> Engine:
 
 
 def _openvino(form: str, precision: str, options: str) -> Engine:
-    packages = ("openvino", "onnx") if form == precision else ("openvino", "nncf", "onnx")
+    packages = ("openvino", "nncf", "onnx") if precision == "int8" else ("openvino", "onnx")
     return _row(f"openvino-{form}", "openvino_", form, packages, "openvino", options, precision)
 
 

@@ -166,7 +166,8 @@ def markdown(run: Run) -> str:
             if len(shown) > 1:
                 parts.append(f"### {kind}\n")
             parts.append(_ratios(group, kind, rivals(run, kind)))
-            parts.append(_accuracies(run, group.model, kind))
+            if accuracies := _accuracies(run, group.model, kind):
+                parts.append(accuracies)
     if scaling := _scaling(run):
         parts.append("## Scaling\n\n" + scaling)
     if run.startup:

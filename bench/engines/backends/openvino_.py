@@ -82,7 +82,7 @@ class OpenVino:
             self.options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = "32"
         self.requests: dict[bool, Any] = {}
         if self.form == "bfloat16":
-            self.request(masked=False)
+            self.request(masked=False)  # the choice shows when it is compiled: refuse it before any work
 
     def request(self, masked: bool) -> Any:
         """The compiled graph with or without a mask input, loaded on first use."""
@@ -91,7 +91,7 @@ class OpenVino:
             compiled = self.core.compile_model(graph, "CPU", self.options)
             chosen = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
             if self.form == "bfloat16" and chosen != "bf16":
-                raise RuntimeError(f"left out: as it comes it computes in {chosen} on this CPU")
+                raise RuntimeError(f"as it comes it computes in {chosen} on this CPU")
             self.requests[masked] = compiled.create_infer_request()
         return self.requests[masked]
 

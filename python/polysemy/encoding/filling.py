@@ -51,7 +51,7 @@ class Filling:
 
     def _is_kept(self, key: str, stored: Stored) -> bool:
         weights = self.weights
-        return stored.copies or not isinstance(weights, PackedWeights) or key in weights.tables
+        return stored.plus != 0 or not isinstance(weights, PackedWeights) or key in weights.tables
 
     def _cuts(self, name: str) -> list[int]:
         rows = self._shapes[name][0]

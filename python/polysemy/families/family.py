@@ -38,43 +38,24 @@ class Stored:
     """Of the tensor, without a prefix."""
     part: tuple[int, int] = (0, 1)
     """``(i, n)``: the parameter is the i-th of n equal parts of the tensor's rows."""
-    rows: tuple[int, int] | None = None
-    """Or these rows of it, half open, where parts differ in size."""
     plus: float = 0.0
     """Added to every element: some norms store their weight minus one."""
-    transposed: bool = False
-    """Stored as (in, out)."""
-
-    @property
-    def copies(self) -> bool:
-        """Whether the parameter is not simply some rows of the tensor."""
-        return self.plus != 0.0 or self.transposed
 
     def shape(self, stored: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the parameter in a tensor of this shape."""
-        if not stored:
-            return stored
-        shape = (self._rows(stored[0]), *stored[1:])
-        return shape[::-1] if self.transposed else shape
+        return (self._rows(stored[0]), *stored[1:]) if stored else stored
 
     def of(self, tensor: NDArray[Any]) -> NDArray[Any]:
-        """The parameter, C-contiguous; a view where the tensor holds it as it is."""
+        """The parameter; a view where the tensor holds it as it is."""
         begin, end = self.span(len(tensor))
-        tensor = tensor[begin:end]
-        if self.plus:
-            tensor = tensor + np.float32(self.plus)
-        return np.ascontiguousarray(tensor.T) if self.transposed else tensor
+        return tensor[begin:end] + np.float32(self.plus) if self.plus else tensor[begin:end]
 
     def span(self, stored: int) -> tuple[int, int]:
         """Which rows of a tensor that has this many, half open."""
-        if self.rows is not None:
-            return self.rows
         count = self._rows(stored)
         return self.part[0] * count, (self.part[0] + 1) * count
 
     def _rows(self, stored: int) -> int:
-        if self.rows is not None:
-            return min(self.rows[1], stored) - min(self.rows[0], stored)
         # Rows that don't divide evenly belong to no parameter: the shape of the whole shows that.
         return stored // self.part[1] if stored % self.part[1] == 0 else stored
 

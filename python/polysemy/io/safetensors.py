@@ -152,7 +152,7 @@ class SafetensorsFile:
         self._keep([name for name in wanted.keep if name in self.tensors])
         cut = [name for name in wanted.cuts if name in self.tensors]
         ring = Ring(max([_PIECE, *(self._row_bytes(name) * self._most_rows(name) for name in cut)]))
-        pieces = self._pieces(wanted, ring, unhashed=not hashed)
+        pieces = self._pieces(wanted, ring, hashed=hashed)
         if not hashed:
             for piece in pieces:
                 ring.release(piece)
@@ -193,19 +193,19 @@ class SafetensorsFile:
                 self._kept[name] = memory(info.end - info.begin)
                 self._file.read_into(self._kept[name], info.begin)
 
-    def _pieces(self, wanted: Wanted, ring: Ring, *, unhashed: bool) -> Iterator[Piece]:
-        """Every piece after it was read and used: of what is wanted, checked, or ``unhashed`` of all the file."""
+    def _pieces(self, wanted: Wanted, ring: Ring, *, hashed: bool) -> Iterator[Piece]:
+        """Every piece after it was read and used: of what is wanted, checked, or, if ``hashed``, of all the file."""
         for name, info in sorted(self.tensors.items(), key=lambda item: item[1].begin):
-            kept, check = name in wanted.keep, unhashed
+            kept, check = name in self._kept, not hashed
             if name in wanted.cuts:
                 yield from self._passed_on(name, wanted, ring, check)
             elif kept and not self.mapped:
                 yield self._checked(Piece(self._kept[name]), name, check)
-            elif kept or not unhashed:
+            elif kept or hashed:
+                # Mapped tensors are read as well: a look at their pages would bring all of them into memory.
                 for place in range(info.begin, info.end, _PIECE):
-                    yield self._checked(
-                        self._filled(ring.take(min(_PIECE, info.end - place)), place), name, check
-                    )
+                    piece = self._filled(ring.take(min(_PIECE, info.end - place)), place)
+                    yield self._checked(piece, name, check)
 
     def _passed_on(self, name: str, wanted: Wanted, ring: Ring, check: bool) -> Iterator[Piece]:
         info, row, most = self.tensors[name], self._row_bytes(name), self._most_rows(name)
@@ -231,7 +231,7 @@ class SafetensorsFile:
         return (info.end - info.begin) // max(1, info.shape[0])
 
     def _most_rows(self, name: str) -> int:
-        """Of a piece."""
+        """Of one piece: as many times `ROWS` as `_PIECE` holds, at least one."""
         return max(1, _PIECE // max(1, ROWS * self._row_bytes(name))) * ROWS
 
     def read(self, name: str) -> StoredTensor:
