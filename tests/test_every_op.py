@@ -62,7 +62,9 @@ def products_of(given: Inputs) -> dict[str, Oracle]:
     wide, bias = x.astype(np.float64), given.bias.astype(np.float64)
     found: dict[str, Oracle] = {"matmul": (wide @ wide.T, bounds.product(x, x.T))}
     for precision in _core.PRECISIONS:
-        y = np.asarray(reference.precision.product(x if precision == "int8" else wide, weight, precision))
+        y = np.asarray(
+            reference.precision.product(x if precision in ("int8", "int16") else wide, weight, precision)
+        )
         found[f"linear {precision}"] = y + bias, bounds.product(x, weight.T, bias)
     return found
 

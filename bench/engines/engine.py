@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.machine import versions
 
 FLOAT32 = "float32"
-CLASSES = {FLOAT32: ("float32",), "16-bit": ("bfloat16", "float16"), "8-bit": ("int8",)}
+CLASSES = {FLOAT32: ("float32",), "16-bit": ("bfloat16", "float16", "int16"), "8-bit": ("int8",)}
 """The precisions of each class: an engine has rivals in its own class alone."""
 
 LEAST_COSINE = {"16-bit": 0.999, "8-bit": 0.5}

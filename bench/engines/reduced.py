@@ -43,6 +43,7 @@ def _openvino(form: str, precision: str, options: str) -> Engine:
 REDUCED = (
     _ours("bfloat16", "defaults"),
     _ours("float16", "defaults; float32 arithmetic on weights stored in 16 bits"),
+    _ours("int16", "defaults; integers of 12.7 bits with scales"),
     _openvino(
         "bfloat16", "bfloat16",
         "as it comes: its own choice of inference precision, bfloat16 where the CPU multiplies it; otherwise as in "

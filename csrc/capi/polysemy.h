@@ -175,7 +175,6 @@ POLYSEMY_API polysemy_status polysemy_gemm_f32(int transpose_a, int transpose_b,
 
 /* A weight matrix in the order in which the kernels read it. Never changes; may be shared by threads. */
 typedef struct polysemy_weight polysemy_weight;
-
 /* Packs weight, [n, k] (outputs, inputs), into a new object; it is copied. *packed is NULL after an error. */
 POLYSEMY_API polysemy_status polysemy_weight_create_f32(int64_t n, int64_t k, const float* weight,
                                                         int64_t weight_stride, polysemy_weight** packed);
@@ -184,7 +183,8 @@ typedef enum polysemy_precision {
   POLYSEMY_PRECISION_FLOAT32 = 0,
   POLYSEMY_PRECISION_BFLOAT16 = 1, /* weights and inputs rounded to it, sums in float32 */
   POLYSEMY_PRECISION_FLOAT16 = 2,  /* weights stored in it, arithmetic of float32 */
-  POLYSEMY_PRECISION_INT8 = 3      /* 8-bit integers with a scale for each 192 inputs, exact sums */
+  POLYSEMY_PRECISION_INT8 = 3,     /* 8-bit integers with a scale for each 192 inputs, exact sums */
+  POLYSEMY_PRECISION_INT16 = 4     /* the same with integers of 12.7 bits, in twice the memory */
 } polysemy_precision;
 
 /* The same in one of polysemy_precision: rounded once, here. Inputs and outputs of products stay float32. */

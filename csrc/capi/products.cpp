@@ -21,6 +21,7 @@ static_assert(int{POLYSEMY_PRECISION_FLOAT32} == static_cast<int>(Precision::kFl
 static_assert(int{POLYSEMY_PRECISION_BFLOAT16} == static_cast<int>(Precision::kBFloat16));
 static_assert(int{POLYSEMY_PRECISION_FLOAT16} == static_cast<int>(Precision::kFloat16));
 static_assert(int{POLYSEMY_PRECISION_INT8} == static_cast<int>(Precision::kInt8));
+static_assert(int{POLYSEMY_PRECISION_INT16} == static_cast<int>(Precision::kInt16));
 
 PackedWeight packed(const KernelTable& table, Precision precision, const float* weight, int64_t stride, int64_t n,
                     int64_t k, int threads) {

@@ -206,7 +206,7 @@ INLINE void store_float16(uint16_t* p, Vec a) {
 }
 
 // Products of two weights and two activations of 16 bits for each of 16 outputs. They can't saturate.
-struct WideProducts {
+struct IntegerPairs {
   using Element = int16_t;
   using Word = int16_t;
   struct Words {
@@ -219,6 +219,8 @@ struct WideProducts {
     Half lo, hi;
   };
   static constexpr int kInputs = 2;
+  static constexpr const char* kInstruction = kMultiplyIntegers;
+  static constexpr bool kNative = true;
 
   INLINE static Sum zero() { return {Half{}, Half{}}; }
   INLINE static Words load_weights(const Word* p) {
@@ -233,9 +235,15 @@ struct WideProducts {
   INLINE static Sum add_products(Sum s, Input x, Words w) {
     return {s.lo + (Half)_mm256_madd_epi16(x, w.lo), s.hi + (Half)_mm256_madd_epi16(x, w.hi)};
   }
-  INLINE static Vec value(Sum s, float, Vec) {
-    return {_mm256_cvtepi32_ps((__m256i)s.lo), _mm256_cvtepi32_ps((__m256i)s.hi)};
+  INLINE static Vec value(Sum s) { return {_mm256_cvtepi32_ps((__m256i)s.lo), _mm256_cvtepi32_ps((__m256i)s.hi)}; }
+  INLINE static void store_elements(Element* p, IVec integers) {
+    const __m256i words = _mm256_packs_epi32(integers.lo, integers.hi);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xD8));
   }
+};
+
+struct WideProducts : IntegerPairs {
+  INLINE static Vec value(Sum s, float, Vec) { return IntegerPairs::value(s); }
   // Of each four inputs the pairs (0, 2) and (1, 3), because those are what shifts make of packed bytes.
   INLINE static void widen(const int8_t* p, Words (&to)[2]) {
     const __m256i lo = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -245,9 +253,7 @@ struct WideProducts {
     to[1] = {_mm256_srai_epi16(lo, 8), _mm256_srai_epi16(hi, 8)};
   }
   INLINE static void store_elements(Element* p, IVec centered, float) {
-    const __m256i words =
-        _mm256_packs_epi32(_mm256_shuffle_epi32(centered.lo, 0xD8), _mm256_shuffle_epi32(centered.hi, 0xD8));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xD8));
+    IntegerPairs::store_elements(p, {_mm256_shuffle_epi32(centered.lo, 0xD8), _mm256_shuffle_epi32(centered.hi, 0xD8)});
   }
   INLINE static void store_weights(Word* p, Words w) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), w.lo);

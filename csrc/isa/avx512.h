@@ -156,27 +156,35 @@ INLINE __m512i broadcast_word(const char* p) {
 }
 
 // As on AVX2.
-struct WideProducts {
+struct IntegerPairs {
   using Element = int16_t;
   using Word = int16_t;
   using Words = __m512i;
   using Input = __m512i;
   typedef int32_t Sum __attribute__((vector_size(64)));
   static constexpr int kInputs = 2;
+  static constexpr const char* kInstruction = kMultiplyIntegers;
+  static constexpr bool kNative = true;
 
   INLINE static Sum zero() { return Sum{}; }
   INLINE static Words load_weights(const Word* p) { return _mm512_loadu_si512(p); }
   INLINE static Input load_input(const char* p) { return broadcast_word(p); }
   INLINE static Sum add_products(Sum s, Input x, Words w) { return s + (Sum)_mm512_madd_epi16(x, w); }
-  INLINE static Vec value(Sum s, float, Vec) { return {_mm512_cvtepi32_ps((__m512i)s)}; }
+  INLINE static Vec value(Sum s) { return {_mm512_cvtepi32_ps((__m512i)s)}; }
+  INLINE static void store_elements(Element* p, IVec integers) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(integers.v));
+  }
+};
+
+struct WideProducts : IntegerPairs {
+  INLINE static Vec value(Sum s, float, Vec) { return IntegerPairs::value(s); }
   INLINE static void widen(const int8_t* p, Words (&to)[2]) {
     const __m512i b = _mm512_loadu_si512(p);
     to[0] = _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8);
     to[1] = _mm512_srai_epi16(b, 8);
   }
   INLINE static void store_elements(Element* p, IVec centered, float) {
-    const __m512i order = _mm512_shuffle_epi32(centered.v, _MM_PERM_DBCA);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(order));
+    IntegerPairs::store_elements(p, {_mm512_shuffle_epi32(centered.v, _MM_PERM_DBCA)});
   }
   INLINE static void store_weights(Word* p, Words w) { _mm512_storeu_si512(p, w); }
 };

@@ -30,5 +30,12 @@ struct NativeQuads {
   }
 };
 
+// Signed products of 16 bits, two of which vpdpwssd adds.
+struct NativeIntegerPairs : IntegerPairs {
+  static constexpr const char* kInstruction = "vpdpwssd";
+
+  INLINE static Sum add_products(Sum s, Input x, Words w) { return (Sum)_mm512_dpwssd_epi32((__m512i)s, x, w); }
+};
+
 }  // namespace
 }  // namespace polysemy

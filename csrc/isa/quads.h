@@ -222,6 +222,43 @@ INLINE void transpose8(const float* src, int64_t stride, float* dst) {
 INLINE void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
 INLINE void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
+// Products of two weights and two activations of 16 bits for each of 16 outputs, where sums fit into 32 bits.
+struct IntegerPairs {
+  using Element = int16_t;  // of a prepared row
+  using Word = int16_t;
+  struct Words {
+    IVec even, odd;
+  };
+  struct Input {
+    int32_t even, odd;
+  };
+  using Sum = IVec;
+  static constexpr int kInputs = 2;  // that it multiplies at a time
+  static constexpr const char* kInstruction = "integer multiply, add";
+  static constexpr bool kNative = false;  // whether an instruction multiplies pairs
+
+  INLINE static Sum zero() { return iset1(0); }
+  INLINE static Words load_weights(const Word* p) {
+    IVec pairs;
+    __builtin_memcpy(&pairs, p, sizeof pairs);
+    return {shift_right<16>(shift_left<16>(pairs)), shift_right<16>(pairs)};
+  }
+  INLINE static Input load_input(const char* p) {
+    Element x[2];
+    __builtin_memcpy(x, p, sizeof x);
+    return {x[0], x[1]};
+  }
+  INLINE static Sum add_products(Sum s, Input x, Words w) {
+    return each_quad<Sum>([&](int i) { return s.q[i] + w.even.q[i] * x.even + w.odd.q[i] * x.odd; });
+  }
+  INLINE static Vec value(Sum s) {
+    return each_quad<Vec>([&](int i) { return __builtin_convertvector(s.q[i], Quad); });
+  }
+  INLINE static void store_elements(Element* p, IVec integers) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<Element>(integers.q[i / 4][i % 4]);
+  }
+};
+
 // Products of a weight and an activation for each of 16 outputs, of integers: exact as long as sums stay below 2^24.
 struct WideProducts {
   using Element = float;  // of a prepared row

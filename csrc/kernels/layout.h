@@ -6,8 +6,10 @@
 //   bfloat16  [k / 2][16][2]
 //   int8      of each group of kInt8Group inputs, rotated, [k / 4][16][4], then 16 scales and 16 sums of what was
 //             stored, both float32
+//   int16     of each block [k / 2][16][2], then 16 scales in float32
 //
-// Behind the last k stand zeros up to a whole pair, or in int8 up to whole kInt8Rotated, which are rotated with it.
+// Behind the last k stand zeros up to a whole pair where there are pairs, or in int8 up to whole kInt8Rotated, which
+// are rotated with it.
 #pragma once
 
 #include "base/precision.h"
@@ -35,6 +37,8 @@ constexpr int64_t panel_offset(Precision precision, int64_t k) {
       return k / kInt8Group * (kInt8Group * kLanes + kInt8Extra) +
              (rest ? round_up(rest, kInt8Rotated) * kLanes + kInt8Extra : 0);
     }
+    case Precision::kInt16:
+      return round_up(k, 2) * kLanes * 2 + (k + kBlockK - 1) / kBlockK * kLanes * 4;
   }
   return 0;
 }

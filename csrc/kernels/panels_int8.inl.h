@@ -11,21 +11,14 @@
 
 #include <type_traits>  // conditional, a type only
 
-#include "kernels/pack.inl.h"
-#include "kernels/tile.inl.h"
+#include "kernels/panels_integers.inl.h"
 
 namespace polysemy {
 namespace {
 
 static_assert(kBlockK * 255 * 127 < 1 << 23);
 
-// The nearest integer, ties to even, for |v| < 2^22.
-INLINE IVec to_nearest(Vec v) { return bits(v + set1(0x1.8p23f)) - iset1(0x4B400000); }
-
 INLINE float reduce_min(Vec v) { return -reduce_max(zero() - v); }
-
-// Below it the inverse of a scale might be infinite.
-constexpr float kLeastScale = 0x1p-120f;
 
 // How numbers in [low, high], zero among them, become integers 0 to 255.
 struct Quantizer {
@@ -77,37 +70,19 @@ struct alignas(4) PreparedGroup {
   Element element[kInt8Group];
 };
 
-// tile += A B of one group. A step multiplies Step::kInputs of them.
-template <class Step, int fetched, int rows, int panels>
-INLINE void accumulate_group(Tile<rows, panels>& tile, const char* a, int64_t a_stride, const typename Step::Word* b,
-                             int64_t panel_stride, int64_t k, int64_t ahead) {
-  if (k == 0) return;  // nothing lies there
-  using Element = typename Step::Element;
-  const char* const elements = a + sizeof(float) * 2;
-  typename Step::Sum sum[rows][panels];
-  unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Step::zero(); }); });
-  const int64_t count = round_up(k, kInt8Rotated), end = count * kLanes;
-  for (int64_t i = 0; i < count; i += Step::kInputs) {
-    decltype(Step::load_weights(b)) w[panels];
-    unroll<panels>([&](auto p) INLINE_LAMBDA {
-      w[p] = Step::load_weights(b + p * panel_stride + i * kLanes);
-      if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
-    });
-    unroll<rows>([&](auto r) INLINE_LAMBDA {
-      const auto x = Step::load_input(elements + r * a_stride + i * static_cast<int64_t>(sizeof(Element)));
-      unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Step::add_products(sum[r][p], x, w[p]); });
-    });
+// Behind the words of a group.
+struct Int8Scales {
+  static constexpr int64_t kHeader = 2 * sizeof(float), kPadded = kInt8Rotated;
+  Vec scale, total;
+
+  INLINE static Int8Scales load(const float* extra) {
+    return {::polysemy::load(extra), ::polysemy::load(extra + kLanes)};
   }
-  unroll<panels>([&](auto p) INLINE_LAMBDA {
-    const auto* const extra = reinterpret_cast<const float*>(b + p * panel_stride + end);
-    const Vec scale = load(extra), total = load(extra + kLanes);
-    unroll<rows>([&](auto r) INLINE_LAMBDA {
-      const auto* const row = reinterpret_cast<const float*>(a + r * a_stride);
-      const Vec exact = Step::value(sum[r][p], row[1], total);
-      tile.sum[r][p] = exact * scale * set1(row[0]);
-    });
-  });
-}
+  template <class Step>
+  INLINE Vec value(typename Step::Sum sum, const float* row) const {
+    return Step::value(sum, row[1], total) * scale * set1(row[0]);
+  }
+};
 
 // Quads of 8-bit weights on a level without an instruction for them: as products of wider integers.
 template <class Step>
@@ -163,7 +138,7 @@ struct WideInt8 {
   template <int fetched, int rows, int panels>
   INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
                                 int64_t panel_stride, int64_t k, int64_t ahead) {
-    accumulate_group<Step, fetched>(tile, a, a_stride, b, panel_stride, k, ahead);
+    accumulate_group<Int8Scales, Step, fetched>(tile, a, a_stride, b, panel_stride, k, ahead);
   }
 };
 
@@ -185,7 +160,7 @@ struct Int8Panels {
   template <int fetched, int rows, int panels>
   INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
                                 int64_t panel_stride, int64_t k, int64_t ahead) {
-    accumulate_group<Quads, fetched>(tile, a, a_stride, b, panel_stride, k, ahead);
+    accumulate_group<Int8Scales, Quads, fetched>(tile, a, a_stride, b, panel_stride, k, ahead);
   }
 
   template <class Wider>
@@ -252,17 +227,10 @@ struct Int8Panels {
   INLINE static void pack_row(const float* from, int64_t n, uint32_t* quads, float& scale, float& total) {
     alignas(64) float row[kInt8Group];
     const int64_t length = rotate_group(from, n, row);
-    Vec largest = ::polysemy::zero(), poison = largest;
-    for (int64_t i = 0; i < length; i += kLanes) {
-      const Vec v = load(row + i) * set1(kInt8Rotated);
-      store(row + i, v);
-      largest = max(from_bits(bits(v) & iset1(INT32_MAX)), largest);
-      poison = fma(v, ::polysemy::zero(), poison);
-    }
-    scale = reduce_max(largest) * (1.0f / 127.0f);
-    const bool tiny = scale < kLeastScale;
-    const Vec inverse = set1(tiny ? 0.0f : 1.0f / scale);
-    scale = (tiny ? 0.0f : scale) + reduce_add(poison);
+    for (int64_t i = 0; i < length; i += kLanes) store(row + i, load(row + i) * set1(kInt8Rotated));
+    const Symmetric to = Symmetric::of<127>(row, length);
+    scale = to.scale;
+    const Vec inverse = set1(to.inverse);
     int32_t sum = 0;
     for (int64_t i = 0; i < length; i += kLanes) {
       float word[kLanes];

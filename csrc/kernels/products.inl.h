@@ -5,6 +5,7 @@
 #include "kernels/panels_bfloat16.inl.h"
 #include "kernels/panels_float16.inl.h"
 #include "kernels/panels_float32.inl.h"
+#include "kernels/panels_int16.inl.h"
 #include "kernels/panels_int8.inl.h"
 #include "kernels/table.h"
 
@@ -27,11 +28,17 @@ constexpr void add_slot(KernelTable& t, bool native) {
   slot.native = native;
 }
 
+template <class... Panels>
+constexpr void add_slots(KernelTable& t, bool native) {
+  (add_slot<Panels>(t, native), ...);
+}
+
 constexpr void add_products(KernelTable& t) {
   add_slot<Float32Panels>(t, true);
   add_slot<BFloat16Panels<WidenedPairs>>(t, false);
   add_slot<Float16Panels>(t, false);
   add_slot<Int8Panels<WideQuads<WideProducts>>>(t, false);
+  add_slot<Int16Panels<IntegerPairs>>(t, IntegerPairs::kNative);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ constexpr KernelTable make_extension() {
   KernelTable t{};
   t.name = POLYSEMY_ISA_NAME;
   t.fused = POLYSEMY_ISA_FUSED;
-  add_slot<POLYSEMY_ISA_PANELS>(t, true);
+  add_slots<POLYSEMY_ISA_PANELS>(t, true);
   return t;
 }
 

@@ -41,6 +41,7 @@ cdef extern from "polysemy_api.h" nogil:
     enum: POLYSEMY_PRECISION_BFLOAT16
     enum: POLYSEMY_PRECISION_FLOAT16
     enum: POLYSEMY_PRECISION_INT8
+    enum: POLYSEMY_PRECISION_INT16
 
     ctypedef struct sdpa_args "polysemy_sdpa_args":
         size_t struct_size

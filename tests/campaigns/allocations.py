@@ -124,7 +124,7 @@ def every_call(seed: int) -> dict[str, Any]:
         "softmax": lambda n: ops.softmax(x, num_threads=n).tobytes(),
         "forward": lambda n: hidden(encoder, n),
         "encoder": lambda n: hidden(Encoder(spec, weights), n),
-        **{f"packing {p}": partial(packed, x, w, p) for p in ("float16", "bfloat16", "int8")},
+        **{f"packing {p}": partial(packed, x, w, p) for p in ("float16", "bfloat16", "int8", "int16")},
     }
     return {f"{name}, {n} threads": partial(call, n) for name, call in calls.items() for n in (1, 2)}
 

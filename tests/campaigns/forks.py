@@ -1,6 +1,6 @@
 """Forks at any moment, while other threads compute: a child that hangs or has other bits is a failure.
 
-``python -m campaigns.forks 100000`` (a few milliseconds per fork).
+``python -m campaigns.forks 100000`` (some milliseconds per fork).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 import warnings
+from collections import deque
 
 from campaigns.common import counted, small_calls, trials
 
@@ -17,6 +18,8 @@ from campaigns.common import counted, small_calls, trials
 PATIENCE = 60.0
 #: Threads that compute meanwhile; the forking one computes now and then, too.
 BUSY = 3
+#: Children alive at once: on few CPUs one alone would wait for the busy threads most of its life.
+FAMILY = 24
 
 
 def ended(child: int) -> int | None:
@@ -47,14 +50,23 @@ def forks(count: int) -> dict[str, int]:
     team = [threading.Thread(target=busy, daemon=True) for _ in range(BUSY)]
     for thread in team:
         thread.start()
+    family: deque[int] = deque()
+
+    def reap() -> None:
+        code = ended(family.popleft())
+        found["hung" if code is None else "wrong" if code else "well"] += 1
+
     for i in counted(count):
         if i % 16 == 0 and calls() != expected:
             found["wrong"] += 1
         child = os.fork()
         if child == 0:
             os._exit(0 if calls() == expected else 3)
-        code = ended(child)
-        found["hung" if code is None else "wrong" if code else "well"] += 1
+        family.append(child)
+        if len(family) == FAMILY:
+            reap()
+    while family:
+        reap()
     stop.set()
     for thread in team:
         thread.join()

@@ -129,8 +129,12 @@ struct Expected {
 
 // In the order of base/precisions.inc.
 const Expected kExpected[] = {
-    {"plain", plain, {0x0135fb669ee3f284, 0xa0b614b8d6ae44f6, 0xb888ecaee1e7cc58, 0xacc903c18fdb0a02}},
-    {"modern", modern, {0xec8775d380befba3, 0x13ef47b5914fe4ed, 0x2a855d41b309a2ea, 0x69bf076558d80150}},
+    {"plain",
+     plain,
+     {0x0135fb669ee3f284, 0xa0b614b8d6ae44f6, 0xb888ecaee1e7cc58, 0xacc903c18fdb0a02, 0x1cb91e14d02719ab}},
+    {"modern",
+     modern,
+     {0xec8775d380befba3, 0x13ef47b5914fe4ed, 0x2a855d41b309a2ea, 0x69bf076558d80150, 0x3ec4ef9270af6010}},
 };
 
 }  // namespace

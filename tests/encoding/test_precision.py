@@ -92,6 +92,7 @@ def test_memory_of_the_default_model(default: polysemy.Encoder) -> None:
     assert sizes["bfloat16"] < 0.51 * sizes["float32"]
     assert sizes["float16"] < 0.51 * sizes["float32"]
     assert sizes["int8"] < 0.28 * sizes["float32"]
+    assert sizes["int16"] < 0.51 * sizes["float32"]
 
 
 @pytest.mark.filterwarnings("ignore::polysemy.errors.TruncationWarning")
@@ -111,7 +112,9 @@ def test_what_auto_stands_for() -> None:
     assert set(products) == set(_core.PRECISIONS)
     wanted = "bfloat16" if products["bfloat16"][1] else "float32"
     assert choose().precision == resolve("auto") == wanted
-    assert choose(PROMISED["int8"]).precision == ("int8" if products["int8"][1] else wanted)
+    by_speed = [name for name in ("int8", "bfloat16", "int16", "float32") if products[name][1]]
+    assert choose(PROMISED["int8"]).precision == by_speed[0]
+    assert choose(PROMISED["int16"]).precision == ("int16" if products["int16"][1] else "float32")
     assert resolve("auto", 1.0) == "float32"
     assert choose(1.0).reason
 

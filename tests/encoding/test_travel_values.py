@@ -47,6 +47,7 @@ LAYOUTS = {
         "bfloat16": "7c41eab80b883f3a",
         "float16": "24dc7e1b44c93a49",
         "int8": "5c35c978640a680f",
+        "int16": "5016678a3f34aca0",
     },
 }
 

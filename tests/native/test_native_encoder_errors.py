@@ -163,13 +163,13 @@ def test_all_tensors_once(lib: Library) -> None:
     assert create(lib, spec, tensors) == OK
 
 
-@pytest.mark.parametrize("precision", [-1, 4])
+@pytest.mark.parametrize("precision", [-1, 5])
 def test_precision_refused_by_name(lib: Library, precision: int) -> None:
     tensors, handle = c_tensors(WEIGHTS), c_void_p(1)
     given = byref(c_spec(lib, SPEC)), tensors, c_int64(len(tensors))
     assert lib.encoder_create_in(*given, precision, byref(handle)) == ARGUMENT
     assert handle.value is None
-    assert lib.message() == f"encoder_create_in: precision must be 0 to 3, got {precision}"
+    assert lib.message() == f"encoder_create_in: precision must be 0 to 4, got {precision}"
 
 
 def test_null_and_sizes(lib: Library) -> None:

@@ -129,12 +129,12 @@ def test_damaged_offsets(lib: Library) -> None:
     assert np.all(out == 7.0)
 
 
-@pytest.mark.parametrize("precision", [-1, 4])
+@pytest.mark.parametrize("precision", [-1, 5])
 def test_precision_refused_by_name(lib: Library, precision: int) -> None:
     handle = c_void_p(1)
     assert lib.weight_create_in(4, 6, A, 6, precision, byref(handle)) == ARGUMENT
     assert handle.value is None
-    assert lib.message() == f"weight_create_in: precision must be 0 to 3, got {precision}"
+    assert lib.message() == f"weight_create_in: precision must be 0 to 4, got {precision}"
 
 
 def test_weight_too_large(lib: Library) -> None:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from polysemy import _core, ops, reference
-from polysemy.reference.precision import GROUP, ROTATED, quantize_rows, quantize_weight, rotate, to_bfloat16
+from polysemy.reference.precision import (
+    GROUP,
+    INT16_MOST,
+    ROTATED,
+    quantize_int16,
+    quantize_rows,
+    quantize_weight,
+    rotate,
+    to_bfloat16,
+)
 
 Floats = NDArray[np.float32]
 
@@ -22,6 +31,7 @@ SIZES = [
     (8, 40, 193),
 ]
 SIZES += [(9, 100, 385), (13, 31, 3), (16, 48, 577), (50, 34, 288), (200, 19, 95), (4, 70, 8192)]
+INTEGERS = ["int8", "int16"]
 REDUCED = [name for name in _core.PRECISIONS if name != "float32"]
 FUSED = _core.fused_isas()
 
@@ -56,21 +66,53 @@ def adversarial(columns: int) -> Floats:
 
 
 @pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("precision", INTEGERS)
 @pytest.mark.parametrize(("m", "n", "k"), SIZES)
-def test_int8_has_the_bits_of_the_reference(m: int, n: int, k: int, isa: str) -> None:
+def test_integers_have_the_bits_of_the_reference(m: int, n: int, k: int, precision: str, isa: str) -> None:
     x, weight = draw(m, m, k), draw(n, n, k)
-    expected = reference.linear(x, weight, precision="int8")
+    x[:, : k // 3] *= 0
+    x = np.concatenate([x, adversarial(k)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = reference.linear(x, weight, precision=precision)
     for threads in (1, 3):
-        assert np.array_equal(multiply(x, weight, "int8", isa, threads), expected)
+        assert np.array_equal(multiply(x, weight, precision, isa, threads), expected, equal_nan=True)
+
+
+def exact_sums(row: NDArray[np.int64], column: NDArray[np.int64], scale: float = 1) -> float:
+    """Of Python's integers by groups, which are scaled on both sides and added in float32, in order."""
+    total = np.float32(0)
+    for first in range(0, len(row), GROUP):
+        part = slice(first, first + GROUP)
+        exact = sum(int(a) * int(w) for a, w in zip(row[part], column[part], strict=True))
+        total += np.float32(exact) * np.float32(scale) * np.float32(scale)
+    return float(total)
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("k", [1, 63, 192, 320, 8192])
+def test_int16_sums_are_exact(k: int, isa: str) -> None:
+    """Whole numbers of the largest size, with a scale of 1 but for its rounding: Python's integers know the sum."""
+    scale = float(np.float32(INT16_MOST) * (np.float32(1) / np.float32(INT16_MOST)))
+    most, signs = INT16_MOST, np.where(np.arange(k) % 2, -1, 1)
+    first = np.arange(k) % GROUP == 0
+    rows = [
+        np.full(k, most),
+        np.full(k, -most),
+        most * signs,
+        np.where(first, most, 0),
+        np.where(first, -most, 1),
+    ]
+    rows += [np.where(first, most, np.random.default_rng(k).integers(-most, most, k))]
+    found = multiply(np.float32(rows), np.float32(rows), "int16", isa)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(rows):
+            assert found[i, j] == exact_sums(row, column, scale)
 
 
 @pytest.mark.parametrize("isa", _core.isas())
 @pytest.mark.parametrize("k", [64, 192, 320, 8192])
 def test_int8_sums_are_exact(k: int, isa: str) -> None:
-    """Whole numbers with a scale of 1 on both sides, of the largest size: Python's integers know the sum.
-
-    Those are what the rotation makes of what is given.
-    """
+    """The same with a scale of exactly 1, for what the rotation makes of what is given."""
     signs = np.where(np.arange(k) % 2, -1, 1)
     weights = [np.full(k, 127), np.full(k, -127), 127 * signs]
     rows = [np.full(k, 255), np.where(np.arange(k) % GROUP, 255, 0), np.where(signs > 0, 255, 0)]
@@ -80,12 +122,7 @@ def test_int8_sums_are_exact(k: int, isa: str) -> None:
     found = multiply(x, weight, "int8", isa)
     for i, row in enumerate(rows):
         for j, column in enumerate(weights):
-            total = 0  # groups are added in float32, in order
-            for first in range(0, k, GROUP):
-                part = slice(first, first + GROUP)
-                exact = sum(int(a) * int(w) for a, w in zip(row[part], column[part], strict=True))
-                total = float(np.float32(total) + np.float32(exact))
-            assert found[i, j] == total
+            assert found[i, j] == exact_sums(row, column)
 
 
 @pytest.mark.parametrize("k", [5, 200, 1000])
@@ -109,6 +146,24 @@ def test_int8_is_as_near_as_its_scales(k: int) -> None:
     largest = [np.abs(a).reshape(len(a), -1, ROTATED).sum(-1).repeat(ROTATED, 1) for a in padded]
     bound += 2.0**-20 * count * (largest[0] @ largest[1].T) / ROTATED
     error = np.abs(multiply(x, weight, "int8", FUSED[0]) - x.astype(float) @ weight.astype(float).T)
+    assert (error <= bound).all()
+
+
+@pytest.mark.parametrize("k", [5, 200, 1000])
+def test_int16_is_as_near_as_its_scales(k: int) -> None:
+    x, weight = np.concatenate([draw(3, 20, k), adversarial(k)[:6]]), draw(4, 30, k)
+    rows, columns = quantize_int16(x), quantize_int16(weight)
+    assert np.abs(rows.integers).max() == INT16_MOST
+    # Each side is off by half a step; products, sums of groups and scales round a few times more.
+    step_x, step_w = (
+        0.501 * np.repeat(side.scale.astype(float), GROUP, 1)[:, :k] for side in (rows, columns)
+    )
+    size_x, size_w = np.abs(x).astype(float), np.abs(weight).astype(float)
+    bound = step_x @ size_w.T + size_x @ step_w.T + step_x @ step_w.T
+    # Below the least scale a row is zero.
+    bound += INT16_MOST * 2.0**-120 * size_w.sum(axis=1)
+    bound += 2.0**-24 * (4 + rows.scale.shape[1]) * (size_x @ size_w.T)
+    error = np.abs(multiply(x, weight, "int16", FUSED[0]) - x.astype(float) @ weight.astype(float).T)
     assert (error <= bound).all()
 
 
@@ -159,7 +214,7 @@ def test_what_is_not_finite_stays_in_its_row(value: float, precision: str, isa: 
     x[5, 250] = value
     found = multiply(x, weight, precision, isa)
     assert not np.isfinite(found[5]).any()
-    if precision == "int8":
+    if precision in INTEGERS:
         assert np.isnan(found[5]).all()
     others = np.arange(12) != 5
     assert np.array_equal(found[others], clean[others])
@@ -181,6 +236,8 @@ def test_memory() -> None:
     sizes = {name: ops.PackedWeight(weight, name).nbytes for name in _core.PRECISIONS}
     assert sizes["bfloat16"] == sizes["float16"] == sizes["float32"] // 2
     assert sizes["int8"] == weight.size * (1 + 8 / GROUP)
+    assert sizes["int16"] == weight.size * (2 + 4 / GROUP)
+    assert ops.PackedWeight(draw(2, 16, GROUP + 1), "int16").nbytes == 16 * (2 * (GROUP + 2) + 2 * 4)
     assert ops.PackedWeight(draw(2, 16, GROUP + 1), "int8").nbytes == 16 * (GROUP + ROTATED + 2 * 8)
 
 

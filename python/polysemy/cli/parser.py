@@ -94,7 +94,7 @@ environment:
   HF_TOKEN                for models that need one
 """
 # What `Encoder.from_pretrained` takes, spelled here because --help starts without the core.
-PRECISIONS = ("float32", "bfloat16", "float16", "int8", "auto")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8", "int16", "auto")
 _MODEL = "a folder or a Hugging Face id (default: all-MiniLM-L6-v2)"
 
 

@@ -94,19 +94,19 @@ class Encoder(SpanEncoding, Loaded):
     ) -> Encoder:
         """Load a model.
 
-        ``model`` is a folder, a Hugging Face id (from the local hub cache, or downloaded), or None for the
-        default model, all-MiniLM-L6-v2. ``precision`` is that of the matrix products: "float32", "bfloat16",
-        "float16" or "int8", made from any checkpoint as it is loaded; or "auto", the fastest one for which this
-        CPU has an instruction and whose sentence vectors keep a mean cosine of ``floor`` with exact ones
-        (default: what bfloat16 keeps, 0.99998). ``num_threads`` is the default of this encoder's methods; None leaves
-        it to the process (see `polysemy.threads`). ``pooling`` (mean, cls, max, mean_sqrt_len, weightedmean,
-        lasttoken, or several) is for models that don't say how they pool; for one that does, it replaces
-        what the model says, and nothing is normalised then. ``max_seq_length`` replaces the model's own, up to its
-        number of positions, with a warning where it is raised. ``mmap=True`` maps the weights file instead of
-        reading it: embedding tables are shared with other processes, but whoever writes to the file changes
-        this encoder, and whoever truncates it ends the process. ``route`` is the way through a Router, "query" or
-        "document" mostly; None is the model's default. ``revision`` is a branch, tag or commit of a Hugging Face id,
-        ``cache_folder`` another cache, ``local_files_only`` forbids downloads, ``token`` is for models that need one.
+        ``model`` is a folder, a Hugging Face id (from the local hub cache, or downloaded), or None for the default
+        model, all-MiniLM-L6-v2. ``precision`` is that of the matrix products: "float32", "bfloat16", "float16", "int8"
+        or "int16", made from any checkpoint as it is loaded; or "auto", the fastest one for which this CPU has an
+        instruction and whose sentence vectors keep a mean cosine of ``floor`` with exact ones (default: bfloat16 where
+        the CPU multiplies it, else float32). ``num_threads`` is the default of this encoder's methods; None leaves it
+        to the process (see `polysemy.threads`). ``pooling`` (mean, cls, max, mean_sqrt_len, weightedmean, lasttoken,
+        or several) is for models that don't say how they pool; for one that does, it replaces what the model says, and
+        nothing is normalised then. ``max_seq_length`` replaces the model's own, up to its number of positions, with a
+        warning where it is raised. ``mmap=True`` maps the weights file instead of reading it: embedding tables are
+        shared with other processes, but whoever writes to the file changes this encoder, and whoever truncates it ends
+        the process. ``route`` is the way through a Router, "query" or "document" mostly; None is the model's default.
+        ``revision`` is a branch, tag or commit of a Hugging Face id, ``cache_folder`` another cache,
+        ``local_files_only`` forbids downloads, ``token`` is for models that need one.
 
         Raises `ModelNotFoundError`, `UnsupportedModelError`, `CheckpointError` or `TokenizerError`.
         """

@@ -12,9 +12,11 @@ PRECISIONS = _core.PRECISIONS
 AUTO = "auto"
 
 #: Mean cosine of sentence vectors with those of float64 that each mode keeps: real texts, the default model.
-PROMISED = {"float32": 1.0, "float16": 0.9999995, "bfloat16": 0.99998, "int8": 0.9995}
+PROMISED = {"float32": 1.0, "float16": 0.9999995, "int16": 0.999995, "bfloat16": 0.99998, "int8": 0.9995}
 #: From the fastest on; all but float32 only where the CPU has an instruction for them.
-FASTEST = ("int8", "bfloat16", "float32")
+FASTEST = ("int8", "bfloat16", "int16", "float32")
+#: Those of them that it stands for where no floor is named.
+_UNASKED = ("bfloat16", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,10 @@ class Choice:
 def choose(floor: float | None = None) -> Choice:
     """What "auto" stands for on this CPU.
 
-    ``floor`` is the least mean cosine with exact sentence vectors that will do, 0 to 1; None is what bfloat16
-    keeps. Raises ``TypeError`` or ``ValueError`` for another one.
+    ``floor`` is the least mean cosine with exact sentence vectors that will do, 0 to 1; None is bfloat16 where the
+    CPU multiplies it, else float32. Raises ``TypeError`` or ``ValueError`` for another one.
     """
+    unasked = floor is None
     if floor is None:
         floor = PROMISED["bfloat16"]
     if isinstance(floor, bool) or not isinstance(floor, (int, float)):
@@ -38,7 +41,7 @@ def choose(floor: float | None = None) -> Choice:
     if not 0.0 <= floor <= 1.0:
         raise ValueError(f"from_pretrained: floor must be 0 to 1, got {floor!r}")
     products = _core.products()
-    allowed = [name for name in FASTEST if floor <= PROMISED[name]]
+    allowed = [name for name in (_UNASKED if unasked else FASTEST) if floor <= PROMISED[name]]
     for name in allowed:
         instruction, native = products[name]
         if native:

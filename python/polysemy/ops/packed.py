@@ -20,7 +20,7 @@ class PackedWeight:
     Args:
         weight: array (out, in), float32 or float16.
         precision: of the products: "float32"; "bfloat16", which rounds the inputs of a product, too; "float16",
-            which only stores the weight in it; or "int8", integers with scales on both sides.
+            which only stores the weight in it; "int8" or "int16", integers with scales on both sides.
 
     Raises:
         TypeError: ``weight`` is no array of float32 or float16.

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from polysemy.reference.arrays import FloatArray
 
-PRECISIONS = ("float32", "bfloat16", "float16", "int8")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8", "int16")
 
-#: Inputs that share a scale in int8, and inputs whose sums are added to the result at once.
+#: Inputs that share a scale in int8 and int16, and inputs whose sums are added to the result at once.
 GROUP = 192
 #: Inputs that are rotated together in int8.
 ROTATED = 64
+#: The largest integer for which a sum of GROUP products fits into 32 bits.
+INT16_MOST = 3344
 #: Scales below it are as good as zero: their inverse might be infinite.
 LEAST_SCALE = np.float32(2.0**-120)
 #: Adding it rounds a float32 to a whole number, ties to even.
@@ -24,7 +26,7 @@ Float32s = NDArray[np.float32]
 
 
 class Quantized(NamedTuple):
-    """Rows of rotated numbers as integers: x ~ scale * (integers - zero), group by group.
+    """Rows of numbers, in int8 rotated ones, as integers: x ~ scale * (integers - zero), group by group.
 
     ``integers`` is (rows, groups, GROUP), filled up with zeros in the last group; ``scale`` and ``zero`` are
     (rows, groups). A group with a number that is not finite has a scale of NaN.
@@ -80,11 +82,19 @@ def quantize_rows(x: NDArray[Any]) -> Quantized:
 def quantize_weight(weight: NDArray[Any]) -> Quantized:
     """Weights, rotated, as integers -127 to 127, with a zero point of 0."""
     groups, finite = _groups(weight)
-    groups = rotate(groups) * np.float32(ROTATED)
-    scale, inverse = _inverse(np.abs(groups).max(-1, initial=0.0) * np.float32(1 / np.float32(127)))
+    return _symmetric(rotate(groups) * np.float32(ROTATED), finite, 127)
+
+
+def quantize_int16(x: NDArray[Any]) -> Quantized:
+    """Weights or activations, not rotated, as integers -INT16_MOST to INT16_MOST, with a zero point of 0."""
+    return _symmetric(*_groups(x), INT16_MOST)
+
+
+def _symmetric(groups: Float32s, finite: NDArray[np.bool_], most: int) -> Quantized:
+    scale, inverse = _inverse(np.abs(groups).max(-1, initial=0.0) * np.float32(1 / np.float32(most)))
     integers = (groups * inverse[..., None] + _MAGIC - _MAGIC).astype(np.int64)
     return Quantized(
-        np.clip(integers, -127, 127),
+        np.clip(integers, -most, most),
         np.where(finite, scale, np.float32(np.nan)),
         np.zeros(scale.shape, np.int64),
     )
@@ -109,12 +119,12 @@ def _inverse(scale: Float32s) -> tuple[Float32s, Float32s]:
 def product(x: FloatArray, weight: FloatArray, precision: str) -> FloatArray:
     """x W^T for x (..., in) and weight (out, in) in one of PRECISIONS.
 
-    In int8 the sums and all that follows are those of the core, bit by bit; in the others the numbers are
+    In int8 and int16 the sums and all that follows are those of the core, bit by bit; in the others the numbers are
     rounded as there, and summed in the precision of the arrays.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    if precision != "int8":
+    if precision not in ("int8", "int16"):
         left, right = x, weight
         if precision == "bfloat16":
             left, right = to_bfloat16(x).astype(x.dtype), to_bfloat16(weight).astype(x.dtype)
@@ -122,8 +132,11 @@ def product(x: FloatArray, weight: FloatArray, precision: str) -> FloatArray:
             right = weight.astype(np.float16).astype(x.dtype)
         result: FloatArray = np.matmul(left, right.T)
         return result
-    rows = quantize_rows(x.reshape(-1, x.shape[-1]))
-    columns = quantize_weight(weight)
+    flat = x.reshape(-1, x.shape[-1])
+    if precision == "int8":
+        rows, columns = quantize_rows(flat), quantize_weight(weight)
+    else:
+        rows, columns = quantize_int16(flat), quantize_int16(weight)
     centered = (rows.integers - rows.zero[..., None]).astype(np.float64)  # exact, as sums stay below 2**53
     total = np.zeros((len(rows.scale), len(weight)), np.float32)
     for group in range(rows.scale.shape[1]):
