@@ -36,6 +36,7 @@ constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : r
 // A tile that widens weights as it reads them needs four vectors for those of a panel.
 constexpr int kWideningRows = 4;
 constexpr int widening_panels(int rows) { return rows == 1 ? 2 : 1; }
+constexpr int kNormRows = 2;
 
 INLINE Vec set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 INLINE Vec zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -178,6 +179,10 @@ INLINE DVec operator+(DVec a, DVec b) {
 INLINE DVec operator*(DVec a, DVec b) {
   return {{_mm256_mul_pd(a.v[0], b.v[0]), _mm256_mul_pd(a.v[1], b.v[1]), _mm256_mul_pd(a.v[2], b.v[2]),
            _mm256_mul_pd(a.v[3], b.v[3])}};
+}
+INLINE DVec fma(DVec a, DVec b, DVec c) {
+  return {{_mm256_fmadd_pd(a.v[0], b.v[0], c.v[0]), _mm256_fmadd_pd(a.v[1], b.v[1], c.v[1]),
+           _mm256_fmadd_pd(a.v[2], b.v[2], c.v[2]), _mm256_fmadd_pd(a.v[3], b.v[3], c.v[3])}};
 }
 INLINE DVec fma(double a, DVec b, DVec c) {
   const __m256d s = _mm256_set1_pd(a);

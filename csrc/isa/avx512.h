@@ -36,6 +36,7 @@ constexpr int kQueryStep = 4;
 constexpr int panels_beside(int rows) { return rows <= 6 ? 4 : rows == 7 ? 3 : 2; }
 constexpr int kWideningRows = kTileRows;
 constexpr int widening_panels(int rows) { return rows == 1 ? 4 : kTilePanels; }
+constexpr int kNormRows = 2;
 
 INLINE Vec set1(float x) { return {_mm512_set1_ps(x)}; }
 INLINE Vec zero() { return {_mm512_setzero_ps()}; }
@@ -125,6 +126,9 @@ INLINE DVec widen(Vec a) {
 }
 INLINE DVec operator+(DVec a, DVec b) { return {_mm512_add_pd(a.lo, b.lo), _mm512_add_pd(a.hi, b.hi)}; }
 INLINE DVec operator*(DVec a, DVec b) { return {_mm512_mul_pd(a.lo, b.lo), _mm512_mul_pd(a.hi, b.hi)}; }
+INLINE DVec fma(DVec a, DVec b, DVec c) {
+  return {_mm512_fmadd_pd(a.lo, b.lo, c.lo), _mm512_fmadd_pd(a.hi, b.hi, c.hi)};
+}
 INLINE DVec fma(double a, DVec b, DVec c) {
   const __m512d s = _mm512_set1_pd(a);
   return {_mm512_fmadd_pd(s, b.lo, c.lo), _mm512_fmadd_pd(s, b.hi, c.hi)};

@@ -29,6 +29,8 @@ constexpr int kQueryStep = 3;
 constexpr int panels_beside(int) { return 1; }
 constexpr int kWideningRows = 2;
 constexpr int widening_panels(int) { return 1; }
+// Rows that are normalised side by side.
+constexpr int kNormRows = 1;
 
 INLINE Quad multiply_add(Quad a, Quad b, Quad c) { return a * b + c; }
 INLINE Quad root(Quad a) {

@@ -20,6 +20,7 @@ constexpr int kQueryStep = 4;
 constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
 constexpr int kWideningRows = kTileRows;
 constexpr int widening_panels(int rows) { return rows == 1 ? 2 : 1; }
+constexpr int kNormRows = 1;
 
 INLINE Quad multiply_add(Quad a, Quad b, Quad c) {
   return (Quad)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);

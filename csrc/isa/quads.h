@@ -198,7 +198,12 @@ INLINE DVec operator*(DVec a, DVec b) {
   for (int i = 0; i < 8; ++i) a.p[i] *= b.p[i];
   return a;
 }
-INLINE DVec fma(double a, DVec b, DVec c) {  // factors that are floats: their product is exact, fused or not
+// Of factors that are floats: their product is exact, fused or not.
+INLINE DVec fma(DVec a, DVec b, DVec c) {
+  for (int i = 0; i < 8; ++i) c.p[i] += a.p[i] * b.p[i];
+  return c;
+}
+INLINE DVec fma(double a, DVec b, DVec c) {
   for (int i = 0; i < 8; ++i) c.p[i] += DPair{a, a} * b.p[i];
   return c;
 }

@@ -17,9 +17,9 @@ INLINE void add_row(const Table& table, int64_t id, int64_t columns, float* y) {
   });
 }
 
-void embed(const EmbedTask& t) noexcept {
+INLINE void embed_rows(const EmbedTask& t, int64_t row, int64_t rows) {
   const Vec scale = set1(t.scale);
-  for (int64_t r = 0; r < t.rows; ++r) {
+  for (int64_t r = row; r < row + rows; ++r) {
     float* y = t.out + r * t.out_stride;
     with_reader(t.tokens.dtype, [&](auto read) INLINE_LAMBDA {
       for (int64_t i = 0; i < t.columns; i += kLanes) {
@@ -29,7 +29,27 @@ void embed(const EmbedTask& t) noexcept {
     });
     if (t.type_table.data) add_row(t.type_table, t.types ? t.types[r] : 0, t.columns, y);
     if (t.position_table.data) add_row(t.position_table, t.positions[r], t.columns, y);
-    if (t.weight) normalize_row(y, t.weight, t.bias, t.columns, t.eps, t.rms);
+  }
+}
+
+void embed(const EmbedTask& t) noexcept {
+  for (int64_t row = 0; row < t.rows; row += kNormRows) {
+    const int64_t rows = t.rows - row < kNormRows ? t.rows - row : kNormRows;
+    embed_rows(t, row, rows);
+    if (!t.weight) continue;
+    float* const y = t.out + row * t.out_stride;
+    norm({.x = y,
+          .residual = nullptr,
+          .weight = t.weight,
+          .bias = t.bias,
+          .out = y,
+          .x_stride = t.out_stride,
+          .residual_stride = 0,
+          .out_stride = t.out_stride,
+          .rows = rows,
+          .columns = t.columns,
+          .eps = t.eps,
+          .rms = t.rms});
   }
 }
 

@@ -6,14 +6,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from operator import index
+from typing import TypeGuard
 
 import numpy as np
 
 from ._core import MOST_THREADS
 from .shown import shown
 
-__all__ = ["MOST_THREADS", "check_device", "flag", "number", "positive", "switch", "thread_count", "whole"]
+__all__ = [
+    "MOST_THREADS",
+    "check_device",
+    "flag",
+    "is_one_of",
+    "number",
+    "positive",
+    "switch",
+    "thread_count",
+    "whole",
+]
 
 _BOOL = (bool, np.bool_)
 _NUMBER = (int, float, np.integer, np.floating)
@@ -71,6 +83,11 @@ def switch(value: object, name: str) -> bool | None:
     if value is None or isinstance(value, _BOOL):
         return None if value is None else bool(value)
     raise TypeError(f"{name} must be True, False or None, got {type(value).__name__}")
+
+
+def is_one_of(value: object, names: Container[str]) -> TypeGuard[str]:
+    """Whether it is one of these names. Arrays, which can't be compared, and lists, which have no hash, are not."""
+    return isinstance(value, str) and value in names
 
 
 def check_device(device: object, operation: str) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from .arguments import check_device, whole
+from .arguments import check_device, is_one_of, whole
 from .shown import shown
 from .text.check import check_text, is_ordered, members
 
@@ -172,7 +172,7 @@ class Prompting(Compatible):
         name = self.default_prompt_name if name is None else name
         if name is None:
             return ""
-        if name not in self.prompts:
+        if not is_one_of(name, self.prompts):
             raise ValueError(
                 f"{method}: prompt_name must be one of {sorted(self.prompts)}, got {shown(name)}"
             )
@@ -195,7 +195,7 @@ class Comparing(Prompting):
     @similarity_fn_name.setter
     def similarity_fn_name(self, name: str) -> None:
         name = getattr(name, "value", name)
-        if not isinstance(name, str) or name not in self._similarities:
+        if not is_one_of(name, self._similarities):
             raise ValueError(
                 f"{type(self).__name__}: similarity_fn_name must be one of {', '.join(self._similarities)}, "
                 f"got {shown(name)}"

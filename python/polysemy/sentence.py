@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import check_device, flag, positive, switch
+from .arguments import check_device, flag, is_one_of, positive, switch
 from .compat import Comparing, refuse_unknown
 from .encoding.encoder import Encoder
 from .encoding.losses import Losses
 from .io.modules import routes_of
+from .shown import shown
 from .text.check import check_text_or_pair, is_ordered, is_textual, members
 from .text.inputs import read_texts
 from .util.quantization import PRECISIONS, quantize_embeddings
@@ -128,8 +129,10 @@ class SentenceTransformer(Comparing):
         positive(batch_size, "encode: batch_size")
         texts, single = _texts(self._given(inputs, sentences), "encode: inputs")
         precision = "float32" if precision is None else precision
-        if precision not in PRECISIONS:
-            raise ValueError(f"encode: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        if not is_one_of(precision, PRECISIONS):
+            raise ValueError(
+                f"encode: precision must be one of {', '.join(PRECISIONS)}, got {shown(precision)}"
+            )
         before = self._prompt(prompt, prompt_name, "encode")
         encoder = self._routed(task)
         if output_value == "token_embeddings":
@@ -208,8 +211,8 @@ class SentenceTransformer(Comparing):
     def _routed(self, task: str | None) -> Encoder:
         if task is None or not self._routes:
             return self.encoder
-        if task not in self._routes:
-            raise ValueError(f"encode: task must be one of {sorted(self._routes)}, got {task!r}")
+        if not is_one_of(task, self._routes):
+            raise ValueError(f"encode: task must be one of {sorted(self._routes)}, got {shown(task)}")
         return self._routes[task]
 
     def __repr__(self) -> str:

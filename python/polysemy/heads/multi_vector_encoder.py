@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import check_device, flag, positive, switch
+from ..arguments import check_device, flag, is_one_of, positive, switch
 from ..compat import Comparing, refuse_unknown
 from ..encoding.lengths import with_length
 from ..errors import CheckpointError, TokenizerError, UnsupportedModelError
@@ -25,6 +25,7 @@ from ..io.modules import list_modules
 from ..model.heads import HeadKind
 from ..model.spec import PositionBias
 from ..model.steps import Normalize
+from ..shown import shown
 from ..text.batch import RaggedBatch
 from ..text.pairs import Encoded
 from ..text.tokenizer import TextTokenizer
@@ -181,8 +182,8 @@ class MultiVectorEncoder(Task, Comparing):
         positive(batch_size, "encode: batch_size")
         if output_value != "token_embeddings":
             raise ValueError(f"encode: output_value must be 'token_embeddings', got {output_value!r}")
-        if task is not None and task not in _TASKS:
-            raise ValueError(f"encode: task must be one of {', '.join(_TASKS)} or None, got {task!r}")
+        if task is not None and not is_one_of(task, _TASKS):
+            raise ValueError(f"encode: task must be one of {', '.join(_TASKS)} or None, got {shown(task)}")
         side = self._sides[task]
         scaled = flag(normalize_embeddings, "encode: normalize_embeddings")
         texts, single = self._texts(self._given(inputs), "encode")

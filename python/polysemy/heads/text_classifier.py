@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import positive
+from ..arguments import is_one_of, positive
 from ..compat import check_running
 from ..model.heads import HeadKind
 from ..shown import shown
@@ -67,7 +67,7 @@ class TextClassifier(Task):
         )
 
     def _scores(self, texts: Sequence[Text], function: str | None) -> NDArray[np.float32]:
-        if function is not None and function not in _FUNCTIONS:
+        if function is not None and not is_one_of(function, _FUNCTIONS):
             raise ValueError(
                 f"TextClassifier: function_to_apply must be one of {', '.join(_FUNCTIONS)}, got {shown(function)}"
             )

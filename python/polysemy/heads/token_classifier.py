@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import is_one_of
 from ..compat import check_running
 from ..model.heads import HeadKind
+from ..shown import shown
 from .scores import softmax
 from .task import Part, Task
 
@@ -165,9 +167,10 @@ class TokenClassifier(Task):
 
 
 def _checked(strategy: str) -> str:
-    if strategy not in _STRATEGIES:
+    if not is_one_of(strategy, _STRATEGIES):
         raise ValueError(
-            f"TokenClassifier: aggregation_strategy must be one of {', '.join(_STRATEGIES)}, got {strategy!r}"
+            f"TokenClassifier: aggregation_strategy must be one of {', '.join(_STRATEGIES)}, "
+            f"got {shown(strategy)}"
         )
     return strategy
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import _core
+from ..arguments import is_one_of
+from ..shown import shown
 
 __all__ = ["AUTO", "PRECISIONS", "Choice", "choose", "resolve"]
 
@@ -53,12 +55,13 @@ def choose(floor: float | None = None) -> Choice:
 
 def resolve(precision: str, floor: float | None = None) -> str:
     """The precision of that name. Raises ``ValueError`` for an unknown one, or for a floor without "auto"."""
+    known = (*PRECISIONS, AUTO)
+    if not is_one_of(precision, known):
+        raise ValueError(
+            f"from_pretrained: precision must be one of {', '.join(known)}, got {shown(precision)}"
+        )
     if precision == AUTO:
         return choose(floor).precision
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"from_pretrained: precision must be one of {', '.join((*PRECISIONS, AUTO))}, got {precision!r}"
-        )
     if floor is not None:
         raise ValueError(f"from_pretrained: floor must be None unless precision is 'auto', got {floor!r}")
     return precision

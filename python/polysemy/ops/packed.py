@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
+from polysemy.arguments import is_one_of
 from polysemy.ops.arrays import as_float32
+from polysemy.shown import shown
 
 
 class PackedWeight:
@@ -70,8 +72,10 @@ class PackedWeight:
 
 def known_precision(op: str, precision: object) -> str:
     """That precision. Raises ``ValueError`` for what is none."""
-    if not isinstance(precision, str) or precision not in _core.PRECISIONS:
-        raise ValueError(f"{op}: precision must be one of {', '.join(_core.PRECISIONS)}, got {precision!r}")
+    if not is_one_of(precision, _core.PRECISIONS):
+        raise ValueError(
+            f"{op}: precision must be one of {', '.join(_core.PRECISIONS)}, got {shown(precision)}"
+        )
     return precision
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.arguments import flag, thread_count
+from polysemy.arguments import flag, is_one_of, thread_count
 from polysemy.ops.arrays import as_array, as_float32, contiguous, expect_shape, output, vector
 from polysemy.ops.packed import PackedWeight, known_precision, pack
+from polysemy.shown import shown
 
 
 def linear(
@@ -65,9 +66,9 @@ def linear(
         if values.ndim and values.shape[-1] == shape[0]:
             turned = f": weight is (out, in) and has shape {shape}; weight.T would fit"
         raise ValueError(f"{op}: x must have shape (..., {shape[1]}), got {values.shape}{turned}")
-    if activation is not None and activation not in _core.ACTIVATIONS:
+    if activation is not None and not is_one_of(activation, _core.ACTIVATIONS):
         known = ", ".join(map(repr, _core.ACTIVATIONS))
-        raise ValueError(f"{op}: activation must be None or one of {known}, got {activation!r}")
+        raise ValueError(f"{op}: activation must be None or one of {known}, got {shown(activation)}")
     shift = added = None
     if bias is not None:
         inputs.append(as_array(op, "bias", bias))

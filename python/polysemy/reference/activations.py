@@ -139,7 +139,7 @@ def activate(x: FloatArray, activation: str | None) -> FloatArray:
     """``x`` after the activation of that name; None leaves it as it is."""
     if activation is None:
         return x
-    if activation not in BY_NAME:
+    if not isinstance(activation, str) or activation not in BY_NAME:
         raise ValueError(f"linear: activation must be None or one of {sorted(BY_NAME)}, got {activation!r}")
     function: Callable[..., Any] = BY_NAME[activation]
     return np.asarray(function(x))

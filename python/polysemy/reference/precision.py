@@ -122,7 +122,7 @@ def product(x: FloatArray, weight: FloatArray, precision: str) -> FloatArray:
     In int8 and int16 the sums and all that follows are those of the core, bit by bit; in the others the numbers are
     rounded as there, and summed in the precision of the arrays.
     """
-    if precision not in PRECISIONS:
+    if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if precision not in ("int8", "int16"):
         left, right = x, weight

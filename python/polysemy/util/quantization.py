@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import is_one_of
+from ..shown import shown
 from .vectors import rows
 
 __all__ = ["PRECISIONS", "quantize_embeddings"]
@@ -24,8 +26,8 @@ def quantize_embeddings(
     fill a byte, first the highest bit. The signed forms have 128 subtracted.
     """
     name = "quantize_embeddings"
-    if precision not in PRECISIONS:
-        raise ValueError(f"{name}: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if not is_one_of(precision, PRECISIONS):
+        raise ValueError(f"{name}: precision must be one of {', '.join(PRECISIONS)}, got {shown(precision)}")
     array = rows(embeddings, f"{name}: embeddings")
     if array.dtype.kind != "f":
         raise TypeError(f"{name}: embeddings must be floats, got dtype {array.dtype}")

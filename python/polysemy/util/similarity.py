@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arguments import positive
+from ..arguments import is_one_of, positive
 from ..shown import shown
 from .vectors import like, matrix, rows
 
@@ -136,7 +136,7 @@ def similarity_named(
     name: object, method: str
 ) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
     """The two functions of this name; ``ValueError`` for one that is not known."""
-    if not isinstance(name, str) or name not in SIMILARITIES:
+    if not is_one_of(name, SIMILARITIES):
         raise ValueError(f"{method}: similarity must be one of {', '.join(SIMILARITIES)}, got {shown(name)}")
     return SIMILARITIES[name]
 
