@@ -9,6 +9,9 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace polysemy {
@@ -66,7 +69,14 @@ std::vector<std::string> detect_features() {
 }
 
 #elif defined(__aarch64__)
-std::vector<std::string> detect_features() { return {"neon"}; }  // part of armv8-a
+std::vector<std::string> detect_features() {
+  std::vector<std::string> found = {"neon"};  // part of armv8-a
+#if defined(__linux__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) found.emplace_back("dotprod");
+  if (getauxval(AT_HWCAP2) & HWCAP2_BF16) found.emplace_back("bf16");
+#endif
+  return found;
+}
 #else
 std::vector<std::string> detect_features() { return {}; }
 #endif

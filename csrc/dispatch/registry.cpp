@@ -30,6 +30,9 @@ void complete(Isa& isa, const std::vector<Isa>& all) {
   for (int i = 0; i < kPrecisions; ++i) {
     if (isa.kernels.products[i].gemm) table.products[i] = isa.kernels.products[i];
   }
+  for (int i = 0; i < kAttentions; ++i) {
+    if (isa.kernels.attention[i]) table.attention[i] = isa.kernels.attention[i];
+  }
   isa.kernels = table;
 }
 

@@ -158,7 +158,7 @@ void Disentangled::attend(const KernelTable& kernels, const Attention& op, const
     task.modifiers.add = strip;
     task.modifiers.mask_row = stride;
     task.modifiers.mask_column = 1;
-    kernels.attention(task);
+    polysemy::attend(kernels, AttentionIn::kFloat32, task);
   }
 }
 

@@ -13,8 +13,16 @@ namespace {
 // of a tile would otherwise compete for one set of the L1 cache.
 int64_t stride_of(int64_t columns) { return round_up(columns, kLanes) + kLanes; }
 
+// Attention joins in as far as it loses nothing that would be seen beside what linear layers lose: to round queries and
+// keys moves every score, to round probabilities and values hardly moves their sum (docs/decisions/0014).
+AttentionIn attention_in(Precision precision) {
+  if (precision == Precision::kInt8) return AttentionIn::kBFloat16;
+  if (precision == Precision::kBFloat16) return AttentionIn::kBFloat16Values;
+  return AttentionIn::kFloat32;
+}
+
 Attention attention_of(const AttentionSpec& s, const std::vector<DistanceBiases>& biases, int64_t qkv_stride,
-                       int64_t context_stride) {
+                       int64_t context_stride, Precision precision) {
   Attention op{};
   op.heads = s.heads;
   op.kv_heads = s.kv_heads;
@@ -22,6 +30,7 @@ Attention attention_of(const AttentionSpec& s, const std::vector<DistanceBiases>
   op.query = op.key = op.value = {s.head_dim, qkv_stride};
   op.out = {s.head_dim, context_stride};
   op.scale = s.scale;
+  op.in = attention_in(precision);
   op.modifiers.left = s.left;
   op.modifiers.right = s.right;
   op.modifiers.windowed = s.left < kUnlimited || s.right < kUnlimited;
@@ -131,7 +140,7 @@ Call::Call(const KernelTable& table, const Encoder& encoder, const RaggedBatch& 
   prepared_stride = prepared(std::max({spec.hidden, spec.embedding.width, context, ffn}));
   prepared_block_stride = prepared(kBlockK);
   for (const LayerSpec& layer : spec.layers) {
-    attention.push_back(attention_of(layer.attention, biases, qkv_stride, context_stride));
+    attention.push_back(attention_of(layer.attention, biases, qkv_stride, context_stride, weights.precision));
   }
   sums_start = attention_task_scratch(dim, dim) + disentangled.scratch(longest);
 }

@@ -249,7 +249,7 @@ void Pass::attend(size_t index) {
           const DistanceBuckets& buckets = call_.buckets[static_cast<size_t>(s.position_bias.table)];
           positions->attend(call_.kernels, op, one, head, {q, last}, buckets, scratch_);
         } else {
-          call_.kernels.attention(attention_task(op, one, head, q, last, scratch_));
+          polysemy::attend(call_.kernels, op.in, attention_task(op, one, head, q, last, scratch_));
         }
       }
     }

@@ -17,8 +17,8 @@ struct NativePairs {
     __builtin_memcpy(&pair, a, sizeof pair);
     return {_mm512_dpbf16_ps(sum.v, (__m512bh)_mm512_set1_ps(pair), (__m512bh)w.v)};
   }
-  INLINE static void prepare(const float* x, int64_t n, Input* to) {
-    const __m256i words = (__m256i)_mm512_cvtneps_pbh(load_n(x, n).v);
+  INLINE static void prepare(Vec x, int64_t n, Input* to) {
+    const __m256i words = (__m256i)_mm512_cvtneps_pbh(x.v);
     _mm256_mask_storeu_epi16(to, first_lanes((n + 1) / 2 * 2).v, words);
   }
 };

@@ -15,17 +15,22 @@
 namespace polysemy {
 namespace {
 
+template <class Scores>
 struct AttentionScratch {
-  float *keys, *values, *query, *scores;
+  float *keys, *values;
+  typename Scores::Input* query;
+  float* scores;
   Scaling scaling;
 };
 
-INLINE AttentionScratch split_scratch(const AttentionTask& t) {
-  AttentionScratch s;
+template <class Scores>
+INLINE AttentionScratch<Scores> split_scratch(const AttentionTask& t) {
+  AttentionScratch<Scores> s;
   s.keys = t.scratch;
-  s.values = s.keys + kBlockKeys * t.dim;
-  s.query = s.values + kBlockKeys * round_up(t.value_dim, kLanes);
-  s.scores = s.query + kBlockQueries * round_up(t.dim, kLanes);
+  s.values = s.keys + kBlockKeys / kLanes * Scores::panel_stride(t.dim);
+  float* const query = s.values + kBlockKeys * round_up(t.value_dim, kLanes);
+  s.query = reinterpret_cast<typename Scores::Input*>(query);
+  s.scores = query + kBlockQueries * round_up(t.dim, kLanes);
   s.scaling = scaling_of(t);
   return s;
 }
@@ -36,8 +41,9 @@ INLINE float largest(const float* s, int64_t count) {
   return reduce_max(best);
 }
 
-// s = 2^(base (s - m)) in place, m the maximum so far; gives the sum. count is a multiple of 16.
-INLINE float exponentials(float* s, int64_t count, float m, float base) {
+// p = 2^(base (s - m)) for f(j, p) with m the maximum so far; gives the sum. count is a multiple of 16.
+template <class F>
+INLINE float exponentials(float* s, int64_t count, float m, float base, F f) {
   if (m == kInfinity) {  // only infinite scores count, each as much as the others
     for (int64_t j = 0; j < count; j += kLanes) {
       const Vec v = load(s + j);
@@ -50,7 +56,7 @@ INLINE float exponentials(float* s, int64_t count, float m, float base) {
   for (int64_t j = 0; j < count; j += kLanes) {
     const Vec p = exp2_nonpositive((load(s + j) - largest) * factor);
     sum = sum + p;
-    store(s + j, p);
+    f(j, p);
   }
   return reduce_add(sum);
 }
@@ -64,11 +70,29 @@ INLINE float rescale_factor(float m, float larger, float base) {
   return lane[0];
 }
 
-template <int panels>
-INLINE void add_values(const AttentionTask& t, const AttentionScratch& s, int64_t query, int64_t rows, KeyRange keys,
+// How values are weighed: in float32, from probabilities and panels as they are.
+struct FloatValues {
+  using Input = float;  // of probabilities
+  using Mode = SameMode;
+
+  static constexpr int64_t panel_at(int64_t i) { return i * kLanes; }  // from a panel's start to its i-th key
+
+  INLINE static void prepare(Vec p, Input* to) { store(to, p); }
+  INLINE static void pack(float* /*panel*/, int64_t /*keys*/) {}
+
+  // tile += P V
+  template <int rows, int panels>
+  INLINE static void add(Tile<rows, panels>& tile, const Input* p, int64_t p_stride, const float* values,
+                         int64_t panel_stride, int64_t keys) {
+    multiply_add<kChain>(tile, p, p_stride, values, panel_stride, keys);
+  }
+};
+
+template <class Values, int panels, class Scratch>
+INLINE void add_values(const AttentionTask& t, const Scratch& s, int64_t query, int64_t rows, KeyRange keys,
                        int64_t column, bool first, const float* factor) {
   const int64_t offset = keys.first - keys.block;
-  const float* values = s.values + column * kBlockKeys + offset * kLanes;
+  const float* values = s.values + column * kBlockKeys + Values::panel_at(offset);
   each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
     const auto place = [&](auto r, auto p)
                            INLINE_LAMBDA { return t.out + (query + row + r) * t.out_stride + column + p * kLanes; };
@@ -77,8 +101,10 @@ INLINE void add_values(const AttentionTask& t, const AttentionScratch& s, int64_
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
       sum = first || row + r >= rows ? zero() : load_n(place(r, p), lanes(p)) * set1(factor[row + r]);
     });
-    multiply_add<kChain>(tile, s.scores + row * kScoreStride + offset, kScoreStride, values, kBlockKeys * kLanes,
-                         keys.last - keys.first);
+    using Input = typename Values::Input;
+    Values::add(tile, reinterpret_cast<const Input*>(s.scores + row * kScoreStride + offset),
+                kScoreStride * static_cast<int64_t>(sizeof(float) / sizeof(Input)), values, kBlockKeys * kLanes,
+                keys.last - keys.first);
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
       if (row + r < rows) store_n(place(r, p), sum, lanes(p));
     });
@@ -86,10 +112,11 @@ INLINE void add_values(const AttentionTask& t, const AttentionScratch& s, int64_
 }
 
 // One block of queries meets one block of keys.
-INLINE void attend_block(const AttentionTask& t, const AttentionScratch& s, int64_t query, int64_t rows, KeyRange keys,
-                         bool first) {
-  copy_queries(t, s.scaling.query, query, rows, s.query);
-  block_scores(t, s.query, s.scaling.score, query, rows, keys, s.keys, s.scores);
+template <class Scores, class Values>
+INLINE void attend_block(const AttentionTask& t, const AttentionScratch<Scores>& s, int64_t query, int64_t rows,
+                         KeyRange keys, bool first) {
+  copy_queries<Scores>(t, s.scaling.query, query, rows, s.query);
+  block_scores<Scores>(t, s.query, s.scaling.score, query, rows, keys, s.keys, s.scores);
   const int64_t offset = keys.first - keys.block;
   const int64_t count = round_up(keys.last - keys.first, kLanes);
   float factor[kBlockQueries];
@@ -100,17 +127,20 @@ INLINE void attend_block(const AttentionTask& t, const AttentionScratch& s, int6
     const float block_max = largest(score, count);
     const float larger = block_max > m ? block_max : m;
     factor[r] = first ? 0.0f : rescale_factor(m, larger, s.scaling.base);
-    const float sum = exponentials(score, count, larger, s.scaling.base);
+    // In the place of the scores, of which none is read after.
+    auto* const input = reinterpret_cast<typename Values::Input*>(score);
+    const float sum = exponentials(score, count, larger, s.scaling.base,
+                                   [&](int64_t j, Vec p) INLINE_LAMBDA { Values::prepare(p, input + j); });
     l = first ? sum : l * factor[r] + sum;
     m = larger;
   }
   const int64_t width = round_up(t.value_dim, kLanes);
   int64_t column = 0;
   for (; column + kTilePanels * kLanes <= width; column += kTilePanels * kLanes) {
-    add_values<kTilePanels>(t, s, query, rows, keys, column, first, factor);
+    add_values<Values, kTilePanels>(t, s, query, rows, keys, column, first, factor);
   }
   if constexpr (kTilePanels > 1) {
-    for (; column < width; column += kLanes) add_values<1>(t, s, query, rows, keys, column, first, factor);
+    for (; column < width; column += kLanes) add_values<Values, 1>(t, s, query, rows, keys, column, first, factor);
   }
 }
 
@@ -125,7 +155,8 @@ INLINE void divide_by_sum(const AttentionTask& t, int64_t query) {
 }
 
 // Probabilities from the final statistics: the scores are computed a second time, by the same code.
-INLINE void write_weights(const AttentionTask& t, const AttentionScratch& s, int64_t query, int64_t rows,
+template <class Scores>
+INLINE void write_weights(const AttentionTask& t, const AttentionScratch<Scores>& s, int64_t query, int64_t rows,
                           KeyRange keys) {
   for (int64_t r = 0; r < rows; ++r) {
     float* row = t.weights + (query + r - t.first_query) * t.weights_stride;
@@ -134,15 +165,16 @@ INLINE void write_weights(const AttentionTask& t, const AttentionScratch& s, int
     }
   }
   if (keys.first == keys.last) return;
-  copy_queries(t, s.scaling.query, query, rows, s.query);
-  block_scores(t, s.query, s.scaling.score, query, rows, keys, s.keys, s.scores);
+  copy_queries<Scores>(t, s.scaling.query, query, rows, s.query);
+  block_scores<Scores>(t, s.query, s.scaling.score, query, rows, keys, s.keys, s.scores);
   const int64_t offset = keys.first - keys.block;
   for (int64_t r = 0; r < rows; ++r) {
     const float m = t.row_max[query + r - t.first_query], l = t.row_sum[query + r - t.first_query];
     if (l == 0.0f) continue;
     float* score = s.scores + r * kScoreStride + offset;
     float* row = t.weights + (query + r - t.first_query) * t.weights_stride;
-    exponentials(score, round_up(keys.last - keys.first, kLanes), m, s.scaling.base);
+    exponentials(score, round_up(keys.last - keys.first, kLanes), m, s.scaling.base,
+                 [&](int64_t j, Vec p) INLINE_LAMBDA { store(score + j, p); });
     const Vec divisor = set1(m == kInfinity && l > 1.0f ? __builtin_nanf("") : l);
     for (int64_t j = keys.first; j < keys.last; j += kLanes) {
       store_n(row + j, load(score + (j - keys.first)) / divisor, keys.last - j);
@@ -159,8 +191,10 @@ INLINE void each_query_block(const AttentionTask& t, int64_t block, F f) {
   }
 }
 
+template <class Scores, class Values>
 void attention(const AttentionTask& t) noexcept {
-  const AttentionScratch s = split_scratch(t);
+  [[maybe_unused]] const typename Values::Mode mode;
+  const AttentionScratch<Scores> s = split_scratch<Scores>(t);
   for (int64_t q = t.first_query; q < t.last_query; ++q) {
     t.row_max[q - t.first_query] = -kInfinity;
     t.row_sum[q - t.first_query] = 0.0f;
@@ -169,19 +203,19 @@ void attention(const AttentionTask& t) noexcept {
     if (t.stop && t.stop(t.call)) return;
     const KeyRange seen = visible_keys(t, t.first_query, t.last_query - t.first_query, block);
     if (seen.first == seen.last) continue;
-    pack_keys(t, block, s.keys);
-    pack_values(t, block, s.values);
+    pack_keys<Scores>(t, block, s.keys);
+    pack_values<Values>(t, block, s.values);
     each_query_block(t, block, [&](int64_t query, int64_t rows, KeyRange keys) {
       if (keys.first == keys.last) return;
       // Nothing of this query block was stored yet if the block of keys before this one was out of its sight.
       const bool first = block == 0 || (t.modifiers.windowed && query - t.modifiers.left >= block);
-      attend_block(t, s, query, rows, keys, first);
+      attend_block<Scores, Values>(t, s, query, rows, keys, first);
     });
   }
   for (int64_t q = t.first_query; q < t.last_query; ++q) divide_by_sum(t, q);
   for (int64_t block = 0; t.weights && block < t.keys; block += kBlockKeys) {
     if (t.stop && t.stop(t.call)) return;
-    pack_keys(t, block, s.keys);
+    pack_keys<Scores>(t, block, s.keys);
     each_query_block(t, block,
                      [&](int64_t query, int64_t rows, KeyRange keys) { write_weights(t, s, query, rows, keys); });
   }

@@ -59,8 +59,9 @@ struct WidenedPairs {
   INLINE static Vec add_products(Vec sum, const Input* a, Pair w) {
     return fma(set1(a[1]), w.even, fma(set1(a[0]), w.odd, sum));
   }
-  INLINE static void prepare(const float* x, int64_t n, Input* to) {
-    store_n(to, swap_lanes<1>(from_bits(rounded_to_bfloat16(load_n(x, n)))), round_up(n, 2));
+  // The first n lanes, zeros behind them.
+  INLINE static void prepare(Vec x, int64_t n, Input* to) {
+    store_n(to, swap_lanes<1>(from_bits(rounded_to_bfloat16(x))), round_up(n, 2));
   }
 };
 
@@ -108,7 +109,9 @@ struct BFloat16Panels {
     for (int64_t r = 0; r < t.rows; ++r) {
       const float* x = t.x + r * t.x_stride;
       auto* const to = reinterpret_cast<Input*>(t.out + r * t.out_stride);
-      for (int64_t i = 0; i < t.k; i += kLanes) Pairs::prepare(x + i, t.k - i < kLanes ? t.k - i : kLanes, to + i);
+      for (int64_t i = 0; i < t.k; i += kLanes) {
+        Pairs::prepare(load_n(x + i, t.k - i), t.k - i < kLanes ? t.k - i : kLanes, to + i);
+      }
     }
   }
 

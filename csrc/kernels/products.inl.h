@@ -1,6 +1,7 @@
 // The products of one level, by precision.
 #pragma once
 
+#include "kernels/attention_bfloat16.inl.h"
 #include "kernels/gemm.inl.h"
 #include "kernels/panels_bfloat16.inl.h"
 #include "kernels/panels_float16.inl.h"
@@ -28,9 +29,19 @@ constexpr void add_slot(KernelTable& t, bool native) {
   slot.native = native;
 }
 
-template <class... Panels>
-constexpr void add_slots(KernelTable& t, bool native) {
-  (add_slot<Panels>(t, native), ...);
+// What a level does by instructions of its own: panels, or an attention.
+template <class Native>
+constexpr void add_native(KernelTable& t) {
+  if constexpr (requires { Native::add_to(t); }) {
+    Native::add_to(t);
+  } else {
+    add_slot<Native>(t, true);
+  }
+}
+
+template <class... Native>
+constexpr void add_natives(KernelTable& t) {
+  (add_native<Native>(t), ...);
 }
 
 constexpr void add_products(KernelTable& t) {
@@ -39,6 +50,7 @@ constexpr void add_products(KernelTable& t) {
   add_slot<Float16Panels>(t, false);
   add_slot<Int8Panels<WideQuads<WideProducts>>>(t, false);
   add_slot<Int16Panels<IntegerPairs>>(t, IntegerPairs::kNative);
+  BFloat16Attention<WidenedPairs>::add_to(t);
 }
 
 }  // namespace

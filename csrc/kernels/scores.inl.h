@@ -113,13 +113,34 @@ INLINE Scaling scaling_of(const AttentionTask& t) {
   return s;
 }
 
-template <int panels>
-INLINE void score_panels(const float* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t column,
-                         float* scores) {
+// How scores are computed: in float32, from rows and panels as they are.
+struct FloatScores {
+  using Input = float;  // of queries
+  static constexpr bool kFloats = true;
+
+  static constexpr int64_t row_stride(int64_t dim) { return dim; }             // of prepared queries, in inputs
+  static constexpr int64_t panel_stride(int64_t dim) { return dim * kLanes; }  // of packed keys, in floats
+
+  INLINE static void prepare(const float* from, int64_t dim, Vec power, Input* to) {
+    for (int64_t d = 0; d < dim; d += kLanes) store_n(to + d, load_n(from + d, dim - d) * power, dim - d);
+  }
+  INLINE static void pack(float* /*panel*/, int64_t /*dim*/) {}
+
+  // tile += Q K^T, tile being zero
+  template <int rows, int panels>
+  INLINE static void multiply(Tile<rows, panels>& tile, const Input* query, const float* keys, int64_t dim) {
+    multiply_add<kScoreChain>(tile, query, row_stride(dim), keys, panel_stride(dim), dim);
+  }
+};
+
+template <class Scores, int panels>
+INLINE void score_panels(const typename Scores::Input* query, int64_t dim, int64_t rows, const float* packed_keys,
+                         int64_t column, float* scores) {
   each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
     Tile<height, panels> tile;
     each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
-    multiply_add<kScoreChain>(tile, query + row * dim, dim, packed_keys + column * dim, dim * kLanes, dim);
+    Scores::multiply(tile, query + row * Scores::row_stride(dim),
+                     packed_keys + column / kLanes * Scores::panel_stride(dim), dim);
     each_sum(tile, [&](Vec& sum, auto r, auto p)
                        INLINE_LAMBDA { store(scores + (row + r) * kScoreStride + column + p * kLanes, sum); });
   });
@@ -157,22 +178,26 @@ INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const
 }
 
 // scores[r][j - keys.block] for the rows of one query block. query: dense. Lanes past the last key are -inf.
-[[gnu::noinline]] void block_scores(const AttentionTask& t, const float* query, float scale, int64_t first_query,
-                                    int64_t rows, KeyRange keys, float* packed_keys, float* scores) {
+template <class Scores>
+[[gnu::noinline]] void block_scores(const AttentionTask& t, const typename Scores::Input* query, float scale,
+                                    int64_t first_query, int64_t rows, KeyRange keys, float* packed_keys,
+                                    float* scores) {
   const int64_t end = round_up(keys.last - keys.block, kLanes);
   int64_t column = keys.first - keys.block;
-  if (few_keys(t)) {
-    // The block is mostly empty: there is room behind its keys.
-    double* const wide = reinterpret_cast<double*>(packed_keys + kFewKeysOfLongHeads * t.dim);
-    for (int64_t i = 0; i < round_up(rows, kQueryStep) * t.dim; ++i) wide[i] = static_cast<double>(query[i]);
-    precise_scores(wide, t.dim, rows, packed_keys, end, scores);
-    column = end;
+  if constexpr (Scores::kFloats) {
+    if (few_keys(t)) {
+      // The block is mostly empty: there is room behind its keys.
+      double* const wide = reinterpret_cast<double*>(packed_keys + kFewKeysOfLongHeads * t.dim);
+      for (int64_t i = 0; i < round_up(rows, kQueryStep) * t.dim; ++i) wide[i] = static_cast<double>(query[i]);
+      precise_scores(wide, t.dim, rows, packed_keys, end, scores);
+      column = end;
+    }
   }
   for (; column + kTilePanels * kLanes <= end; column += kTilePanels * kLanes) {
-    score_panels<kTilePanels>(query, t.dim, rows, packed_keys, column, scores);
+    score_panels<Scores, kTilePanels>(query, t.dim, rows, packed_keys, column, scores);
   }
   if constexpr (kTilePanels > 1) {
-    for (; column < end; column += kLanes) score_panels<1>(query, t.dim, rows, packed_keys, column, scores);
+    for (; column < end; column += kLanes) score_panels<Scores, 1>(query, t.dim, rows, packed_keys, column, scores);
   }
   const ScoreModifiers& m = t.modifiers;
   const bool modified = m.add || m.by_distance || m.keep || m.alibi || m.windowed || scale != 1.0f;
@@ -187,14 +212,18 @@ INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const
   }
 }
 
+template <class Scores>
 INLINE void pack_keys(const AttentionTask& t, int64_t block, float* packed) {
   const int64_t count = t.keys - block < kBlockKeys ? t.keys - block : kBlockKeys;
   for (int64_t j = 0; j < count; j += kLanes) {
     const int64_t rows = count - j < kLanes ? count - j : kLanes;
-    transpose_panel(t.key + (block + j) * t.key_stride, t.key_stride, rows, t.dim, packed + j * t.dim);
+    float* const panel = packed + j / kLanes * Scores::panel_stride(t.dim);
+    transpose_panel(t.key + (block + j) * t.key_stride, t.key_stride, rows, t.dim, panel);
+    Scores::pack(panel, t.dim);
   }
 }
 
+template <class Values>
 INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
   const int64_t count = t.keys - block < kBlockKeys ? t.keys - block : kBlockKeys;
   for (int64_t column = 0; column < t.value_dim; column += kLanes) {
@@ -202,19 +231,20 @@ INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
     for (int64_t j = 0; j < count; ++j) {
       store(packed + column * kBlockKeys + j * kLanes, load_n(from + j * t.value_stride, t.value_dim - column));
     }
+    Values::pack(packed + column * kBlockKeys, count);
   }
 }
 
 // Dense rows, whatever the stride of the queries.
-INLINE void copy_queries(const AttentionTask& t, float scale, int64_t first, int64_t rows, float* copied) {
+template <class Scores>
+INLINE void copy_queries(const AttentionTask& t, float scale, int64_t first, int64_t rows,
+                         typename Scores::Input* copied) {
   const Vec power = set1(scale);
+  const int64_t stride = Scores::row_stride(t.dim);
   for (int64_t r = 0; r < rows; ++r) {
-    const float* from = t.query + (first + r) * t.query_stride;
-    for (int64_t d = 0; d < t.dim; d += kLanes) {
-      store_n(copied + r * t.dim + d, load_n(from + d, t.dim - d) * power, t.dim - d);
-    }
+    Scores::prepare(t.query + (first + r) * t.query_stride, t.dim, power, copied + r * stride);
   }
-  for (int64_t i = rows * t.dim; i < round_up(rows, kQueryStep) * t.dim; ++i) copied[i] = 0.0f;
+  for (int64_t i = rows * stride; i < round_up(rows, kQueryStep) * stride; ++i) copied[i] = {};
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct KernelTable {
   const char* name;
   bool fused;  // bit-identical to every other fused isa
   GemmSlot products[kPrecisions];
-  void (*attention)(const AttentionTask&) noexcept;
+  void (*attention[kAttentions])(const AttentionTask&) noexcept;
   void (*norm)(const NormTask&) noexcept;
   void (*embed)(const EmbedTask&) noexcept;
   void (*widen)(const WidenTask&) noexcept;
@@ -33,6 +33,10 @@ struct KernelTable {
   void (*rotary)(const RotaryTask&) noexcept;
   double (*fma_peak)(int64_t rounds) noexcept;  // runs rounds of fused multiply-adds in registers, returns their FLOP
 };
+
+inline void attend(const KernelTable& kernels, AttentionIn in, const AttentionTask& task) {
+  kernels.attention[static_cast<int>(in)](task);
+}
 
 inline const GemmSlot& products_of(const KernelTable& kernels, Precision precision) {
   return kernels.products[static_cast<int>(precision)];

@@ -19,7 +19,7 @@ constexpr KernelTable make_table(const char* name, bool fused) {
   t.name = name;
   t.fused = fused;
   add_products(t);
-  t.attention = attention;
+  t.attention[static_cast<int>(AttentionIn::kFloat32)] = attention<FloatScores, FloatValues>;
   t.norm = norm;
   t.embed = embed;
   t.widen = widen;

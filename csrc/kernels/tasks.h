@@ -92,6 +92,10 @@ struct ScoreModifiers {
   bool windowed;
 };
 
+// What the two products of attention are computed in.
+enum class AttentionIn : int { kFloat32, kBFloat16Values, kBFloat16 };
+inline constexpr int kAttentions = 3;
+
 // softmax(scale * Q K^T + modifiers) V for one head of one sequence and some of its queries.
 struct AttentionTask {
   const float *query, *key, *value;  // row 0 of the head
@@ -111,8 +115,8 @@ struct AttentionTask {
 };
 
 inline constexpr int64_t attention_scratch(int64_t dim, int64_t value_dim) {
-  return kBlockKeys * dim + kBlockKeys * round_up(value_dim, kLanes) + kBlockQueries * round_up(dim, kLanes) +
-         kBlockQueries * (kBlockKeys + kLanes);
+  return kBlockKeys * round_up(dim, 2) + kBlockKeys * round_up(value_dim, kLanes) +
+         kBlockQueries * round_up(dim, kLanes) + kBlockQueries * (kBlockKeys + kLanes);
 }
 
 // y = norm(x + residual) * weight + bias by rows. x, residual and out may be the same memory.

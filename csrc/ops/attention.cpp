@@ -102,7 +102,7 @@ void attention_parallel(const KernelTable& kernels, const Attention& op, int thr
       task.precise = true;
       task.stop = [](const void* call) { return (*static_cast<const Stop*>(call))(); };
       task.call = &stop;
-      kernels.attention(task);
+      attend(kernels, op.in, task);
       if (sequence.lse) write_lse(op, place, task);
     }
   });

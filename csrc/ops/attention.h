@@ -27,6 +27,7 @@ struct Attention {
   int64_t heads, kv_heads, dim, value_dim;
   HeadStrides query, key, value, out, lse;
   float scale;
+  AttentionIn in;
   ScoreModifiers modifiers;   // pointers and slope are set per sequence and head
   int64_t mask_head;          // stride of a mask between heads
   const float* alibi_slopes;  // [heads] or null

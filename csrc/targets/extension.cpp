@@ -1,9 +1,8 @@
-// Compiled once per row of isa.cmake that extends another level: a table with the products that it does better.
+// Compiled once per row of isa.cmake that extends another level: a table of what it does better.
 #pragma GCC diagnostic ignored "-Wunused-function"  // an extension uses few of the kernels that it includes
 
 #include POLYSEMY_ISA_HEADER
 
-#include "kernels/gemm.inl.h"
 #include "kernels/products.inl.h"
 
 namespace polysemy {
@@ -13,7 +12,7 @@ constexpr KernelTable make_extension() {
   KernelTable t{};
   t.name = POLYSEMY_ISA_NAME;
   t.fused = POLYSEMY_ISA_FUSED;
-  add_slots<POLYSEMY_ISA_PANELS>(t, true);
+  add_natives<POLYSEMY_ISA_NATIVE>(t);
   return t;
 }
 

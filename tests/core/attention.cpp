@@ -14,21 +14,25 @@ struct Shape {
   int64_t heads, kv_heads, queries, keys, dim, value_dim;
 };
 
-// Probabilities of one query, in float64, all zero where nothing takes part; reach: the size of its largest score.
+// Probabilities of one query, in float64, all zero where nothing takes part; reach: the size of its largest score, and
+// moved: how far queries and keys that are rounded to bfloat16 move a score at most.
 std::vector<double> probabilities(const Attention& op, const Shape& s, const AttentionSequence& p, int64_t head,
-                                  int64_t i, double& reach) {
+                                  int64_t i, double& reach, double& moved) {
   std::vector<double> scores(static_cast<size_t>(s.keys), -INFINITY);
   const int64_t kv_head = head / (s.heads / s.kv_heads);
   double most = -INFINITY, sum = 0;
   for (int64_t j = 0; j < s.keys; ++j) {
     const bool inside = !op.modifiers.windowed || (j >= i - op.modifiers.left && j <= i + op.modifiers.right);
     if (!inside || (p.keep && !p.keep[i * s.keys + j])) continue;
-    double score = 0;
+    double score = 0, size = 0;
     for (int64_t d = 0; d < s.dim; ++d) {
-      score += static_cast<double>(p.query[(head * s.queries + i) * s.dim + d]) *
-               static_cast<double>(p.key[(kv_head * s.keys + j) * s.dim + d]);
+      const double product = static_cast<double>(p.query[(head * s.queries + i) * s.dim + d]) *
+                             static_cast<double>(p.key[(kv_head * s.keys + j) * s.dim + d]);
+      score += product;
+      size += std::abs(product);
     }
     score *= static_cast<double>(op.scale);
+    moved = std::max(moved, 0x1p-8 * 1.01 * size * static_cast<double>(op.scale));
     if (p.add) score += static_cast<double>(p.add[i * s.keys + j]);
     if (op.alibi_slopes) score -= static_cast<double>(op.alibi_slopes[head]) * static_cast<double>(std::abs(i - j));
     scores[static_cast<size_t>(j)] = score;
@@ -43,11 +47,15 @@ std::vector<double> probabilities(const Attention& op, const Shape& s, const Att
 void check(const Attention& op, const Shape& s, const AttentionSequence& p) {
   for (int64_t head = 0; head < s.heads; ++head) {
     for (int64_t i = 0; i < s.queries; ++i) {
-      double reach = 0;
-      const std::vector<double> exact = probabilities(op, s, p, head, i, reach);
+      double reach = 0, moved = 0;
+      const std::vector<double> exact = probabilities(op, s, p, head, i, reach, moved);
       // A score is rounded a few times at its size, which is then the relative error of its exponential; the sums of
       // exponentials and of products do the rest.
-      const double bound = (32 + 8 * reach) * kUnit;
+      double bound = (32 + 8 * reach) * kUnit;
+      // What scores move by is the relative error of exponentials and of their sum. Probabilities and values are
+      // rounded to bfloat16, too.
+      if (op.in == AttentionIn::kBFloat16) bound += 1.01 * std::expm1(2 * moved);
+      if (op.in != AttentionIn::kFloat32) bound += 3 * 0x1p-9;
       for (int64_t d = 0; d < s.value_dim; ++d) {
         double sum = 0, size = 0;
         for (int64_t j = 0; j < s.keys; ++j) {
@@ -94,6 +102,7 @@ void one_attention(const KernelTable& table, Random& random) {
   op.out = {s.queries * s.value_dim, s.value_dim};
   op.lse = {s.queries, 1};
   op.scale = 1.0f / static_cast<float>(s.dim);
+  op.in = static_cast<AttentionIn>(random.below(kAttentions));
   op.modifiers.mask_row = s.keys;
   op.modifiers.mask_column = 1;
   op.modifiers.windowed = random.below(2) == 0;

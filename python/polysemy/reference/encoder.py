@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from polysemy.reference.arrays import FloatArray
-from polysemy.reference.attention import scaled_dot_product_attention
+from polysemy.reference.attention import attention_by, rounded_values, scaled_dot_product_attention
 from polysemy.reference.embeddings import embedding
 from polysemy.reference.norms import layer_norm, rms_norm
 from polysemy.reference.positions import (
@@ -19,6 +19,7 @@ from polysemy.reference.positions import (
     token_positions,
     turn,
 )
+from polysemy.reference.precision import to_bfloat16
 from polysemy.reference.products import linear
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def encode_tokens(
     ``offsets[i]`` to ``offsets[i + 1]``. ``weights`` has canonical names, linear weights are (out, in).
     Of sequence i the first ``seen[i]`` tokens are looked at, None means all.
     All arithmetic is in ``dtype``, float32 or float64; linear layers round their numbers to ``precision`` first.
+    Attention other than disentangled rounds to bfloat16: in bfloat16 probabilities and values, in int8 queries and
+    keys as well.
     """
     cast = {name: np.asarray(array).astype(dtype) for name, array in weights.items()}
     bounds = np.asarray(offsets, dtype=np.int64)
@@ -144,7 +147,10 @@ class _Pass:
             table = self.weights[f"position_bias.{bias.table}"]
             distances = bucket_bias(table, int(self.seqlens.max(initial=0)), bias.max_distance)
             mask = distances if mask is None else distances + mask
-        mixed, probabilities = scaled_dot_product_attention(
+        if self.precision == "int8":
+            q, k = (to_bfloat16(a).astype(x.dtype) for a in (q, k))
+        mixed, probabilities = attention_by(
+            rounded_values if self.precision in ("bfloat16", "int8") else np.matmul,
             q,
             k,
             v,
