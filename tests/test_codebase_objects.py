@@ -164,7 +164,6 @@ def tiles(level: str, kernel: str, instruction: str) -> int:
         ("gemm_loops<.*::Int8Panels", "vpmaddwd", 10),
         ("gemm_loops<.*::Int16Panels", "vpmaddwd", 10),
         ("attention<.*::FloatScores, .*::FloatValues>", "vfmadd231ps", 2),
-        ("attention<.*::FloatScores, .*::BFloat16Values", "vfmadd231ps", 2),
         ("attention<.*::BFloat16Scores<.*, .*::BFloat16Values", "vfmadd231ps", 2),
         ("block_scores<.*::FloatScores>", "vfmadd231ps", 2),
         ("block_scores<.*::BFloat16Scores", "vfmadd231ps", 2),

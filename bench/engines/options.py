@@ -19,9 +19,9 @@ is compared with ours before anything is timed, and an output that differs by mo
 (exit status 1). Rounds are interleaved: in each, every engine has one turn, beginning with another one each
 time, while the processes of the others are stopped. The FMA peak is measured in every round.
 
-A reduced mode is compared with the others of its class alone (16-bit: bfloat16 and float16; 8-bit: int8): by speed with
-polysemy's bfloat16 or int8, and beside it by accuracy, the distance of each engine's sentence vectors and hidden
-states from float64. polysemy in float32 takes part in every run, to show what its own modes gain. A reduced mode
+A reduced mode is compared with the others of its class alone (16-bit: bfloat16, float16, int16; 8-bit: int8): by
+speed with polysemy's bfloat16 or int8, and beside it by accuracy, the distance of each engine's sentence vectors and
+hidden states from float64. polysemy in float32 takes part in every run, to show what its own modes gain. A reduced mode
 differs by more than rounding of float32, so only a broken one is a failure.
 
 Results go to --out: results.json (every single time), results.md (tables), results.png (chart).

@@ -13,12 +13,9 @@ namespace {
 // of a tile would otherwise compete for one set of the L1 cache.
 int64_t stride_of(int64_t columns) { return round_up(columns, kLanes) + kLanes; }
 
-// Attention joins in as far as it loses nothing that would be seen beside what linear layers lose: to round queries and
-// keys moves every score, to round probabilities and values hardly moves their sum (docs/decisions/0014).
+// Attention joins in where linear layers lose more than it would (docs/decisions/0014).
 AttentionIn attention_in(Precision precision) {
-  if (precision == Precision::kInt8) return AttentionIn::kBFloat16;
-  if (precision == Precision::kBFloat16) return AttentionIn::kBFloat16Values;
-  return AttentionIn::kFloat32;
+  return precision == Precision::kInt8 ? AttentionIn::kBFloat16 : AttentionIn::kFloat32;
 }
 
 Attention attention_of(const AttentionSpec& s, const std::vector<DistanceBiases>& biases, int64_t qkv_stride,

@@ -1,5 +1,4 @@
-// Products of attention in bfloat16: queries and keys, or probabilities and values, are rounded to it; sums are
-// float32.
+// Products of attention in bfloat16: queries, keys, probabilities and values are rounded to it, sums are float32.
 //
 // Without an instruction for pairs, panels stay float32, rounded, the odd one of each pair first.
 #pragma once
@@ -85,7 +84,6 @@ struct BFloat16Values {
 template <class Pairs>
 struct BFloat16Attention {
   static constexpr void add_to(KernelTable& t) {
-    t.attention[static_cast<int>(AttentionIn::kBFloat16Values)] = attention<FloatScores, BFloat16Values<Pairs>>;
     t.attention[static_cast<int>(AttentionIn::kBFloat16)] = attention<BFloat16Scores<Pairs>, BFloat16Values<Pairs>>;
   }
 };

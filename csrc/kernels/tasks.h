@@ -93,8 +93,8 @@ struct ScoreModifiers {
 };
 
 // What the two products of attention are computed in.
-enum class AttentionIn : int { kFloat32, kBFloat16Values, kBFloat16 };
-inline constexpr int kAttentions = 3;
+enum class AttentionIn : int { kFloat32, kBFloat16 };
+inline constexpr int kAttentions = 2;
 
 // softmax(scale * Q K^T + modifiers) V for one head of one sequence and some of its queries.
 struct AttentionTask {

@@ -56,8 +56,7 @@ def encode_tokens(
     ``offsets[i]`` to ``offsets[i + 1]``. ``weights`` has canonical names, linear weights are (out, in).
     Of sequence i the first ``seen[i]`` tokens are looked at, None means all.
     All arithmetic is in ``dtype``, float32 or float64; linear layers round their numbers to ``precision`` first.
-    Attention other than disentangled rounds to bfloat16: in bfloat16 probabilities and values, in int8 queries and
-    keys as well.
+    In int8, attention other than disentangled rounds its numbers to bfloat16.
     """
     cast = {name: np.asarray(array).astype(dtype) for name, array in weights.items()}
     bounds = np.asarray(offsets, dtype=np.int64)
@@ -147,10 +146,11 @@ class _Pass:
             table = self.weights[f"position_bias.{bias.table}"]
             distances = bucket_bias(table, int(self.seqlens.max(initial=0)), bias.max_distance)
             mask = distances if mask is None else distances + mask
-        if self.precision == "int8":
+        reduced = self.precision == "int8"
+        if reduced:
             q, k = (to_bfloat16(a).astype(x.dtype) for a in (q, k))
         mixed, probabilities = attention_by(
-            rounded_values if self.precision in ("bfloat16", "int8") else np.matmul,
+            rounded_values if reduced else np.matmul,
             q,
             k,
             v,
