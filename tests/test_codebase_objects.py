@@ -180,7 +180,7 @@ def test_tiles_stay_in_registers(level: str, kernel: str, instruction: str, fewe
 def test_tiles_of_extensions_stay_in_registers(level: str, instruction: str) -> None:
     assert tiles(level, "gemm_loops", instruction) >= 10
     if instruction == "vdpbf16ps":
-        assert tiles(level, "attention<.*", instruction) >= 4
+        assert tiles(level, "attention<.*", instruction) >= 2
         assert tiles(level, "block_scores<.*::BFloat16Scores", instruction) >= 2
 
 
