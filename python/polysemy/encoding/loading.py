@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,8 @@ from .filling import Filling
 __all__ = ["LoadedModel", "load_model"]
 
 
-class LoadedModel(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
     """The parts of a checkpoint."""
 
     spec: EncoderSpec

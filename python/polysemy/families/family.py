@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,8 @@ class Family:
         return any(code == known or code.rpartition(".")[2] == known for known in self.remote)
 
 
-class NameMatch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NameMatch:
     """``stored``: canonical name -> what to read. ``surplus``: names in the file that answer to nothing."""
 
     stored: dict[str, Stored]

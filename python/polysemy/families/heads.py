@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ..errors import CheckpointError, UnsupportedModelError
 from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
@@ -25,7 +25,8 @@ _CLASSES = {
 _MOST_LABELS = 1 << 20
 
 
-class HeadMatch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HeadMatch:
     """Where the tensors of a head are: its description, and name without a prefix -> name in the file."""
 
     spec: HeadSpec

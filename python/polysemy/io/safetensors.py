@@ -15,9 +15,10 @@ import hashlib
 import math
 import mmap
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,8 @@ _READ: dict[str, tuple[np.dtype[Any], Literal["float32", "float16", "bfloat16"]]
 }
 
 
-class TensorInfo(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
     """Place and form of a stored tensor: bytes ``begin .. end`` of the file."""
 
     dtype: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class PackedWeights(dict[str, NDArray[Any]]):
         return self._packing.finish(dict(self))
 
 
-class Results(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Results:
     """What one forward pass computed of n sequences with ``tokens`` tokens in all."""
 
     hidden: dict[int, Floats]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from .. import _core
 from ..arguments import is_one_of
@@ -21,7 +21,8 @@ FASTEST = ("int8", "bfloat16", "int16", "float32")
 _UNASKED = ("bfloat16", "float32")
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Choice:
     """A precision and why it was chosen."""
 
     precision: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Inputs", "from_encoded", "read_inputs", "read_texts"]
 
 
-class Inputs(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Inputs:
     """A batch, with the encodings of its texts if it was given as text."""
 
     batch: RaggedBatch

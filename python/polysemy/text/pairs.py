@@ -7,8 +7,9 @@ texts: memory that grows with the product of their lengths. Here each text is to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -21,7 +22,8 @@ Encoded: TypeAlias = "Encoding | PairEncoding"
 """A tokenized text, or pair of texts."""
 
 
-class Special(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Special:
     """Consecutive special tokens."""
 
     ids: list[int]
@@ -29,7 +31,8 @@ class Special(NamedTuple):
     tokens: list[str]
 
 
-class PairTemplate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PairTemplate:
     """What a tokenizer puts before, between and after two texts, and their token types."""
 
     before: Special

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import whole
 from .pairs import Encoded, PairEncoding
@@ -77,7 +78,8 @@ class _Selected(PairEncoding):
         return self._some("special_tokens_mask")
 
 
-class Window(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Window:
     """What a model reads of a text at once: tokens ``first`` to ``last - 1`` of it, and what stands around them."""
 
     encoding: Encoded
