@@ -216,3 +216,11 @@ def test_sources_end_with_one_newline() -> None:
         assert not text or (text.endswith("\n") and not text.endswith("\n\n")), relative(file)
         assert "\t" not in text or file.suffix in (".txt", ""), relative(file)
         assert not re.search(r"[ \t]+$", text, re.M) or file.suffix in (".txt", ".md"), relative(file)
+
+
+def test_nothing_runs_when_an_object_goes() -> None:
+    """A signal that arrives in a ``__del__`` or a callback of a weak reference raises there, and is lost."""
+    for file in (ROOT / "python").rglob("*.py"):
+        assert not re.search(r"\b__del__\b(?!``)|weakref\.finalize|\bfinalize\(", file.read_text("utf-8")), (
+            file
+        )

@@ -175,6 +175,7 @@ POLYSEMY_API polysemy_status polysemy_gemm_f32(int transpose_a, int transpose_b,
 
 /* A weight matrix in the order in which the kernels read it. Never changes; may be shared by threads. */
 typedef struct polysemy_weight polysemy_weight;
+
 /* Packs weight, [n, k] (outputs, inputs), into a new object; it is copied. *packed is NULL after an error. */
 POLYSEMY_API polysemy_status polysemy_weight_create_f32(int64_t n, int64_t k, const float* weight,
                                                         int64_t weight_stride, polysemy_weight** packed);
@@ -288,8 +289,7 @@ typedef struct polysemy_embedding_spec {
   int32_t positions;       /* 1: there is a table of positions */
   int64_t token_types;     /* rows of their table, at most 2^16 */
   int64_t position_offset; /* rows of the table of positions before that of the first token, at most 2^16 */
-  int64_t padding_id;      /* a token with this id has this row of that table, and is not counted; -1: none, as where
-                              there is no such table */
+  int64_t padding_id;      /* a token with this id has this row of that table, and is not counted; -1: none */
   polysemy_norm_spec norm;
   int32_t projection_bias;
 } polysemy_embedding_spec;

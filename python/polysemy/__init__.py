@@ -10,7 +10,7 @@ Names are resolved on first use: importing the package loads neither NumPy nor t
 
 from __future__ import annotations
 
-from importlib import import_module
+from .lazy import attributes
 
 TYPE_CHECKING = False  # as type checkers understand it, without the import of typing
 if TYPE_CHECKING:
@@ -128,14 +128,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{home}", __name__)
-    value: object = module if home == name else getattr(module, name)
-    globals()[name] = value  # the next access finds it without coming here
-    return value
+__getattr__ = attributes(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

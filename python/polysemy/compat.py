@@ -54,7 +54,7 @@ def refuse_unknown(others: Mapping[str, object], name: str) -> None:
             _check_size(argument, value, name)
         elif argument not in _WITHOUT_EFFECT:
             raise TypeError(f"{name}: got an unexpected argument {argument!r}")
-        elif value not in _WITHOUT_EFFECT[argument]:
+        elif not _is_among(value, _WITHOUT_EFFECT[argument]):
             raise ValueError(f"{name}: {argument} is not supported here, got {value!s:.100}")
 
 
@@ -67,10 +67,15 @@ def check_running(others: Mapping[str, object], name: str) -> None:
         if argument not in ("batch_size", "num_workers", "truncation"):
             raise TypeError(f"{name}: got an unexpected argument {argument!r}")
         if argument == "truncation":
-            if value not in (True, None, "longest_first"):
+            if not _is_among(value, (True, None, "longest_first")):
                 raise ValueError(f"{name}: truncation must be True, got {shown(value)}")
         else:
             _check_size(argument, value, name)
+
+
+def _is_among(value: object, known: tuple[object, ...]) -> bool:
+    """Whether it equals one of these plain values, where it can be compared: arrays can't."""
+    return isinstance(value, (bool, int, float, str, dict, type(None))) and value in known
 
 
 def _check_size(argument: str, value: object, name: str) -> None:

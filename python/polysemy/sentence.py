@@ -26,6 +26,7 @@ __all__ = ["SentenceTransformer"]
 
 # Byte forms scale each dimension between its extremes over several vectors.
 _SCALED = ("int8", "uint8")
+_OUTPUTS = ("sentence_embedding", "token_embeddings")
 
 
 class SentenceTransformer(Comparing):
@@ -133,6 +134,10 @@ class SentenceTransformer(Comparing):
             raise ValueError(
                 f"encode: precision must be one of {', '.join(PRECISIONS)}, got {shown(precision)}"
             )
+        if not is_one_of(output_value, _OUTPUTS):
+            raise ValueError(
+                f"encode: output_value must be one of {', '.join(_OUTPUTS)}, got {shown(output_value)}"
+            )
         before = self._prompt(prompt, prompt_name, "encode")
         encoder = self._routed(task)
         if output_value == "token_embeddings":
@@ -144,10 +149,6 @@ class SentenceTransformer(Comparing):
             if convert_to_tensor or not convert_to_numpy:
                 states = [as_tensor(state, "encode: convert_to_tensor") for state in states]
             return states[0] if single else states
-        if output_value != "sentence_embedding":
-            raise ValueError(
-                f"encode: output_value must be 'sentence_embedding' or 'token_embeddings', got {output_value!r}"
-            )
         head = encoder.head
         vectors = encoder.encode(
             texts, prompt=before, truncate_dim=None if head is None else head.width(encoder.spec.hidden),

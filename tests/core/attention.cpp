@@ -54,7 +54,7 @@ void check(const Attention& op, const Shape& s, const AttentionSequence& p) {
       double bound = (32 + 8 * reach) * kUnit;
       // What scores move by is the relative error of exponentials and of their sum. Probabilities and values are
       // rounded to bfloat16, too.
-      if (op.in == AttentionIn::kBFloat16) bound += 1.01 * std::expm1(2 * moved) + 3 * 0x1p-9;
+      if (op.in == AttentionIn::kBFloat16) bound += (1 + std::expm1(2 * moved)) * (1 + 2.01 * 0x1p-9) - 1;
       for (int64_t d = 0; d < s.value_dim; ++d) {
         double sum = 0, size = 0;
         for (int64_t j = 0; j < s.keys; ++j) {

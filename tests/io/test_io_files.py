@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from polysemy.errors import CheckpointError
-from polysemy.io.files import read_bytes
+from polysemy.io.files import ForeignFile, read_bytes
 from polysemy.io.jsonfile import CONFIG_BYTES, read_json
 from polysemy.shown import MESSAGE_LENGTH, clipped, shown
 
@@ -101,3 +101,13 @@ def test_the_end_of_a_message_stays() -> None:
     assert clipped("begin" + "x" * 9999 + "end", 100).startswith("begin")
     assert clipped("begin" + "x" * 9999 + "end", 100).endswith("end")
     assert shown("short") == "'short'"
+
+
+def test_a_file_that_is_forgotten_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"text")
+    file = ForeignFile(tmp_path / "file")
+    number = file.descriptor
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        del file
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)

@@ -19,6 +19,7 @@ def test_names_are_refused_by_name(value: Any) -> None:
     """What can't be compared with a name or has no hash is as wrong as any other value."""
     x, vectors = np.ones((2, 2), np.float32), np.ones((3, 4), np.float32)
     calls: dict[str, Callable[[], object]] = {
+        "gelu: approximate": lambda: ops.gelu(x, approximate=value),
         "activation": lambda: ops.linear(x, x, activation=value),
         "linear: precision": lambda: ops.linear(x, x, precision=value),
         "PackedWeight: precision": lambda: ops.PackedWeight(x, value),

@@ -70,7 +70,7 @@ def adversarial(columns: int) -> Floats:
 @pytest.mark.parametrize(("m", "n", "k"), SIZES)
 def test_integers_have_the_bits_of_the_reference(m: int, n: int, k: int, precision: str, isa: str) -> None:
     x, weight = draw(m, m, k), draw(n, n, k)
-    x[:, : k // 3] *= 0
+    x[:, : k // 3] = 0
     x = np.concatenate([x, adversarial(k)])
     with np.errstate(over="ignore", invalid="ignore"):
         expected = reference.linear(x, weight, precision=precision)

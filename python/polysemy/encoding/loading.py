@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,11 +90,13 @@ def _load(
     family = find_family(config)
     spec = read_spec(family, config)
     sentence = with_checked_mix(sentence, spec, config)
-    checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
-    match = match_weights(family, spec, checkpoint)
-    wanted = None if sentence.steps is not None else kind  # not made of modules
-    found = None if wanted is None else match_head(family, config, spec, wanted, checkpoint.shapes)
-    filling = Filling(spec, match, checkpoint, precision, found.stored.values() if found else ())
+    with ExitStack() as opened:
+        checkpoint = opened.enter_context(Checkpoint(sentence.transformer, mapped=mapped))
+        match = match_weights(family, spec, checkpoint)
+        wanted = None if sentence.steps is not None else kind  # not made of modules
+        found = None if wanted is None else match_head(family, config, spec, wanted, checkpoint.shapes)
+        filling = Filling(spec, match, checkpoint, precision, found.stored.values() if found else ())
+        opened.pop_all()  # who reads closes it
     reading = Background(lambda: checkpoint.load(filling.wanted, source.sha256))
     tokenizer = TextTokenizer.from_folder(
         sentence.transformer,
@@ -120,11 +123,11 @@ def _load_static(
     source: Source, sentence: SentenceFolder, files: Footprint, precision: str | None, *, mapped: bool
 ) -> LoadedModel:
     """A table of tokens with its tokenizer: a model of no layers."""
-    checkpoint = Checkpoint(sentence.transformer, mapped=mapped)
-    spec = static.spec_of(checkpoint.shapes, str(checkpoint.folder))
-    match = match_weights(static.FAMILY, spec, checkpoint)
-    filling = Filling(spec, match, checkpoint, precision)
-    checkpoint.load(filling.wanted, source.sha256)
+    with Checkpoint(sentence.transformer, mapped=mapped) as checkpoint:
+        spec = static.spec_of(checkpoint.shapes, str(checkpoint.folder))
+        match = match_weights(static.FAMILY, spec, checkpoint)
+        filling = Filling(spec, match, checkpoint, precision)
+        checkpoint.load(filling.wanted, source.sha256)
     filling.finish()
     tokenizer = TextTokenizer.of_static(sentence.transformer, max_positions=spec.max_positions)
     card = _card(source, static.NAME, sentence, ())

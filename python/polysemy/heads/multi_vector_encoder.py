@@ -180,8 +180,8 @@ class MultiVectorEncoder(Task, Comparing):
         check_device(device, "encode")
         refuse_unknown(others, "encode")
         positive(batch_size, "encode: batch_size")
-        if output_value != "token_embeddings":
-            raise ValueError(f"encode: output_value must be 'token_embeddings', got {output_value!r}")
+        if not is_one_of(output_value, ("token_embeddings",)):
+            raise ValueError(f"encode: output_value must be 'token_embeddings', got {shown(output_value)}")
         if task is not None and not is_one_of(task, _TASKS):
             raise ValueError(f"encode: task must be one of {', '.join(_TASKS)} or None, got {shown(task)}")
         side = self._sides[task]

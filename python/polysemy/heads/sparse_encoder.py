@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arguments import check_device, flag, positive, switch
+from ..arguments import check_device, flag, is_one_of, positive, switch
 from ..compat import Comparing, refuse_unknown
 from ..errors import CheckpointError, UnsupportedModelError
 from ..io.files import is_there
@@ -117,7 +117,7 @@ class SparseEncoder(Task, Comparing):
         check_device(device, "encode")
         refuse_unknown(others, "encode")
         flag(save_to_cpu, "encode: save_to_cpu")
-        if task not in (None, "query", "document"):
+        if task is not None and not is_one_of(task, ("query", "document")):
             raise ValueError(f"encode: task must be 'query', 'document' or None, got {shown(task)}")
         positive(batch_size, "encode: batch_size")
         tensor = switch(convert_to_tensor, "encode: convert_to_tensor")

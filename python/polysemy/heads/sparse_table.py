@@ -66,13 +66,13 @@ class SparseTable:
 
 
 def _stored(folder: Path, width: int) -> NDArray[np.float32]:
-    checkpoint = Checkpoint(folder)
-    if dict(checkpoint.shapes) != {"weight": (width,)}:
-        raise CheckpointError(
-            f"checkpoint {folder}: it must hold weight with shape {(width,)} and nothing else, got "
-            f"{shown(dict(checkpoint.shapes))}"
-        )
-    checkpoint.load(Wanted(["weight"]))
+    with Checkpoint(folder) as checkpoint:
+        if checkpoint.shapes != {"weight": (width,)}:
+            raise CheckpointError(
+                f"checkpoint {folder}: it must hold weight with shape {(width,)} and nothing else, got "
+                f"{shown(checkpoint.shapes)}"
+            )
+        checkpoint.load(Wanted(["weight"]))
     return np.array(checkpoint.read("weight").float32(), dtype=np.float32)
 
 

@@ -12,6 +12,7 @@ import hashlib
 import os
 import stat
 from contextvars import ContextVar
+from io import FileIO
 from pathlib import Path
 
 from ..errors import CheckpointError
@@ -41,23 +42,27 @@ class ForeignFile:
     """An open regular file: one descriptor for its size and all of its bytes.
 
     Raises ``CheckpointError`` for all else, and when reading fails. ``size`` is the size when it was opened.
+    Whoever opens one closes it; it has no ``__del__``, in which a signal would be lost.
     """
 
-    __slots__ = ("_descriptor", "path", "size", "state")
+    __slots__ = ("_descriptor", "_file", "path", "size", "state")
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = -1
         try:
             self._descriptor = os.open(path, _FLAGS)
-            status = os.fstat(self._descriptor)
         except OSError as error:
             raise self._failed(error) from None
         except ValueError as error:  # a NUL in the name, or a name that the file system can't spell
             raise CheckpointError(f"{path!s:.300} can't be the name of a file: {error}") from None
-        if not stat.S_ISREG(status.st_mode):
-            self.close()
-            raise CheckpointError(f"{path} is not a regular file")
+        try:
+            status = os.fstat(self._descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise CheckpointError(f"{path} is not a regular file")
+            self._file = FileIO(self._descriptor)  # closes it when it is forgotten, with a ResourceWarning
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         self.size = status.st_size
         self.state = (status.st_ino, status.st_size, status.st_mtime_ns)
 
@@ -95,12 +100,7 @@ class ForeignFile:
 
     def close(self) -> None:
         """Close the descriptor. What was read stays."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __del__(self) -> None:
-        self.close()
+        self._file.close()
 
 
 class Read:

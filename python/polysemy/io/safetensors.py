@@ -65,7 +65,7 @@ class TensorInfo:
 
 
 class SafetensorsFile:
-    """A validated safetensors file, open until `close`.
+    """A validated safetensors file, open until `load` or `close`.
 
     ``mapped=True`` maps the file instead of reading it: its pages are shared with other processes and leave
     memory when it is short, and its tensors are only as constant as the file is. Raises ``CheckpointError``
@@ -144,11 +144,17 @@ class SafetensorsFile:
             raise CheckpointError(f"{self.path}: the tensors must end at byte {size}, got {place}")
 
     def load(self, wanted: Wanted, *, hashed: bool = False) -> str | None:
-        """Read what is wanted in the order of the file. Once, before `read`.
+        """Read what is wanted in the order of the file, and close it. Once, before `read`.
 
         With ``hashed`` all else is read, too, and the result is the SHA-256 of the file, in hexadecimal: of the bytes
         that are used. Without it every value must be finite. Raises ``CheckpointError``.
         """
+        try:
+            return self._load(wanted, hashed=hashed)
+        finally:
+            self.close()
+
+    def _load(self, wanted: Wanted, *, hashed: bool) -> str | None:
         self._keep([name for name in wanted.keep if name in self.tensors])
         cut = [name for name in wanted.cuts if name in self.tensors]
         ring = Ring(max([_PIECE, *(self._row_bytes(name) * self._most_rows(name) for name in cut)]))

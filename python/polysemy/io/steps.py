@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,8 +98,6 @@ def _dense(folder: Path, feature: str) -> Dense:
         raise UnsupportedModelError(
             f"{source}: activation_function must be one of {allowed}, got {shown(name)}"
         )
-    weights = Checkpoint(folder)
-    shapes = weights.shapes
     size = (config.get("out_features"), config.get("in_features"))
     bias = config.get("bias", True)
     if not isinstance(bias, bool):
@@ -107,9 +106,7 @@ def _dense(folder: Path, feature: str) -> Dense:
     projected = residual and size[0] != size[1]
     if projected:
         expected["residual.weight"] = size
-    if shapes != expected:
-        raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(shapes)}")
-    weights.load(Wanted(expected))
+    weights = _weights(folder, expected)
     weight = weights.read("linear.weight").float32()
     shift = weights.read("linear.bias").float32() if bias else None
     beside = weights.read("residual.weight").float32() if projected else None
@@ -119,12 +116,19 @@ def _dense(folder: Path, feature: str) -> Dense:
 def _layer_norm(folder: Path, feature: str) -> LayerNorm:
     source = folder / "config.json"
     size = (_check_feature_names(source, feature, required=True).get("dimension"),)
-    weights = Checkpoint(folder)
-    expected = {"norm.weight": size, "norm.bias": size}
-    if weights.shapes != expected:
-        raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(weights.shapes)}")
-    weights.load(Wanted(expected))
+    weights = _weights(folder, {"norm.weight": size, "norm.bias": size})
     return LayerNorm(weights.read("norm.weight").float32(), weights.read("norm.bias").float32(), 1e-5)
+
+
+def _weights(folder: Path, expected: Mapping[str, tuple[object, ...]]) -> Checkpoint:
+    """The tensors of a module, which are these and have these shapes."""
+    with Checkpoint(folder) as weights:
+        if weights.shapes != expected:
+            raise CheckpointError(
+                f"{folder}: the tensors must be {shown(expected)}, got {shown(weights.shapes)}"
+            )
+        weights.load(Wanted(expected))
+    return weights
 
 
 def read_layer_mix(folder: Path) -> tuple[int, tuple[float, ...]]:
@@ -138,11 +142,7 @@ def read_layer_mix(folder: Path) -> tuple[int, tuple[float, ...]]:
             f"{source}: layer_start and num_hidden_layers must be numbers of layers, got {shown(start)} and "
             f"{shown(layers)}"
         )
-    expected = {"layer_weights": (numbers[1] + 1 - numbers[0],)}
-    weights = Checkpoint(folder)
-    if weights.shapes != expected:
-        raise CheckpointError(f"{folder}: the tensors must be {shown(expected)}, got {shown(weights.shapes)}")
-    weights.load(Wanted(expected))
+    weights = _weights(folder, {"layer_weights": (numbers[1] + 1 - numbers[0],)})
     values = weights.read("layer_weights").float32().astype(float)
     total = float(values.sum())
     if total == 0.0:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.arguments import thread_count
+from polysemy.arguments import is_one_of, thread_count
 from polysemy.ops.arrays import as_array, as_float32, contiguous, output
 from polysemy.ops.axes import along_axis
+from polysemy.shown import shown
 
 
 def gelu(
@@ -35,8 +36,8 @@ def gelu(
         TypeError: ``x`` is no array, or its dtype is neither float32 nor float16.
         ValueError: ``approximate`` or ``out`` does not fit.
     """
-    if not isinstance(approximate, str) or approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    if not is_one_of(approximate, ("none", "tanh")):
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {shown(approximate)}")
     return _apply("gelu", "gelu" if approximate == "none" else "gelu_tanh", x, out, num_threads)
 
 

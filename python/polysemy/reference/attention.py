@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from polysemy.reference.activations import softmax_and_lse
 from polysemy.reference.arrays import FloatArray, finish, floats, sequence_bounds
-from polysemy.reference.precision import to_bfloat16
 
 
 def scaled_dot_product_attention(
@@ -38,42 +36,6 @@ def scaled_dot_product_attention(
     Shapes: query (..., heads, L, dim), key (..., heads, S, dim), value (..., heads, S, value_dim); or, with
     ``seqlens``, rows of all sequences one after another: (tokens, heads, dim).
     """
-    return attention_by(
-        np.matmul, query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, seqlens=seqlens,
-        kv_seqlens=kv_seqlens, window=window, alibi_slopes=alibi_slopes, return_weights=return_weights,
-        return_lse=return_lse, out=out,
-    )  # fmt: skip
-
-
-def rounded_values(weights: FloatArray, values: FloatArray) -> FloatArray:
-    """P V of numbers that are rounded to bfloat16: the probabilities as multiples of the largest of their row."""
-    largest = weights.max(-1, keepdims=True, initial=0.0)
-    relative = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > 0)
-    rounded = [to_bfloat16(a).astype(weights.dtype) for a in (relative, values)]
-    total: FloatArray = largest * np.matmul(*rounded)
-    return total
-
-
-def attention_by(
-    weigh: Callable[[FloatArray, FloatArray], FloatArray],
-    query: ArrayLike,
-    key: ArrayLike,
-    value: ArrayLike,
-    attn_mask: ArrayLike | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-    *,
-    seqlens: ArrayLike | None = None,
-    kv_seqlens: ArrayLike | None = None,
-    window: tuple[int, int] | None = None,
-    alibi_slopes: ArrayLike | None = None,
-    return_weights: bool = False,
-    return_lse: bool = False,
-    out: FloatArray | None = None,
-) -> Any:
-    """The same with ``weigh(weights, values)`` in the place of their product."""
     q, k, v = floats(query), floats(key), floats(value)
     slopes = None if alibi_slopes is None else floats(alibi_slopes)
     if dropout_p != 0.0:
@@ -92,7 +54,7 @@ def attention_by(
         scores = factor * np.matmul(q, np.swapaxes(k, -1, -2))
         scores = _modify(scores, mask, is_causal, window, slopes)
         weights, lse = softmax_and_lse(scores.astype(q.dtype))
-        return weigh(weights, v), weights, lse
+        return np.matmul(weights, v), weights, lse
 
     weights: Any
     if seqlens is None:

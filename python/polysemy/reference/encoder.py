@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from polysemy.reference.arrays import FloatArray
-from polysemy.reference.attention import attention_by, rounded_values, scaled_dot_product_attention
+from polysemy.reference.attention import scaled_dot_product_attention
 from polysemy.reference.embeddings import embedding
 from polysemy.reference.norms import layer_norm, rms_norm
 from polysemy.reference.positions import (
@@ -149,8 +149,7 @@ class _Pass:
         reduced = self.precision == "int8"
         if reduced:
             q, k = (to_bfloat16(a).astype(x.dtype) for a in (q, k))
-        mixed, probabilities = attention_by(
-            rounded_values if reduced else np.matmul,
+        mixed, probabilities = scaled_dot_product_attention(
             q,
             k,
             v,
@@ -162,7 +161,22 @@ class _Pass:
             alibi_slopes=np.array(bias.slopes, x.dtype) if bias.kind.value == "alibi" else None,
             return_weights=True,
         )
+        if reduced:
+            mixed = self._rounded_sums(probabilities, v)
         return self._linear(f"{name}.output", mixed.reshape(len(x), -1)), probabilities
+
+    def _rounded_sums(self, probabilities: list[FloatArray], v: FloatArray) -> FloatArray:
+        """P V of numbers that are rounded to bfloat16, probabilities as multiples of the largest of their row."""
+        mixed, start = [], 0
+        for weights in probabilities:
+            values = np.swapaxes(v[start : start + weights.shape[-1]], 0, 1)
+            values = np.repeat(values, len(weights) // len(values), axis=0)
+            largest = weights.max(-1, keepdims=True, initial=0.0)
+            relative = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > 0)
+            rounded = [to_bfloat16(a).astype(v.dtype) for a in (relative, values)]
+            mixed.append(np.swapaxes(largest * np.matmul(*rounded), 0, 1))
+            start += weights.shape[-1]
+        return np.concatenate(mixed) if mixed else v
 
     def _disentangled(
         self, spec: AttentionSpec, name: str, q: FloatArray, k: FloatArray, v: FloatArray
