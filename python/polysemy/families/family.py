@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,8 +94,7 @@ class Family:
         return any(code == known or code.rpartition(".")[2] == known for known in self.remote)
 
 
-@dataclass(frozen=True, slots=True)
-class NameMatch:
+class NameMatch(NamedTuple):
     """``stored``: canonical name -> what to read. ``surplus``: names in the file that answer to nothing."""
 
     stored: dict[str, Stored]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import CheckpointError, UnsupportedModelError
 from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
@@ -25,8 +25,7 @@ _CLASSES = {
 _MOST_LABELS = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class HeadMatch:
+class HeadMatch(NamedTuple):
     """Where the tensors of a head are: its description, and name without a prefix -> name in the file."""
 
     spec: HeadSpec

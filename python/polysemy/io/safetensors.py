@@ -15,10 +15,9 @@ import hashlib
 import math
 import mmap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +53,7 @@ _READ: dict[str, tuple[np.dtype[Any], Literal["float32", "float16", "bfloat16"]]
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """Place and form of a stored tensor: bytes ``begin .. end`` of the file."""
 
     dtype: str

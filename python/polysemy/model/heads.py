@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ class HeadKind(str, Enum):
     VECTORS = "token-vectors"
 
 
-@dataclass(frozen=True, slots=True)
-class LinearSpec:
+class LinearSpec(NamedTuple):
     """A linear layer: the name of its module in a checkpoint, without a prefix, and what follows it."""
 
     name: str
@@ -40,16 +39,14 @@ class LinearSpec:
     bias: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class NormLayerSpec:
+class NormLayerSpec(NamedTuple):
     """A norm: the name of its module, and its kind."""
 
     name: str
     norm: NormSpec
 
 
-@dataclass(frozen=True, slots=True)
-class VocabularySpec:
+class VocabularySpec(NamedTuple):
     """A score of every token: the name of the matrix, which may be the table of tokens, and that of the bias."""
 
     weight: str
@@ -57,8 +54,7 @@ class VocabularySpec:
     """Names under which files have the bias: copies of one. Empty: there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadSpec:
+class HeadSpec(NamedTuple):
     """The layers of a head in order, on every token, or on one vector per text that ``pooling`` makes first."""
 
     layers: tuple[LinearSpec | NormLayerSpec | VocabularySpec, ...]
@@ -102,8 +98,7 @@ def _widened(rows: NDArray[np.generic]) -> Floats:
     return rows.astype(np.float32, copy=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A head with its weights."""
 
     kind: HeadKind

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +42,7 @@ class PackedWeights(dict[str, NDArray[Any]]):
         return self._packing.finish(dict(self))
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(NamedTuple):
     """What one forward pass computed of n sequences with ``tokens`` tokens in all."""
 
     hidden: dict[int, Floats]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,7 @@ def pooling_modes(value: object) -> tuple[Pooling, ...]:
     return tuple(modes)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A sentence vector's way from the last hidden states, and who goes which part of it."""
 
     modes: tuple[Pooling, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .. import _core
 from ..arguments import is_one_of
@@ -21,8 +21,7 @@ FASTEST = ("int8", "bfloat16", "int16", "float32")
 _UNASKED = ("bfloat16", "float32")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A precision and why it was chosen."""
 
     precision: str

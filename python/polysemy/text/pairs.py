@@ -7,9 +7,8 @@ texts: memory that grows with the product of their lengths. Here each text is to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -22,8 +21,7 @@ Encoded: TypeAlias = "Encoding | PairEncoding"
 """A tokenized text, or pair of texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Special:
+class Special(NamedTuple):
     """Consecutive special tokens."""
 
     ids: list[int]
@@ -31,8 +29,7 @@ class Special:
     tokens: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class PairTemplate:
+class PairTemplate(NamedTuple):
     """What a tokenizer puts before, between and after two texts, and their token types."""
 
     before: Special

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..arguments import whole
 from .pairs import Encoded, PairEncoding
@@ -78,8 +77,7 @@ class _Selected(PairEncoding):
         return self._some("special_tokens_mask")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """What a model reads of a text at once: tokens ``first`` to ``last - 1`` of it, and what stands around them."""
 
     encoding: Encoded
