@@ -67,8 +67,7 @@ def _no_heads(config: Config) -> Mapping[HeadKind, HeadSpec]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """How the checkpoints of one family are configured and how they name their tensors."""
 
     model_types: tuple[str, ...]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .pairs import Encoded
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["KeptEncoding", "TokenNames", "kept"]
 
 
-@dataclass(frozen=True, slots=True)
-class KeptEncoding:
+class KeptEncoding(NamedTuple):
     """The tokens of a text or a pair, in the form of the library's ``Encoding``."""
 
     tokens: list[str]
@@ -35,8 +33,7 @@ def kept(encoding: Encoded | KeptEncoding) -> KeptEncoding:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class TokenNames:
+class TokenNames(NamedTuple):
     """The vocabulary entries of some ids."""
 
     names: dict[int, str]
