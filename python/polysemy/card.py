@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from .record import record
 from .shown import shown
 
 __all__ = ["ModelCard"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelCard:
     """Name, place and further facts about a model."""
 

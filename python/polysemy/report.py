@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
 from . import _core
 from .model.precision import PRECISIONS, choose
+from .record import record
 from .runtime import openmp_conflict, openmp_runtimes
 
 __all__ = ["RuntimeReport", "runtime_report"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RuntimeReport:
     """Facts about the installed build and this process. Sizes are in bytes, 0 where unknown."""
 

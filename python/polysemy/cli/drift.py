@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..encoding.encoder import Encoder
 from ..encoding.words import uses_in
 from ..errors import PolysemyError
+from ..record import record
 
 __all__ = ["Drift", "measure"]
 
 Doubles = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Drift:
     """Cosines between two uses of a word."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError
 from ..model.heads import HeadKind, HeadSpec
 from ..model.spec import EncoderSpec
+from ..record import record
 from .config import Config
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stored:
     """How a checkpoint stores a parameter, where that is more than a name."""
 

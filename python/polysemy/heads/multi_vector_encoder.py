@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..io.modules import list_modules
 from ..model.heads import HeadKind
 from ..model.spec import PositionBias
 from ..model.steps import Normalize
+from ..record import record
 from ..shown import shown
 from ..text.batch import RaggedBatch
 from ..text.pairs import Encoded
@@ -41,7 +41,7 @@ _TASKS = ("query", "document")
 _WIDTH = 32  # tokens of an expanded query where a folder doesn't say
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Expansion:
     """Queries are filled up with mask tokens, whose vectors count, too."""
 
@@ -53,7 +53,7 @@ class _Expansion:
     """Whether other tokens look at those that were added."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Side:
     """What is done with queries, with documents, or with a text of which neither is said."""
 
@@ -280,7 +280,7 @@ class MultiVectorEncoder(Task, Comparing):
 # ---- what folders say
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Settings:
     """What a folder says, whichever of the forms it has."""
 

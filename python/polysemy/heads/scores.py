@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import UnsupportedModelError
+from ..record import record
 from ..shown import shown
 from ..util.vectors import as_tensor
 
@@ -31,7 +31,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Elementwise:
     """A function of the core by its name: a closure could not be pickled."""
 
@@ -63,7 +63,7 @@ def activation_named(path: str, source: str) -> Scores:
     return _Elementwise(_NAMES[name])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _OfTensors:
     """A function of torch, which is at hand where there is one."""
 

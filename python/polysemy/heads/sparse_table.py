@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..errors import CheckpointError
 from ..io.checkpoint import Checkpoint
 from ..io.jsonfile import read_json_object
 from ..io.pieces import Wanted
+from ..record import record
 from ..shown import shown
 from ..text.chunks import text_chunks
 from ..text.tokenizer import TextTokenizer
@@ -28,7 +28,7 @@ _ANY_LENGTH = (1 << 31) - 1
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class SparseTable:
     """What sentence-transformers calls a SparseStaticEmbedding: a text has the weights of its tokens."""
 

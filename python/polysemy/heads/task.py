@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,6 +20,7 @@ from ..io.sentence import SentenceFolder
 from ..model.heads import Head, HeadKind
 from ..model.network import Network
 from ..progress import progress_bar
+from ..record import record
 from ..text.batch import RaggedBatch, split_by_tokens
 from ..text.check import Text, check_text, is_ordered, members
 from ..text.chunks import text_chunks
@@ -37,7 +37,7 @@ Arrange = Callable[[Sequence[Encoded]], tuple[RaggedBatch, NDArray[np.int64] | N
 """Encodings to a batch, and how many tokens of each are looked at by the others; None means all."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Part:
     """Some texts, and the last hidden states of all their tokens, (tokens, hidden)."""
 

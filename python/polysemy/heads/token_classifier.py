@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ..arguments import is_one_of
 from ..compat import check_running
 from ..model.heads import HeadKind
+from ..record import record
 from ..shown import shown
 from .scores import softmax
 from .task import Part, Task
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 _STRATEGIES = ("none", "simple", "first", "average", "max")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Token:
     """A token with its probabilities, or a word."""
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..arguments import flag
 from ..errors import CheckpointError, ModelNotFoundError, PolysemyError
+from ..record import record
 from ..shown import shown
 from .checkpoint import INDEX_FILE, WEIGHTS_FILE, Checkpoint
 from .download import download_snapshot
@@ -85,7 +86,7 @@ class Source(NamedTuple):
     """The argument that finds it again from any working directory; None is the default model."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HubOptions:
     """Which files of a Hugging Face id are meant, and how they may be had."""
 

@@ -9,7 +9,7 @@ without ``modules.json`` is a plain transformer: how its tokens are to be pooled
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
@@ -17,6 +17,7 @@ from ..model.heads import HeadKind
 from ..model.pooling import SentenceHead, pooling_modes
 from ..model.spec import Pooling
 from ..model.steps import Dense, LayerNorm, Normalize
+from ..record import record
 from ..shown import shown
 from .files import is_there
 from .jsonfile import read_json_object
@@ -41,7 +42,7 @@ _STATIC = "StaticEmbedding"
 _MOST_MODES = 16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SentenceFolder:
     """What a model folder says beside the transformer itself."""
 

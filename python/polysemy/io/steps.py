@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError, UnsupportedModelError
 from ..model.spec import Activation
 from ..model.steps import Dense, LayerNorm, Normalize
+from ..record import record
 from ..shown import shown
 from .checkpoint import Checkpoint
 from .files import is_there
@@ -28,7 +28,7 @@ _DENSE_ACTIVATIONS = {
 _MOST_LAYERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Splade:
     """How the scores of tokens become one sparse vector: of each, the largest over the tokens of a text."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
+from ..record import record
 from .spec import Pooling
 from .steps import Dense, LayerNorm, Normalize, Step, Truncate
 
@@ -91,7 +91,7 @@ class Plan(NamedTuple):
         return pooled
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SentenceHead:
     """What turns the last hidden states into one vector per text.
 

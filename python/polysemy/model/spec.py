@@ -6,11 +6,12 @@ meant. The compiled core has the same records, field by field, and the NumPy ref
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import field, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
 from .. import _core
+from ..record import record
 
 __all__ = [
     "Activation",
@@ -69,7 +70,7 @@ class PositionBias(str, Enum):
     DISENTANGLED = "disentangled"  #: products of queries and keys with embeddings of buckets of distances
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NormSpec:
     """A norm, or (the default) none."""
 
@@ -82,7 +83,7 @@ class NormSpec:
         return self.kind is not Norm.NONE
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RotarySpec:
     """Rotary positions (Su et al., arXiv:2104.09864): features d and d + pairs of each head turn together."""
 
@@ -93,7 +94,7 @@ class RotarySpec:
         return bool(self.frequencies)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PositionBiasSpec:
     """A bias of the scores by distance, or (the default) none."""
 
@@ -116,7 +117,7 @@ class PositionBiasSpec:
     """Whether the layer's own projections make those; otherwise there are further ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttentionSpec:
     """Self-attention of a layer."""
 
@@ -139,7 +140,7 @@ class AttentionSpec:
     """And up to i + right. Causal attention has ``right=0``."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FeedForwardSpec:
     """``down(activation(up(x)))``, or gated ``down(activation(gate(x)) * up(x))``."""
 
@@ -151,7 +152,7 @@ class FeedForwardSpec:
     down_bias: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerSpec:
     """A layer; every norm is optional.
 
@@ -174,7 +175,7 @@ class LayerSpec:
         return tuple(replace(self, weights=i) for i in range(count))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EmbeddingSpec:
     """``projection(norm(scale * token + type + position))``, each part where there is one."""
 
@@ -196,7 +197,7 @@ class EmbeddingSpec:
     projection_bias: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EncoderSpec:
     """A transformer encoder.
 

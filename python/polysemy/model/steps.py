@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..record import record
 from .spec import Activation, Norm
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class LayerNorm:
         return out
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Normalize:
     """Rows scaled to length 1 (L2); a row of zeros stays zeros."""
 
@@ -93,7 +93,7 @@ class Normalize:
         return out
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Truncate:
     """The first ``width`` features."""
 

@@ -7,7 +7,6 @@ their token types, and the offsets at which they begin.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TokenizerError
+from ..record import record
 from .check import count_dimensions, is_textual
 from .pairs import PairEncoding
 
@@ -33,7 +33,7 @@ __all__ = [
 _CPU = 1  # kDLCPU in dlpack.h
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RaggedBatch:
     """Sequence i is ``ids[offsets[i] : offsets[i + 1]]``."""
 

@@ -8,10 +8,11 @@ change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TokenizerError
+from ..record import record
 from .settings import TokenizerSettings
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _id(tokenizer: Tokenizer, token: str) -> int:
     return number
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TokenizerKind:
     """A row: names of classes and families in transformers, and what they mean."""
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import TokenizerError, UnsupportedModelError
 from .kinds import TokenizerKind
@@ -30,8 +29,7 @@ _UNIGRAM = 1
 _EXTRA_IDS = 100
 
 
-@dataclass(slots=True)
-class PieceModel:
+class PieceModel(NamedTuple):
     """Pieces with their scores, in the order of their ids, and what else decides how they are used."""
 
     pieces: list[tuple[str, float]]
@@ -44,19 +42,20 @@ class PieceModel:
 def read_pieces(path: Path) -> PieceModel:
     """Read a model file. Raises ``TokenizerError`` for a damaged one, ``UnsupportedModelError`` for other models."""
     data = read_file(path, VOCABULARY_BYTES)
-    model = PieceModel([], [], 0, b"")
-    kind = _UNIGRAM
+    pieces: list[tuple[str, float]] = []
+    special: list[tuple[str, bool]] = []
+    unknown, charsmap, kind = 0, b"", _UNIGRAM
     try:
         for field, value in _fields(data):
             if field == 1 and isinstance(value, bytes):
-                _add_piece(model, value)
+                _add_piece(value, pieces, special)
             elif field == 2 and isinstance(value, bytes):
                 trainer = dict(_fields(value))
                 kind = _number(trainer.get(3, _UNIGRAM))
-                model.unknown = _number(trainer.get(40, 0))
+                unknown = _number(trainer.get(40, 0))
             elif field == 3 and isinstance(value, bytes):
                 table = dict(_fields(value)).get(2, b"")
-                model.charsmap = table if isinstance(table, bytes) else b""
+                charsmap = table if isinstance(table, bytes) else b""
     except (ValueError, IndexError, struct.error) as error:
         raise TokenizerError(f"{path} is not a usable SentencePiece model: {error}") from None
     if kind != _UNIGRAM:
@@ -64,23 +63,23 @@ def read_pieces(path: Path) -> PieceModel:
             f"{path}: only Unigram models of SentencePiece are read. Make a tokenizer.json of it once: load the "
             "folder with transformers.AutoTokenizer and call save_pretrained"
         )
-    if not model.pieces:
+    if not pieces:
         raise TokenizerError(f"{path} is not a usable SentencePiece model: it has no pieces")
-    return model
+    return PieceModel(pieces, special, unknown, charsmap)
 
 
-def _add_piece(model: PieceModel, data: bytes) -> None:
+def _add_piece(data: bytes, pieces: list[tuple[str, float]], special: list[tuple[str, bool]]) -> None:
     parts = dict(_fields(data))
     text, score, kind = parts.get(1, b""), parts.get(2, b"\0\0\0\0"), _number(parts.get(3, 1))
-    if not isinstance(text, bytes) or not isinstance(score, bytes) or len(model.pieces) == _MOST_PIECES:
-        raise ValueError(f"piece {len(model.pieces)} is malformed")
+    if not isinstance(text, bytes) or not isinstance(score, bytes) or len(pieces) == _MOST_PIECES:
+        raise ValueError(f"piece {len(pieces)} is malformed")
     piece = text.decode("utf-8")
     (value,) = struct.unpack("<f", score)
     if not math.isfinite(value):
-        raise ValueError(f"the score of piece {len(model.pieces)} is not finite")
+        raise ValueError(f"the score of piece {len(pieces)} is not finite")
     if kind in (_CONTROL, _USER_DEFINED):
-        model.special.append((piece, kind == _CONTROL))
-    model.pieces.append((piece, value))
+        special.append((piece, kind == _CONTROL))
+    pieces.append((piece, value))
 
 
 def _number(value: int | bytes) -> int:
@@ -156,8 +155,6 @@ def unigram(model: PieceModel, kind: TokenizerKind, settings: TokenizerSettings)
     elif kind.name == "albert":
         unknown = 1
     tokenizer = Tokenizer(Unigram(pieces, unk_id=unknown, byte_fallback=False))
-    tokenizer.add_tokens(
-        [AddedToken(piece, normalized=False, special=special) for piece, special in model.special]
-    )
+    tokenizer.add_tokens([AddedToken(piece, normalized=False, special=special) for piece, special in model.special])
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in extra])
     return tokenizer

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CheckpointError, TokenizerError
 from ..io.files import is_there
 from ..io.jsonfile import TOKENIZER_CONFIG_BYTES, read_json_object
+from ..record import record
 from ..shown import shown
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LONGEST_TOKEN = 1_000
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TokenizerSettings:
     """Settings by name, and the tokens that are added to the vocabulary, in order. Getters check types.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
+from ..record import record
 from .characters import fold, is_word, split_clusters, writes_spaces
 from .check import shortened
 
@@ -15,7 +15,7 @@ __all__ = ["WordUse", "find_word", "tokens_in", "uses_of_word"]
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WordUse:
     """One occurrence of a word in a text."""
 
