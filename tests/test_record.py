@@ -35,7 +35,13 @@ class Usual:
 
 
 CALLS = [((3,), {}), ((3, "a"), {}), ((), {"size": 3, "name": "b"}), ((3,), {"parts": [1], "secret": "s"})]
-WRONG = [((), {}), ((1, "a", [], None, 5), {}), ((1,), {"size": 2}), ((1,), {"other": 2}), ((), {"name": "a"})]
+WRONG = [
+    ((), {}),
+    ((1, "a", [], None, 5), {}),
+    ((1,), {"size": 2}),
+    ((1,), {"other": 2}),
+    ((), {"name": "a"}),
+]
 
 
 @pytest.mark.parametrize(("values", "named"), CALLS)
@@ -51,14 +57,14 @@ def test_fields_and_what_is_shown_are_those_of_a_dataclass(values, named):
 def test_a_wrong_call_is_refused_as_a_dataclass_refuses_it(values, named):
     with pytest.raises(TypeError):
         Usual(*values, **named)
-    with pytest.raises(TypeError, match="^Made: "):
+    with pytest.raises(TypeError, match=r"^Made: "):
         Made(*values, **named)
 
 
 def test_the_refusal_names_the_argument():
-    with pytest.raises(TypeError, match="^Made: missing a required argument: 'size'$"):
+    with pytest.raises(TypeError, match=r"^Made: missing a required argument: 'size'$"):
         Made(name="a")
-    with pytest.raises(TypeError, match="^Made: got an unexpected keyword argument 'other'$"):
+    with pytest.raises(TypeError, match=r"^Made: got an unexpected keyword argument 'other'$"):
         Made(1, other=2)
 
 

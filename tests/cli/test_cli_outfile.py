@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from cli_texts import COMMAND, Run, only
@@ -169,3 +173,51 @@ def test_scratch_files_are_those_of_the_system(tmp_path: Path, monkeypatch: pyte
                 raise error
         assert only(tmp_path)
     assert len({*parts}) == 3
+
+
+def write(path: Path) -> None:
+    """A whole output file."""
+    with replacing(path) as part:
+        part.write_text("new")
+
+
+def interrupted_at(step: int, work: Callable[[], None]) -> bool:
+    """Do the work and raise KeyboardInterrupt before this step of the interpreter; whether there were so many."""
+    left = step
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(before)
+    return left <= 0
+
+
+# What was opened and not yet bound to a name is closed by the interpreter, which warns of it.
+@pytest.mark.filterwarnings("ignore:unclosed :ResourceWarning")
+@pytest.mark.parametrize("work", [check_writable, write])
+def test_an_interrupt_between_any_two_steps_leaves_nothing(
+    tmp_path: Path, work: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "v.npy"
+    step = 1
+    while interrupted_at(step, lambda: work(path)):
+        gc.collect(0)
+        left = {entry.name for entry in tmp_path.iterdir()}
+        assert left <= {path.name}, f"step {step} left {left}"
+        path.unlink(missing_ok=True)
+        step += 1
+    assert step > 100, "an interrupt at none of the steps was tried"
+    assert only(tmp_path, *([path.name] if work is write else []))

@@ -34,10 +34,10 @@ def check_writable(path: Path) -> None:
     if _is_special(target):
         return
     try:
-        part = _new_part(target.parent)
+        with _part(target.parent):
+            pass
     except OSError as error:
         raise OSError(error.errno, f"no file can be put there: {error.strerror}", str(path)) from None
-    part.unlink()
 
 
 @contextlib.contextmanager
@@ -77,18 +77,25 @@ def scratch(folder: Path | None = None) -> Iterator[Path]:
     """
     place = Path(tempfile.gettempdir()) if folder is None else folder
     _remove_left(place)
-    part = _new_part(place)
-    try:
+    with _part(place) as part:
         yield part
+
+
+@contextlib.contextmanager
+def _part(folder: Path) -> Iterator[Path]:
+    """An empty file for its owner alone, under a name that fits every file system and tells who is writing it.
+
+    An interrupt may come between any two steps, those of removing the file among them.
+    """
+    part = folder / f".polysemy.{os.getpid()}.{secrets.token_hex(8)}.part"
+    try:
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _new_part(folder: Path) -> Path:
-    """An empty file for its owner alone, under a name that fits every file system and tells who is writing it."""
-    part = folder / f".polysemy.{os.getpid()}.{secrets.token_hex(8)}.part"
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    return part
 
 
 def _remove_left(folder: Path) -> None:

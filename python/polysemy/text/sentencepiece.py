@@ -155,6 +155,8 @@ def unigram(model: PieceModel, kind: TokenizerKind, settings: TokenizerSettings)
     elif kind.name == "albert":
         unknown = 1
     tokenizer = Tokenizer(Unigram(pieces, unk_id=unknown, byte_fallback=False))
-    tokenizer.add_tokens([AddedToken(piece, normalized=False, special=special) for piece, special in model.special])
+    tokenizer.add_tokens(
+        [AddedToken(piece, normalized=False, special=special) for piece, special in model.special]
+    )
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in extra])
     return tokenizer
