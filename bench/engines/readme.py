@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from textwrap import fill
 
-from bench.engines.catalogue import OURS, OURS_IN
+from bench.engines.catalogue import EXPORTED, OURS, OURS_IN
 from bench.engines.engine import FLOAT32
 from bench.engines.report import kinds, milliseconds, rivals, table, ways
 from bench.engines.results import Group, Run, WorkResult, load
@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench/results/epyc-zen4-2-cores/results.json"
 STARTUPS = ROOT / "bench/results/epyc-zen4-2-cores-startup/results.json"  # a later run than that of the works
 REDUCED = ROOT / "bench/results/epyc-zen4-2-cores-reduced/results.json"
+FAMILIES = ROOT / "bench/results/epyc-zen4-2-cores-families/results.json"
 README = ROOT / "README.md"
-SPEED, MODES = "speed-table", "reduced-tables"
+SPEED, MODES, SHAPES = "speed-table", "reduced-tables", "families-table"
 
 # A column each; of several ways to run a library, the faster counts.
 _LIBRARIES = {
@@ -25,6 +26,7 @@ _LIBRARIES = {
     "CTranslate2": ("ctranslate2",),
     "torch": ("torch", "torch-compile"),
 }
+_OF_FAMILIES = {"torch": ("torch",), "ONNX Runtime": (EXPORTED,), "llama.cpp": ("llama.cpp",)}
 _WAYS = {
     "one batch": "{} texts of mixed lengths, as one batch",
     "sorted, 32": "the same, the others sorted, in batches of 32",
@@ -101,6 +103,22 @@ def reduced(run: Run) -> str:
     return "\n".join(parts + [_reduced_table(run, group, kind) for kind in kinds(run) if kind != FLOAT32])
 
 
+def families(run: Run) -> str:
+    """A row for each work of each shape of a family."""
+    rows = [
+        [
+            group.model,
+            _name(work, ""),
+            milliseconds(median(work.ours().seconds)),
+            f"{work.share(work.ours()) * 100:.0f} %",
+            *(_ratio(work, engines, (0,)) for engines in _OF_FAMILIES.values()),
+        ]
+        for group in run.groups
+        for work in group.works
+    ]
+    return table(["shape", "work", "polysemy, ms", "share of the FMA peak", *_OF_FAMILIES], rows)
+
+
 def replaced(text: str, place: str, new: str) -> str:
     """The README with another text between the two marks of a place."""
     begin, end = (f"<!-- {place}:{edge} -->\n" for edge in ("begin", "end"))
@@ -111,7 +129,8 @@ def replaced(text: str, place: str, new: str) -> str:
 def written(text: str) -> str:
     """The README with the tables of the stored runs."""
     text = replaced(text, SPEED, section(load(RESULTS), load(STARTUPS)))
-    return replaced(text, MODES, reduced(load(REDUCED)) if REDUCED.exists() else "")
+    text = replaced(text, SHAPES, families(load(FAMILIES)))
+    return replaced(text, MODES, reduced(load(REDUCED)))
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ template <class Scores>
 INLINE AttentionScratch<Scores> split_scratch(const AttentionTask& t) {
   AttentionScratch<Scores> s;
   s.keys = t.scratch;
-  s.values = s.keys + kBlockKeys / kLanes * Scores::panel_stride(t.dim);
-  float* const query = s.values + kBlockKeys * round_up(t.value_dim, kLanes);
+  s.values = s.keys + block_keys(t) / kLanes * Scores::panel_stride(t.dim);
+  float* const query = s.values + block_keys(t) * round_up(t.value_dim, kLanes);
   s.query = reinterpret_cast<typename Scores::Input*>(query);
   s.scores = query + kBlockQueries * round_up(t.dim, kLanes);
   s.scaling = scaling_of(t);
@@ -92,7 +92,7 @@ template <class Values, int panels, class Scratch>
 INLINE void add_values(const AttentionTask& t, const Scratch& s, int64_t query, int64_t rows, KeyRange keys,
                        int64_t column, bool first, const float* factor) {
   const int64_t offset = keys.first - keys.block;
-  const float* values = s.values + column * kBlockKeys + Values::panel_at(offset);
+  const float* values = s.values + column * block_keys(t) + Values::panel_at(offset);
   each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
     const auto place = [&](auto r, auto p)
                            INLINE_LAMBDA { return t.out + (query + row + r) * t.out_stride + column + p * kLanes; };
@@ -103,7 +103,7 @@ INLINE void add_values(const AttentionTask& t, const Scratch& s, int64_t query, 
     });
     using Input = typename Values::Input;
     Values::add(tile, reinterpret_cast<const Input*>(s.scores + row * kScoreStride + offset),
-                kScoreStride * static_cast<int64_t>(sizeof(float) / sizeof(Input)), values, kBlockKeys * kLanes,
+                kScoreStride * static_cast<int64_t>(sizeof(float) / sizeof(Input)), values, block_keys(t) * kLanes,
                 keys.last - keys.first);
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
       if (row + r < rows) store_n(place(r, p), sum, lanes(p));

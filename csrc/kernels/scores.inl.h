@@ -14,6 +14,11 @@ constexpr int64_t kScoreStride = kBlockKeys + kLanes;
 
 alignas(64) constexpr float kLaneNumber[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
+// Keys for which there is room in the packed block: what few keys fill lies close together, and stays in L1.
+INLINE int64_t block_keys(const AttentionTask& t) {
+  return t.keys < kBlockKeys ? round_up(t.keys, kLanes) : kBlockKeys;
+}
+
 // The keys [first, last) of one block, first a multiple of kBlockKeys, that some query of a block may see.
 struct KeyRange {
   int64_t block, first, last;
@@ -147,11 +152,14 @@ INLINE void score_panels(const typename Scores::Input* query, int64_t dim, int64
 }
 
 // Over few keys the errors of scores do not average out, and one that is large next to torch's would be seen: a precise
-// task then sums its scores in double and rounds them once, at half the rate. Long heads have larger errors, and need
-// it with more keys. What smaller limits cost is in docs/decisions/0007.
+// task then has short chains, which are added in double and rounded once, and over a handful of keys no chains at all:
+// products and sums are double. Long heads have larger errors, and need it with more keys. What other limits and longer
+// chains cost is in docs/decisions/0007.
+constexpr int64_t kHandfulOfKeys = 12;
 constexpr int64_t kFewKeys = 40;
 constexpr int64_t kFewKeysOfLongHeads = 64;
 constexpr int64_t kUsualHead = 128;
+constexpr int kPreciseChain = 4;
 
 INLINE bool few_keys(const AttentionTask& t) {
   return t.precise && t.keys <= (t.dim <= kUsualHead ? kFewKeys : kFewKeysOfLongHeads);
@@ -161,16 +169,43 @@ INLINE bool few_keys(const AttentionTask& t) {
 constexpr int kWideRows = kTileRows * kTilePanels / 2 / kQueryStep * kQueryStep;
 constexpr int kPreciseRows = kWideRows > 0 ? kWideRows : kQueryStep;
 
-INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const float* packed_keys, int64_t columns,
-                           float* scores) {
+// sum += A B for one panel of `length` rows, each product rounded to double alone.
+template <int height>
+INLINE void add_products(DVec (&sum)[height], const float* a, int64_t a_stride, const float* b, int64_t length) {
+  for (int64_t i = 0; i < length; ++i) {
+    const DVec key = widen(load(b + i * kLanes));
+    unroll<height>([&](auto r) INLINE_LAMBDA { sum[r] = fma(static_cast<double>(a[r * a_stride + i]), key, sum[r]); });
+  }
+}
+
+// The same, with a chain in float32.
+template <int length, int height>
+INLINE void add_chain(DVec (&sum)[height], const float* a, int64_t a_stride, const float* b) {
+  Tile<height, 1> chain;
+  each_sum(chain, [](Vec& part, auto, auto) INLINE_LAMBDA { part = zero(); });
+  unroll<length>([&](auto i) INLINE_LAMBDA {
+    const Vec key = load(b + i * kLanes);
+    each_sum(chain, [&](Vec& part, auto r, auto) INLINE_LAMBDA { part = fma(set1(a[r * a_stride + i]), key, part); });
+  });
+  each_sum(chain, [&](Vec& part, auto r, auto) INLINE_LAMBDA { sum[r] = sum[r] + widen(part); });
+}
+
+INLINE void precise_scores(const AttentionTask& t, const float* query, int64_t rows, const float* packed_keys,
+                           int64_t columns, float* scores) {
+  const bool chains = t.keys > kHandfulOfKeys;
   for (int64_t column = 0; column < columns; column += kLanes) {
+    const float* const panel = packed_keys + column * t.dim;
     each_query_tile<kPreciseRows>(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
-      DVec sum[height];
+      const float* const a = query + row * t.dim;
+      DVec sum[static_cast<int>(height)];
       unroll<height>([&](auto r) INLINE_LAMBDA { sum[r] = dzero(); });
-      for (int64_t d = 0; d < dim; ++d) {
-        const DVec key = widen(load(packed_keys + column * dim + d * kLanes));
-        unroll<height>([&](auto r) INLINE_LAMBDA { sum[r] = fma(query[(row + r) * dim + d], key, sum[r]); });
+      int64_t d = 0;
+      if (chains) {
+        for (; d + kPreciseChain <= t.dim; d += kPreciseChain) {
+          add_chain<kPreciseChain>(sum, a + d, t.dim, panel + d * kLanes);
+        }
       }
+      add_products(sum, a + d, t.dim, panel + d * kLanes, t.dim - d);
       unroll<height>([&](auto r)
                          INLINE_LAMBDA { store(scores + (row + r) * kScoreStride + column, narrow(sum[r], 1.0)); });
     });
@@ -180,16 +215,13 @@ INLINE void precise_scores(const double* query, int64_t dim, int64_t rows, const
 // scores[r][j - keys.block] for the rows of one query block. query: dense. Lanes past the last key are -inf.
 template <class Scores>
 [[gnu::noinline]] void block_scores(const AttentionTask& t, const typename Scores::Input* query, float scale,
-                                    int64_t first_query, int64_t rows, KeyRange keys, float* packed_keys,
+                                    int64_t first_query, int64_t rows, KeyRange keys, const float* packed_keys,
                                     float* scores) {
   const int64_t end = round_up(keys.last - keys.block, kLanes);
   int64_t column = keys.first - keys.block;
   if constexpr (Scores::kFloats) {
     if (few_keys(t)) {
-      // The block is mostly empty: there is room behind its keys.
-      double* const wide = reinterpret_cast<double*>(packed_keys + kFewKeysOfLongHeads * t.dim);
-      for (int64_t i = 0; i < round_up(rows, kQueryStep) * t.dim; ++i) wide[i] = static_cast<double>(query[i]);
-      precise_scores(wide, t.dim, rows, packed_keys, end, scores);
+      precise_scores(t, query, rows, packed_keys, end, scores);
       column = end;
     }
   }
@@ -228,10 +260,11 @@ INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
   const int64_t count = t.keys - block < kBlockKeys ? t.keys - block : kBlockKeys;
   for (int64_t column = 0; column < t.value_dim; column += kLanes) {
     const float* from = t.value + block * t.value_stride + column;
+    float* const panel = packed + column * block_keys(t);
     for (int64_t j = 0; j < count; ++j) {
-      store(packed + column * kBlockKeys + j * kLanes, load_n(from + j * t.value_stride, t.value_dim - column));
+      store(panel + j * kLanes, load_n(from + j * t.value_stride, t.value_dim - column));
     }
-    Values::pack(packed + column * kBlockKeys, count);
+    Values::pack(panel, count);
   }
 }
 
