@@ -42,6 +42,21 @@ def python(
     )
 
 
+@pytest.mark.parametrize("package", ["polysemy", "polysemy.util"])
+def test_what_is_public_is_there_without_another_import(package: str) -> None:
+    """Names, and the modules below: whoever asks for one first finds it."""
+    code = (
+        "import importlib, pkgutil, sys; package = importlib.import_module(sys.argv[1])\n"
+        "modules = [m.name for m in pkgutil.iter_modules(package.__path__) if m.name != '__main__']\n"
+        "names = [*package.__all__, *(modules if package.__name__.endswith('util') else [])]\n"
+        "print([name for name in names if not hasattr(package, name)])\n"
+        "try: package.nothing\n"
+        "except AttributeError as error: print(error)"
+    )
+    done = python("-c", code, package)
+    assert done.stdout == f"[]\nmodule {package!r} has no attribute 'nothing'\n", done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [

@@ -1,4 +1,4 @@
-// Records of the core as Python classes: made from keyword arguments, with read-only attributes.
+// Records of the core as Python classes, made from keyword arguments.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -109,15 +109,10 @@ void bind_record(py::module_& m, const char* name, void (*check)(const T&) = nul
     if (check) check(made);
     return made;
   }));
-  T prototype{};
-  each_field(prototype, [&](const char* field, auto&) {
-    record.def_property_readonly(field, [field](const T& self) {
-      py::object found;
-      each_field(const_cast<T&>(self), [&](const char* other, auto& value) {
-        if (std::string(field) == other) found = write_field(value);
-      });
-      return found;
-    });
+  record.def("fields", [](const T& self) {
+    py::dict found;
+    each_field(const_cast<T&>(self), [&](const char* field, auto& value) { found[field] = write_field(value); });
+    return found;
   });
 }
 

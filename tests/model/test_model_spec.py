@@ -130,8 +130,6 @@ RECORDS = [name for name in records.__all__ if name.endswith("Spec")]
 @pytest.mark.parametrize("name", RECORDS)
 def test_the_core_has_the_same_records(name: str) -> None:
     made = getattr(_core, name)
-    ours = {item.name for item in fields(getattr(records, name))}
-    assert ours == {field for field in dir(made) if not field.startswith("_")}
     with pytest.raises(TypeError, match=f"{name}: .* is missing"):
         made()
 
@@ -139,8 +137,10 @@ def test_the_core_has_the_same_records(name: str) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_records_say_the_same(seed: int) -> None:
     def compare(ours: Any, theirs: Any) -> None:
-        for item in fields(ours):
-            value, other = getattr(ours, item.name), getattr(theirs, item.name)
+        core = theirs.fields()
+        assert core.keys() == {item.name for item in fields(ours)}
+        for name, other in core.items():
+            value = getattr(ours, name)
             if is_dataclass(value):
                 compare(value, other)
             elif isinstance(value, tuple) and value and is_dataclass(value[0]):

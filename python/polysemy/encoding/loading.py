@@ -97,6 +97,7 @@ def _load(
         filling = Filling(spec, match, checkpoint, precision, found.stored.values() if found else ())
         opened.pop_all()  # who reads closes it
     reading = Background(lambda: checkpoint.load(filling.wanted, source.sha256))
+    filling.wanted.busy.wait()  # making the tokenizer holds on to the interpreter
     tokenizer = TextTokenizer.from_folder(
         sentence.transformer,
         max_seq_length=sentence.max_seq_length,

@@ -72,12 +72,15 @@ class Checkpoint:
         value must be finite. Raises ``CheckpointError`` when they are not: what was passed on must not be used then.
         """
         with self:
-            for file in self._files:
-                found = file.load(wanted, hashed=sha256 is not None)
-                if found != sha256:
-                    raise CheckpointError(
-                        f"{file.path} is not the published file: its sha256 must be {sha256}, got {found}"
-                    )
+            try:
+                for file in self._files:
+                    found = file.load(wanted, hashed=sha256 is not None)
+                    if found != sha256:
+                        raise CheckpointError(
+                            f"{file.path} is not the published file: its sha256 must be {sha256}, got {found}"
+                        )
+            finally:
+                wanted.busy.set()
 
     def read(self, name: str) -> StoredTensor:
         """The tensor stored under this name, which was kept, see `SafetensorsFile.read`."""

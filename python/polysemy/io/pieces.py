@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from threading import Semaphore
+from threading import Event, Semaphore
 
 from .tensor import StoredTensor
 
@@ -22,7 +22,7 @@ _SPARE = 2
 class Wanted:
     """Tensors by their names in the files: those to keep, and those to pass on while they are read."""
 
-    __slots__ = ("cuts", "keep", "take")
+    __slots__ = ("busy", "cuts", "keep", "take")
 
     def __init__(
         self, keep: Collection[str], cuts: Mapping[str, Sequence[int]] | None = None, take: Take | None = None
@@ -32,6 +32,8 @@ class Wanted:
         """Of those to pass on: ascending numbers of rows, from 0 to all of them, which no piece crosses."""
         self.take = take or (lambda name, first, rows: None)
         """Called with the name, the first row and the rows of each piece, in order. They are gone when it returns."""
+        self.busy = Event()
+        """Set when for a good while reading or hashing goes on without the interpreter, if not before the end."""
 
 
 class Piece:

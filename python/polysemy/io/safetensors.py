@@ -153,7 +153,10 @@ class SafetensorsFile:
             self.close()
 
     def _load(self, wanted: Wanted, *, hashed: bool) -> str | None:
+        if self.mapped or not hashed:
+            wanted.busy.set()
         self._keep([name for name in wanted.keep if name in self.tensors])
+        most = max(map(len, self._kept.values()), default=0)
         cut = [name for name in wanted.cuts if name in self.tensors]
         ring = Ring(max([_PIECE, *(self._row_bytes(name) * self._most_rows(name) for name in cut)]))
         pieces = self._pieces(wanted, ring, hashed=hashed)
@@ -173,6 +176,8 @@ class SafetensorsFile:
         try:
             for piece in pieces:
                 following.put(piece)
+                if len(piece.data) >= most:
+                    wanted.busy.set()
         finally:
             following.wait()
         self._read.found(digest.hexdigest())

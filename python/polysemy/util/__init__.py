@@ -86,8 +86,9 @@ _HOMES = {
     "truncate_embeddings": "similarity",
 }
 
+_MODULES = {name: name for name in _HOMES.values()}
 
-__getattr__ = attributes(__name__, _HOMES)
+__getattr__ = attributes(__name__, _HOMES | _MODULES)
 
 
 def __dir__() -> list[str]:
