@@ -165,9 +165,8 @@ INLINE bool few_keys(const AttentionTask& t) {
   return t.precise && t.keys <= (t.dim <= kUsualHead ? kFewKeys : kFewKeysOfLongHeads);
 }
 
-// A sum in double takes the registers of two panels.
-constexpr int kWideRows = kTileRows * kTilePanels / 2 / kQueryStep * kQueryStep;
-constexpr int kPreciseRows = kWideRows > 0 ? kWideRows : kQueryStep;
+// A sum in double takes two registers of the widest kind, its chain a third.
+constexpr int kPreciseRows = kQueryStep;
 
 // sum += A B for one panel of `length` rows, each product rounded to double alone.
 template <int height>
