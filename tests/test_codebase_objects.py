@@ -164,9 +164,9 @@ def tiles(level: str, kernel: str, instruction: str) -> int:
         ("gemm_loops<.*::Int8Panels", "vpmaddwd", 10),
         ("gemm_loops<.*::Int16Panels", "vpmaddwd", 10),
         ("attention<.*::FloatScores, .*::FloatValues>", "vfmadd231ps", 2),
-        ("attention<.*::BFloat16Scores<.*, .*::BFloat16Values", "vfmadd231ps", 2),
+        ("attention<.*::IntegerScores<.*, .*::IntegerValues", "vpmaddwd", 2),
         ("block_scores<.*::FloatScores>", "vfmadd231ps", 2),
-        ("block_scores<.*::BFloat16Scores", "vfmadd231ps", 2),
+        ("block_scores<.*::IntegerScores", "vpmaddwd", 2),
     ],
 )
 def test_tiles_stay_in_registers(level: str, kernel: str, instruction: str, fewest: int) -> None:
@@ -179,9 +179,9 @@ def test_tiles_stay_in_registers(level: str, kernel: str, instruction: str, fewe
 )
 def test_tiles_of_extensions_stay_in_registers(level: str, instruction: str) -> None:
     assert tiles(level, "gemm_loops", instruction) >= 10
-    if instruction == "vdpbf16ps":
+    if instruction == "vpdpwssd":
         assert tiles(level, "attention<.*", instruction) >= 2
-        assert tiles(level, "block_scores<.*::BFloat16Scores", instruction) >= 2
+        assert tiles(level, "block_scores<.*::IntegerScores", instruction) >= 2
 
 
 def test_no_file_is_contracted() -> None:

@@ -13,9 +13,10 @@ namespace {
 // of a tile would otherwise compete for one set of the L1 cache.
 int64_t stride_of(int64_t columns) { return round_up(columns, kLanes) + kLanes; }
 
-// Attention joins in where linear layers lose more than it would (docs/decisions/0014).
+// Attention joins in where linear layers lose more than it does (docs/decisions/0014).
 AttentionIn attention_in(Precision precision) {
-  return precision == Precision::kInt8 ? AttentionIn::kBFloat16 : AttentionIn::kFloat32;
+  const bool exact = precision == Precision::kFloat32 || precision == Precision::kFloat16;
+  return exact ? AttentionIn::kFloat32 : AttentionIn::kIntegers;
 }
 
 Attention attention_of(const AttentionSpec& s, const std::vector<DistanceBiases>& biases, int64_t qkv_stride,

@@ -75,16 +75,14 @@ struct FloatValues {
   using Input = float;  // of probabilities
   using Mode = SameMode;
 
-  static constexpr int64_t panel_at(int64_t i) { return i * kLanes; }  // from a panel's start to its i-th key
-
   INLINE static void prepare(Vec p, Input* to) { store(to, p); }
-  INLINE static void pack(float* /*panel*/, int64_t /*keys*/) {}
+  INLINE static void pack(float* /*panel*/, int64_t /*keys*/, int64_t /*room*/) {}
 
-  // tile += P V
+  // tile += P V over `keys` keys from the panel's `first` on, where it has room for `room`
   template <int rows, int panels>
-  INLINE static void add(Tile<rows, panels>& tile, const Input* p, int64_t p_stride, const float* values,
-                         int64_t panel_stride, int64_t keys) {
-    multiply_add<kChain>(tile, p, p_stride, values, panel_stride, keys);
+  INLINE static void add(Tile<rows, panels>& tile, const Input* p, int64_t p_stride, const float* values, int64_t room,
+                         int64_t first, int64_t keys) {
+    multiply_add<kChain>(tile, p, p_stride, values + first * kLanes, room * kLanes, keys);
   }
 };
 
@@ -92,7 +90,7 @@ template <class Values, int panels, class Scratch>
 INLINE void add_values(const AttentionTask& t, const Scratch& s, int64_t query, int64_t rows, KeyRange keys,
                        int64_t column, bool first, const float* factor) {
   const int64_t offset = keys.first - keys.block;
-  const float* values = s.values + column * block_keys(t) + Values::panel_at(offset);
+  const float* values = s.values + column * block_keys(t);
   each_query_tile(rows, [&](int64_t row, auto height) INLINE_LAMBDA {
     const auto place = [&](auto r, auto p)
                            INLINE_LAMBDA { return t.out + (query + row + r) * t.out_stride + column + p * kLanes; };
@@ -103,7 +101,7 @@ INLINE void add_values(const AttentionTask& t, const Scratch& s, int64_t query, 
     });
     using Input = typename Values::Input;
     Values::add(tile, reinterpret_cast<const Input*>(s.scores + row * kScoreStride + offset),
-                kScoreStride * static_cast<int64_t>(sizeof(float) / sizeof(Input)), values, block_keys(t) * kLanes,
+                kScoreStride * static_cast<int64_t>(sizeof(float) / sizeof(Input)), values, block_keys(t), offset,
                 keys.last - keys.first);
     each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
       if (row + r < rows) store_n(place(r, p), sum, lanes(p));

@@ -1,7 +1,7 @@
 // The products of one level, by precision.
 #pragma once
 
-#include "kernels/attention_bfloat16.inl.h"
+#include "kernels/attention_integers.inl.h"
 #include "kernels/gemm.inl.h"
 #include "kernels/panels_bfloat16.inl.h"
 #include "kernels/panels_float16.inl.h"
@@ -50,7 +50,7 @@ constexpr void add_products(KernelTable& t) {
   add_slot<Float16Panels>(t, false);
   add_slot<Int8Panels<WideQuads<WideProducts>>>(t, false);
   add_slot<Int16Panels<IntegerPairs>>(t, IntegerPairs::kNative);
-  BFloat16Attention<WidenedPairs>::add_to(t);
+  IntegerAttention<IntegerPairs>::add_to(t);
 }
 
 }  // namespace

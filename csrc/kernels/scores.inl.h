@@ -126,8 +126,8 @@ struct FloatScores {
   static constexpr int64_t row_stride(int64_t dim) { return dim; }             // of prepared queries, in inputs
   static constexpr int64_t panel_stride(int64_t dim) { return dim * kLanes; }  // of packed keys, in floats
 
-  INLINE static void prepare(const float* from, int64_t dim, Vec power, Input* to) {
-    for (int64_t d = 0; d < dim; d += kLanes) store_n(to + d, load_n(from + d, dim - d) * power, dim - d);
+  INLINE static void prepare(const float* from, int64_t dim, float power, Input* to) {
+    for (int64_t d = 0; d < dim; d += kLanes) store_n(to + d, load_n(from + d, dim - d) * set1(power), dim - d);
   }
   INLINE static void pack(float* /*panel*/, int64_t /*dim*/) {}
 
@@ -243,11 +243,20 @@ template <class Scores>
   }
 }
 
+// Rows of a head lie a row of all heads apart: too far for the processor to see what is read next.
+INLINE void fetch_rows(const float* rows, int64_t stride, int64_t count, int64_t width) {
+  for (int64_t r = 0; r < count; ++r) {
+    for (int64_t i = 0; i < width; i += kLanes) __builtin_prefetch(rows + r * stride + i);
+  }
+}
+
 template <class Scores>
 INLINE void pack_keys(const AttentionTask& t, int64_t block, float* packed) {
   const int64_t count = t.keys - block < kBlockKeys ? t.keys - block : kBlockKeys;
   for (int64_t j = 0; j < count; j += kLanes) {
     const int64_t rows = count - j < kLanes ? count - j : kLanes;
+    const int64_t next = count - j - rows < kLanes ? count - j - rows : kLanes;
+    fetch_rows(t.key + (block + j + rows) * t.key_stride, t.key_stride, next, t.dim);
     float* const panel = packed + j / kLanes * Scores::panel_stride(t.dim);
     transpose_panel(t.key + (block + j) * t.key_stride, t.key_stride, rows, t.dim, panel);
     Scores::pack(panel, t.dim);
@@ -261,9 +270,10 @@ INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
     const float* from = t.value + block * t.value_stride + column;
     float* const panel = packed + column * block_keys(t);
     for (int64_t j = 0; j < count; ++j) {
+      if (j + kLanes < count) fetch_rows(from + (j + kLanes) * t.value_stride, t.value_stride, 1, 1);
       store(panel + j * kLanes, load_n(from + j * t.value_stride, t.value_dim - column));
     }
-    Values::pack(panel, count);
+    Values::pack(panel, count, block_keys(t));
   }
 }
 
@@ -271,10 +281,11 @@ INLINE void pack_values(const AttentionTask& t, int64_t block, float* packed) {
 template <class Scores>
 INLINE void copy_queries(const AttentionTask& t, float scale, int64_t first, int64_t rows,
                          typename Scores::Input* copied) {
-  const Vec power = set1(scale);
-  const int64_t stride = Scores::row_stride(t.dim);
+  const int64_t stride = Scores::row_stride(t.dim), next = first + rows;
+  fetch_rows(t.query + next * t.query_stride, t.query_stride,
+             t.last_query - next < kBlockQueries ? t.last_query - next : kBlockQueries, t.dim);
   for (int64_t r = 0; r < rows; ++r) {
-    Scores::prepare(t.query + (first + r) * t.query_stride, t.dim, power, copied + r * stride);
+    Scores::prepare(t.query + (first + r) * t.query_stride, t.dim, scale, copied + r * stride);
   }
   for (int64_t i = rows * stride; i < round_up(rows, kQueryStep) * stride; ++i) copied[i] = {};
 }

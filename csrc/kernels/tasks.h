@@ -93,7 +93,7 @@ struct ScoreModifiers {
 };
 
 // What the two products of attention are computed in.
-enum class AttentionIn : int { kFloat32, kBFloat16 };
+enum class AttentionIn : int { kFloat32, kIntegers };
 inline constexpr int kAttentions = 2;
 
 // softmax(scale * Q K^T + modifiers) V for one head of one sequence and some of its queries.

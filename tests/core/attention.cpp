@@ -1,6 +1,7 @@
 // Attention of random shapes and modifiers against float64.
 #include "ops/attention.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "trial.h"
@@ -14,8 +15,14 @@ struct Shape {
   int64_t heads, kv_heads, queries, keys, dim, value_dim;
 };
 
+double largest(const float* x, int64_t count, int64_t stride = 1) {
+  double most = 0;
+  for (int64_t i = 0; i < count; ++i) most = std::max(most, std::abs(static_cast<double>(x[i * stride])));
+  return most;
+}
+
 // Probabilities of one query, in float64, all zero where nothing takes part; reach: the size of its largest score, and
-// moved: how far queries and keys that are rounded to bfloat16 move a score at most.
+// moved: how far queries and keys that become integers up to 3344 move a score at most.
 std::vector<double> probabilities(const Attention& op, const Shape& s, const AttentionSequence& p, int64_t head,
                                   int64_t i, double& reach, double& moved) {
   std::vector<double> scores(static_cast<size_t>(s.keys), -INFINITY);
@@ -24,15 +31,18 @@ std::vector<double> probabilities(const Attention& op, const Shape& s, const Att
   for (int64_t j = 0; j < s.keys; ++j) {
     const bool inside = !op.modifiers.windowed || (j >= i - op.modifiers.left && j <= i + op.modifiers.right);
     if (!inside || (p.keep && !p.keep[i * s.keys + j])) continue;
-    double score = 0, size = 0;
+    const float* const query = p.query + (head * s.queries + i) * s.dim;
+    const float* const key = p.key + (kv_head * s.keys + j) * s.dim;
+    // A number is off by half a step at most.
+    const double of_query = 0.505 * largest(query, s.dim) / 3344, of_key = 0.505 * largest(key, s.dim) / 3344;
+    double score = 0, step = 0;
     for (int64_t d = 0; d < s.dim; ++d) {
-      const double product = static_cast<double>(p.query[(head * s.queries + i) * s.dim + d]) *
-                             static_cast<double>(p.key[(kv_head * s.keys + j) * s.dim + d]);
-      score += product;
-      size += std::abs(product);
+      const double a = static_cast<double>(query[d]), b = static_cast<double>(key[d]);
+      score += a * b;
+      step += std::abs(a) * of_key + std::abs(b) * of_query + of_key * of_query;
     }
     score *= static_cast<double>(op.scale);
-    moved = std::max(moved, 0x1p-8 * 1.01 * size * static_cast<double>(op.scale));
+    moved = std::max(moved, step * static_cast<double>(op.scale));
     if (p.add) score += static_cast<double>(p.add[i * s.keys + j]);
     if (op.alibi_slopes) score -= static_cast<double>(op.alibi_slopes[head]) * static_cast<double>(std::abs(i - j));
     scores[static_cast<size_t>(j)] = score;
@@ -51,20 +61,25 @@ void check(const Attention& op, const Shape& s, const AttentionSequence& p) {
       const std::vector<double> exact = probabilities(op, s, p, head, i, reach, moved);
       // A score is rounded a few times at its size, which is then the relative error of its exponential; the sums of
       // exponentials and of products do the rest.
-      double bound = (32 + 8 * reach) * kUnit;
-      // What scores move by is the relative error of exponentials and of their sum. Probabilities and values are
-      // rounded to bfloat16, too.
-      if (op.in == AttentionIn::kBFloat16) bound += (1 + std::expm1(2 * moved)) * (1 + 2.01 * 0x1p-9) - 1;
+      // What scores move by is the relative error of exponentials and of their sum.
+      const bool integers = op.in == AttentionIn::kIntegers;
+      const double shift = integers ? std::expm1(2 * moved) : 0;
+      const double bound = (32 + 8 * reach) * kUnit + shift;
+      const double likeliest = exact.empty() ? 0 : *std::max_element(exact.begin(), exact.end());
       for (int64_t d = 0; d < s.value_dim; ++d) {
-        double sum = 0, size = 0;
+        const float* const values = p.value + head / (s.heads / s.kv_heads) * s.keys * s.value_dim + d;
+        double sum = 0, size = 0, all = 0;
         for (int64_t j = 0; j < s.keys; ++j) {
-          const double v =
-              static_cast<double>(p.value[((head / (s.heads / s.kv_heads)) * s.keys + j) * s.value_dim + d]);
+          const double v = static_cast<double>(values[j * s.value_dim]);
           sum += exact[static_cast<size_t>(j)] * v;
           size += exact[static_cast<size_t>(j)] * std::abs(v);
+          all += exact[static_cast<size_t>(j)] > 0 ? std::abs(v) : 0;
         }
+        // Probabilities are off by 2^-15 of the largest at most, values by half a step of 2047.
+        const double steps = 0x1p-15 * likeliest * all + 0.5 / 2047 * largest(values, s.keys, s.value_dim);
         const double error = std::abs(static_cast<double>(p.out[(head * s.queries + i) * s.value_dim + d]) - sum);
-        expect(error <= bound * size, "attention of head " + std::to_string(head));
+        expect(error <= bound * size + (integers ? 1.01 * (1 + shift) * steps : 0),
+               "attention of head " + std::to_string(head));
       }
       for (int64_t j = 0; p.weights && j < s.keys; ++j) {
         const double weight = static_cast<double>(p.weights[(head * s.queries + i) * s.keys + j]);

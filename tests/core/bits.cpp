@@ -131,10 +131,10 @@ struct Expected {
 const Expected kExpected[] = {
     {"plain",
      plain,
-     {0x0135fb669ee3f284, 0xa0b614b8d6ae44f6, 0xb888ecaee1e7cc58, 0xa014be2fd81adf56, 0x1cb91e14d02719ab}},
+     {0x0135fb669ee3f284, 0x177afc0358f06f36, 0xb888ecaee1e7cc58, 0x2132b5facefac0f8, 0x7708e148376d383e}},
     {"modern",
      modern,
-     {0xec8775d380befba3, 0x13ef47b5914fe4ed, 0x2a855d41b309a2ea, 0xddd756330e6a836c, 0x3ec4ef9270af6010}},
+     {0xec8775d380befba3, 0x6448d4242508a3ff, 0x2a855d41b309a2ea, 0x334c5d9133e37280, 0x644880ca48938588}},
 };
 
 }  // namespace

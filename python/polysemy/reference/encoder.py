@@ -19,7 +19,7 @@ from polysemy.reference.positions import (
     token_positions,
     turn,
 )
-from polysemy.reference.precision import to_bfloat16
+from polysemy.reference.precision import KEYS, PROBABILITY_ONE, integer_rows, integer_values
 from polysemy.reference.products import linear
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def encode_tokens(
     ``offsets[i]`` to ``offsets[i + 1]``. ``weights`` has canonical names, linear weights are (out, in).
     Of sequence i the first ``seen[i]`` tokens are looked at, None means all.
     All arithmetic is in ``dtype``, float32 or float64; linear layers round their numbers to ``precision`` first.
-    In int8, attention other than disentangled rounds its numbers to bfloat16.
+    In bfloat16, int8 and int16, attention other than disentangled multiplies integers.
     """
     cast = {name: np.asarray(array).astype(dtype) for name, array in weights.items()}
     bounds = np.asarray(offsets, dtype=np.int64)
@@ -146,9 +146,9 @@ class _Pass:
             table = self.weights[f"position_bias.{bias.table}"]
             distances = bucket_bias(table, int(self.seqlens.max(initial=0)), bias.max_distance)
             mask = distances if mask is None else distances + mask
-        reduced = self.precision == "int8"
+        reduced = self.precision in ("bfloat16", "int8", "int16")
         if reduced:
-            q, k = (to_bfloat16(a).astype(x.dtype) for a in (q, k))
+            q, k = (integer_rows(a).astype(x.dtype) for a in (q, k))
         mixed, probabilities = scaled_dot_product_attention(
             q,
             k,
@@ -162,19 +162,25 @@ class _Pass:
             return_weights=True,
         )
         if reduced:
-            mixed = self._rounded_sums(probabilities, v)
+            mixed = self._integer_sums(probabilities, v)
         return self._linear(f"{name}.output", mixed.reshape(len(x), -1)), probabilities
 
-    def _rounded_sums(self, probabilities: list[FloatArray], v: FloatArray) -> FloatArray:
-        """P V of numbers that are rounded to bfloat16, probabilities as multiples of the largest of their row."""
+    def _integer_sums(self, probabilities: list[FloatArray], v: FloatArray) -> FloatArray:
+        """P V of integers: probabilities count from the largest of their row so far, block by block of keys."""
         mixed, start = [], 0
         for weights in probabilities:
             values = np.swapaxes(v[start : start + weights.shape[-1]], 0, 1)
             values = np.repeat(values, len(weights) // len(values), axis=0)
-            largest = weights.max(-1, keepdims=True, initial=0.0)
-            relative = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > 0)
-            rounded = [to_bfloat16(a).astype(v.dtype) for a in (relative, values)]
-            mixed.append(np.swapaxes(largest * np.matmul(*rounded), 0, 1))
+            total = np.zeros((*weights.shape[:-1], v.shape[-1]), v.dtype)
+            for first in range(0, weights.shape[-1], KEYS):
+                part = slice(first, first + KEYS)
+                largest = weights[..., : part.stop].max(-1, keepdims=True, initial=0.0)
+                relative = np.divide(
+                    weights[..., part], largest, out=np.zeros_like(weights[..., part]), where=largest > 0
+                )
+                counted = np.rint(relative * PROBABILITY_ONE) / PROBABILITY_ONE
+                total += largest * np.matmul(counted, integer_values(values[:, part]).astype(v.dtype))
+            mixed.append(np.swapaxes(total, 0, 1))
             start += weights.shape[-1]
         return np.concatenate(mixed) if mixed else v
 

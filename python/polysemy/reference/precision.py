@@ -17,6 +17,10 @@ GROUP = 192
 ROTATED = 64
 #: The largest integer for which a sum of GROUP products fits into 32 bits.
 INT16_MOST = 3344
+#: Keys that attention visits at once, and whose values share a scale in each feature.
+KEYS = 512
+#: The largest integer of a value in attention, and the integer of a probability of one.
+VALUE_MOST, PROBABILITY_ONE = 2047, 1 << 14
 #: Scales below it are as good as zero: their inverse might be infinite.
 LEAST_SCALE = np.float32(2.0**-120)
 #: Adding it rounds a float32 to a whole number, ties to even.
@@ -88,6 +92,21 @@ def quantize_weight(weight: NDArray[Any]) -> Quantized:
 def quantize_int16(x: NDArray[Any]) -> Quantized:
     """Weights or activations, not rotated, as integers -INT16_MOST to INT16_MOST, with a zero point of 0."""
     return _symmetric(*_groups(x), INT16_MOST)
+
+
+def integer_rows(x: NDArray[Any]) -> Float32s:
+    """x (..., features), queries or keys, as the numbers that their integers stand for."""
+    rows = quantize_int16(np.asarray(x).reshape(-1, x.shape[-1]))
+    numbers = rows.integers.astype(np.float32) * rows.scale[..., None]
+    return numbers.reshape(len(numbers), -1)[:, : x.shape[-1]].reshape(x.shape)
+
+
+def integer_values(x: NDArray[Any]) -> Float32s:
+    """Values (heads, keys, features) as the numbers that their integers stand for."""
+    columns = np.swapaxes(np.asarray(x, np.float32), 1, 2)
+    finite: NDArray[np.bool_] = np.all(np.isfinite(columns), axis=-1)
+    held = _symmetric(np.where(finite[..., None], columns, np.float32(0)), finite, VALUE_MOST)
+    return np.swapaxes(held.integers.astype(np.float32) * held.scale[..., None], 1, 2)
 
 
 def _symmetric(groups: Float32s, finite: NDArray[np.bool_], most: int) -> Quantized:
