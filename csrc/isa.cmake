@@ -14,6 +14,7 @@ polysemy_isa(avx2     x86_64  isa/avx2.h   ON  "avx2;fma;f16c" "-mavx2;-mfma;-mf
 polysemy_isa(avx512   x86_64  isa/avx512.h ON  "avx2;fma;f16c;avx512f;avx512bw;avx512dq;avx512vl"
              "-mavx2;-mfma;-mf16c;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mprefer-vector-width=512")
 polysemy_isa_extension(avx512_vnni x86_64 isa/avx512_vnni.h avx512
-                       "Int8Panels<NativeQuads>,Int16Panels<NativeIntegerPairs>,IntegerAttention<NativeIntegerPairs>" avx512_vnni -mavx512vnni)
+                       "Int8Panels<NativeQuads>,Int16Panels<NativeIntegerPairs>,IntegerAttention<NativeIntegerPairs>"
+                       avx512_vnni -mavx512vnni)
 polysemy_isa_extension(avx512_bf16 x86_64 isa/avx512_bf16.h avx512_vnni
                        "BFloat16Panels<NativePairs>" avx512_bf16 -mavx512bf16)

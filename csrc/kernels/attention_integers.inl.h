@@ -12,6 +12,7 @@ namespace polysemy {
 namespace {
 
 constexpr int kProbabilityOne = 16384;
+constexpr float kProbabilityRounding = 0x1.8p23f / kProbabilityOne;  // its last bit is worth 1 / kProbabilityOne
 constexpr int kValueMost = 2047;
 constexpr int64_t kValueKeys = 64;
 static_assert(kValueKeys * kProbabilityOne * kValueMost <= INT32_MAX);
@@ -43,14 +44,14 @@ struct IntegerScores {
   using Input = char;
   using Word = int16_t;
   static constexpr bool kFloats = false;
-  static constexpr int64_t kScaleBytes = sizeof(float);
 
-  // A block of a row, and of a panel, the last one being shorter.
-  static constexpr int64_t kRowBlock = kScaleBytes + kBlockK * static_cast<int64_t>(sizeof(Word));
-  static constexpr int64_t kPanelBlock = (kBlockK / 2 + 1) * kLanes;  // in floats
+  // From a block of a row, or of a panel (in floats), to the next. The last one ends after its elements.
+  static constexpr int64_t kRowBlock = sizeof(Int16Block);
+  static constexpr int64_t kPanelBlock = (kBlockK / 2 + 1) * kLanes;
 
   static constexpr int64_t row_stride(int64_t dim) {
-    return (dim + kBlockK - 1) / kBlockK * kScaleBytes + round_up(dim, kLanes) * static_cast<int64_t>(sizeof(Word));
+    constexpr int64_t size = sizeof(Word);
+    return (dim + kBlockK - 1) / kBlockK * Int16Scales::kHeader + round_up(dim, kLanes) * size;
   }
   // Room for the floats of which they are made.
   static constexpr int64_t panel_stride(int64_t dim) { return round_up(dim, 2) * kLanes; }
@@ -65,12 +66,10 @@ struct IntegerScores {
 
   INLINE static void prepare(const float* from, int64_t dim, float power, Input* to) {
     each_block(dim, [&](int64_t block, int64_t n) INLINE_LAMBDA {
-      char* const row = to + block * kRowBlock;
-      auto* const elements = reinterpret_cast<Word*>(row + kScaleBytes);
-      const float scale = power * to_int16(from + block * kBlockK, n, [&](int64_t i, IVec integers) INLINE_LAMBDA {
-                            Pairs::store_elements(elements + i, integers);
-                          });
-      __builtin_memcpy(row, &scale, sizeof scale);
+      auto* const row = reinterpret_cast<Int16Block*>(to) + block;
+      row->scale = power * to_int16(from + block * kBlockK, n, [&](int64_t i, IVec integers) INLINE_LAMBDA {
+                     Pairs::store_elements(row->element + i, integers);
+                   });
     });
   }
 
@@ -104,8 +103,8 @@ struct IntegerValues {
   static constexpr int64_t scale_at(int64_t room) { return room / 2 * kLanes; }
 
   INLINE static void prepare(Vec p, Input* to) {
-    // The last bit of the sum is worth 1 / kProbabilityOne.
-    Pairs::store_elements(to, bits(p + set1(768.0f)) - iset1(0x44400000));
+    const Vec rounding = set1(kProbabilityRounding);
+    Pairs::store_elements(to, bits(p + rounding) - bits(rounding));
   }
 
   INLINE static void pack(float* panel, int64_t keys, int64_t room) {
@@ -113,7 +112,7 @@ struct IntegerValues {
     store(panel + scale_at(room), scale * set1(1.0f / kProbabilityOne));
   }
 
-  // tile += P V over `keys` keys from the panel's `first` on, an even number
+  // tile += P V over `keys` keys from the panel's `first`, an even one, on
   template <int rows, int panels>
   INLINE static void add(Tile<rows, panels>& tile, const Input* p, int64_t p_stride, const float* values, int64_t room,
                          int64_t first, int64_t keys) {

@@ -165,10 +165,10 @@ INLINE bool few_keys(const AttentionTask& t) {
   return t.precise && t.keys <= (t.dim <= kUsualHead ? kFewKeys : kFewKeysOfLongHeads);
 }
 
-// A sum in double takes two registers of the widest kind, its chain a third.
+// Each of a tile's sums takes the registers of two float32 sums, and its chain those of a third.
 constexpr int kPreciseRows = kQueryStep;
 
-// sum += A B for one panel of `length` rows, each product rounded to double alone.
+// sum += A B for one panel of `length` rows, in double, in which products of floats are exact.
 template <int height>
 INLINE void add_products(DVec (&sum)[height], const float* a, int64_t a_stride, const float* b, int64_t length) {
   for (int64_t i = 0; i < length; ++i) {

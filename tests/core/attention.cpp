@@ -140,6 +140,50 @@ void one_attention(const KernelTable& table, Random& random) {
   check(op, s, p);
 }
 
+// With queries of zero every probability is one, and what remains are the integers of the values: their mean, block by
+// block of keys, to the last digits.
+void one_mean(const KernelTable& table, Random& random) {
+  constexpr int64_t block = 512, dim = 4;
+  const int64_t queries = random.between(1, 30), keys = random.between(1, 1100), width = random.between(1, 40);
+  const Floats q(queries * dim, random), k(keys * dim, random), v(keys * width, random), out(queries * width);
+  for (int64_t i = 0; i < queries * dim; ++i) q[i] = 0;
+  Attention op{};
+  op.heads = op.kv_heads = 1;
+  op.dim = dim;
+  op.value_dim = width;
+  op.query.row = op.key.row = dim;
+  op.value.row = op.out.row = width;
+  op.scale = 1;
+  op.in = AttentionIn::kIntegers;
+  AttentionSequence p{};
+  p.query = q.get();
+  p.key = k.get();
+  p.value = v.get();
+  p.out = out.get();
+  p.queries = queries;
+  p.keys = keys;
+  op.sequences = {p};
+  attention_parallel(table, op, 2);
+  for (int64_t d = 0; d < width; ++d) {
+    double sum = 0, size = 0;
+    for (int64_t first = 0; first < keys; first += block) {
+      const int64_t count = std::min(block, keys - first);
+      const float scale = static_cast<float>(largest(&v[first * width + d], count, width)) * (1.0f / 2047);
+      const float inverse = 1.0f / scale;
+      for (int64_t j = first; j < first + count; ++j) {
+        const double value =
+            static_cast<double>(scale) * std::nearbyint(static_cast<double>(v[j * width + d] * inverse));
+        sum += value;
+        size += std::abs(value);
+      }
+    }
+    for (int64_t i = 0; i < queries; ++i) {
+      const double error = std::abs(static_cast<double>(out[i * width + d]) - sum / static_cast<double>(keys));
+      expect(error <= 16 * kUnit * size / static_cast<double>(keys), "integers of values");
+    }
+  }
+}
+
 }  // namespace
 
-int main() { return trial::on_every_level(300, one_attention); }
+int main() { return trial::on_every_level(300, one_attention) || trial::on_every_level(50, one_mean); }

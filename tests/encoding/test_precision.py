@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from polysemy import _core, reference
 from polysemy.model.precision import PROMISED, choose, resolve
 from polysemy.model.spec import native
+from polysemy.reference.precision import integer_rows
 from random_specs import POSITIONS, random_batch, random_spec, random_weights
 
 REDUCED = [name for name in _core.PRECISIONS if name != "float32"]
@@ -93,6 +94,33 @@ def test_memory_of_the_default_model(default: polysemy.Encoder) -> None:
     assert sizes["float16"] < 0.51 * sizes["float32"]
     assert sizes["int8"] < 0.28 * sizes["float32"]
     assert sizes["int16"] < 0.51 * sizes["float32"]
+
+
+def probabilities(queries: NDArray[np.float32], keys: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(heads, n, dim) each -> (heads, n, n)."""
+    scores = np.matmul(queries.astype(float), np.swapaxes(keys.astype(float), 1, 2)) / queries.shape[2] ** 0.5
+    weights: NDArray[np.float64] = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("precision", _core.PRECISIONS)
+def test_scores_are_products_of_the_integers_of_the_reference(
+    default: polysemy.Encoder, precision: str
+) -> None:
+    """To the last digits, where attention multiplies integers, and of the floats themselves elsewhere."""
+    encoder = polysemy.Encoder.from_pretrained(default.card.folder, precision=precision)
+    text = "The bank by the river pays interest on the money that herons deposit there, one coin at a time."
+    output = encoder.forward(text, attentions=(1, 6), projections=(1, 6))[0]
+    for layer in (1, 6):
+        queries, keys, _ = output.projections(layer)
+        floats, integers = (
+            probabilities(queries, keys),
+            probabilities(integer_rows(queries), integer_rows(keys)),
+        )
+        expected, other = (floats, integers) if precision in ("float32", "float16") else (integers, floats)
+        found = output.attention(layer)
+        assert np.abs(found - expected).max() < 16 * UNIT
+        assert np.abs(found - other).max() > 1000 * UNIT
 
 
 @pytest.mark.filterwarnings("ignore::polysemy.errors.TruncationWarning")

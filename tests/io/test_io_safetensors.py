@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from polysemy.errors import CheckpointError
 from polysemy.io import safetensors
+from polysemy.io.checkpoint import Checkpoint
 from polysemy.io.pieces import ROWS, Ring, Wanted
 from polysemy.io.safetensors import SafetensorsFile
 from polysemy.io.tensor import StoredTensor
@@ -101,6 +103,22 @@ def test_truncated_while_it_is_hashed(good: Path, mapped: bool) -> None:
     with pytest.raises(CheckpointError, match="became shorter while it was read"):
         file.load(Wanted([]), hashed=True)
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("sha256", [None, "", "0" * 64])
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("keep", [["a"], []])
+def test_whoever_waits_for_a_busy_time_goes_on(
+    good: Path, mapped: bool, sha256: str | None, keep: list[str]
+) -> None:
+    """Also where nothing is kept, and where the file is not the one that was meant."""
+    path = good.rename(good.with_name("model.safetensors"))
+    wanted = Wanted(keep)
+    with contextlib.suppress(CheckpointError):
+        Checkpoint(path.parent, mapped=mapped).load(
+            wanted, hashlib.sha256(path.read_bytes()).hexdigest() if sha256 == "" else sha256
+        )
+    assert wanted.busy.is_set()
 
 
 CUTS = {"a": [0, 40, 80, 203], "b": [0, 5]}
