@@ -27,7 +27,8 @@ _Class = TypeVar("_Class", bound=type)
 def record(cls: _Class) -> _Class:
     """``@dataclass(frozen=True)``: the annotations of the class are the fields of its instances.
 
-    ``field`` knows ``default``, ``default_factory`` and ``repr``. Methods that the class has itself stay.
+    ``field`` knows ``default``, ``default_factory`` and ``repr``. Methods that the class has itself stay. An instance
+    raises ``TypeError`` where its arguments are not the fields, and ``FrozenInstanceError`` where one is assigned.
     """
     for method in (__init__, __repr__, __eq__, __hash__, __setattr__, __delattr__):
         if method.__name__ not in vars(cls) or vars(cls)[method.__name__] is None:
@@ -53,6 +54,7 @@ class _SignatureOfFields:
 
 
 def _default(item: Any) -> object:
+    """What a field is where it is not given; ``Parameter.empty`` where it must be."""
     if item.default_factory is not MISSING:
         return item.default_factory()
     return Parameter.empty if item.default is MISSING else item.default

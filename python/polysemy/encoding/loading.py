@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,15 @@ from ..model.params import check_shapes
 from ..model.pooling import check_widths
 from ..model.spec import EncoderSpec
 from ..model.steps import Dense, LayerNorm
+from ..record import record
 from ..text.tokenizer import TextTokenizer
 from .filling import Filling
 
 __all__ = ["LoadedModel", "load_model"]
 
 
-class LoadedModel(NamedTuple):
+@record
+class LoadedModel:
     """The parts of a checkpoint."""
 
     spec: EncoderSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,8 @@ def _no_heads(config: Config) -> Mapping[HeadKind, HeadSpec]:
     return {}
 
 
-class Family(NamedTuple):
+@record
+class Family:
     """How the checkpoints of one family are configured and how they name their tensors."""
 
     model_types: tuple[str, ...]
@@ -94,7 +95,8 @@ class Family(NamedTuple):
         return any(code == known or code.rpartition(".")[2] == known for known in self.remote)
 
 
-class NameMatch(NamedTuple):
+@record
+class NameMatch:
     """``stored``: canonical name -> what to read. ``surplus``: names in the file that answer to nothing."""
 
     stored: dict[str, Stored]

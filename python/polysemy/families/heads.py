@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ..errors import CheckpointError, UnsupportedModelError
 from ..model.heads import HeadKind, HeadSpec, LinearSpec, NormLayerSpec, VocabularySpec
 from ..model.spec import EncoderSpec
+from ..record import record
 from ..shown import shown
 from .config import Config
 from .family import Family, bare_name
@@ -25,7 +25,8 @@ _CLASSES = {
 _MOST_LABELS = 1 << 20
 
 
-class HeadMatch(NamedTuple):
+@record
+class HeadMatch:
     """Where the tensors of a head are: its description, and name without a prefix -> name in the file."""
 
     spec: HeadSpec

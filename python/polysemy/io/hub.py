@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..arguments import flag
 from ..errors import CheckpointError, ModelNotFoundError, PolysemyError
@@ -73,7 +73,8 @@ _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)*")
 _REF_BYTES = 200
 
 
-class Source(NamedTuple):
+@record
+class Source:
     """Where a model was found."""
 
     name: str

@@ -17,12 +17,13 @@ import mmap
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
+from ..record import record
 from ..shown import shown
 from .background import Following
 from .files import ForeignFile, note
@@ -53,7 +54,8 @@ _READ: dict[str, tuple[np.dtype[Any], Literal["float32", "float16", "bfloat16"]]
 }
 
 
-class TensorInfo(NamedTuple):
+@record
+class TensorInfo:
     """Place and form of a stored tensor: bytes ``begin .. end`` of the file."""
 
     dtype: str
@@ -176,7 +178,7 @@ class SafetensorsFile:
         try:
             for piece in pieces:
                 following.put(piece)
-                if len(piece.data) >= most:
+                if len(piece.data) >= most:  # which is hashed for long
                     wanted.busy.set()
         finally:
             following.wait()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..record import record
 
 __all__ = ["StoredTensor"]
 
@@ -17,7 +19,8 @@ _EXPONENT = {"float16": np.uint16(0x7C00), "bfloat16": np.uint16(0x7F80)}
 _STEP = 1 << 17
 
 
-class StoredTensor(NamedTuple):
+@record
+class StoredTensor:
     """C-contiguous values in the precision in which they were stored.
 
     ``data`` is a float32 or float16 array, or, as NumPy knows no bfloat16, a uint16 array of its bits, which

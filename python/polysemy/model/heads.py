@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..record import record
 from .pooling import Plan
 from .spec import Activation, NormSpec, Pooling
 from .steps import Dense, LayerNorm, Normalize
@@ -31,7 +31,8 @@ class HeadKind(str, Enum):
     VECTORS = "token-vectors"
 
 
-class LinearSpec(NamedTuple):
+@record
+class LinearSpec:
     """A linear layer: the name of its module in a checkpoint, without a prefix, and what follows it."""
 
     name: str
@@ -39,14 +40,16 @@ class LinearSpec(NamedTuple):
     bias: bool = True
 
 
-class NormLayerSpec(NamedTuple):
+@record
+class NormLayerSpec:
     """A norm: the name of its module, and its kind."""
 
     name: str
     norm: NormSpec
 
 
-class VocabularySpec(NamedTuple):
+@record
+class VocabularySpec:
     """A score of every token: the name of the matrix, which may be the table of tokens, and that of the bias."""
 
     weight: str
@@ -54,7 +57,8 @@ class VocabularySpec(NamedTuple):
     """Names under which files have the bias: copies of one. Empty: there is none."""
 
 
-class HeadSpec(NamedTuple):
+@record
+class HeadSpec:
     """The layers of a head in order, on every token, or on one vector per text that ``pooling`` makes first."""
 
     layers: tuple[LinearSpec | NormLayerSpec | VocabularySpec, ...]
@@ -98,7 +102,8 @@ def _widened(rows: NDArray[np.generic]) -> Floats:
     return rows.astype(np.float32, copy=False)
 
 
-class Head(NamedTuple):
+@record
+class Head:
     """A head with its weights."""
 
     kind: HeadKind

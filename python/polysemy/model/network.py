@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..record import record
 from .params import check_shapes
 from .pooling import Plan
 from .spec import EncoderSpec, native
@@ -42,7 +43,8 @@ class PackedWeights(dict[str, NDArray[Any]]):
         return self._packing.finish(dict(self))
 
 
-class Results(NamedTuple):
+@record
+class Results:
     """What one forward pass computed of n sequences with ``tokens`` tokens in all."""
 
     hidden: dict[int, Floats]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,8 @@ def pooling_modes(value: object) -> tuple[Pooling, ...]:
     return tuple(modes)
 
 
-class Plan(NamedTuple):
+@record
+class Plan:
     """A sentence vector's way from the last hidden states, and who goes which part of it."""
 
     modes: tuple[Pooling, ...]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .. import _core
 from ..arguments import is_one_of
+from ..record import record
 from ..shown import shown
 
 __all__ = ["AUTO", "PRECISIONS", "Choice", "choose", "resolve"]
@@ -21,7 +20,8 @@ FASTEST = ("int8", "bfloat16", "int16", "float32")
 _UNASKED = ("bfloat16", "float32")
 
 
-class Choice(NamedTuple):
+@record
+class Choice:
     """A precision and why it was chosen."""
 
     precision: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TokenizerError
+from ..record import record
 from .batch import RaggedBatch, from_encodings, from_id_sequences, from_padded, is_padded
 from .check import Text, check_text_or_pair, count_dimensions, is_ordered, is_textual, members
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Inputs", "from_encoded", "read_inputs", "read_texts"]
 
 
-class Inputs(NamedTuple):
+@record
+class Inputs:
     """A batch, with the encodings of its texts if it was given as text."""
 
     batch: RaggedBatch

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from ..record import record
 
 if TYPE_CHECKING:
     from .pairs import Encoded
@@ -10,7 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["KeptEncoding", "TokenNames", "kept"]
 
 
-class KeptEncoding(NamedTuple):
+@record
+class KeptEncoding:
     """The tokens of a text or a pair, in the form of the library's ``Encoding``."""
 
     tokens: list[str]
@@ -33,7 +36,8 @@ def kept(encoding: Encoded | KeptEncoding) -> KeptEncoding:
     )
 
 
-class TokenNames(NamedTuple):
+@record
+class TokenNames:
     """The vocabulary entries of some ids."""
 
     names: dict[int, str]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from ..record import record
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -21,7 +23,8 @@ Encoded: TypeAlias = "Encoding | PairEncoding"
 """A tokenized text, or pair of texts."""
 
 
-class Special(NamedTuple):
+@record
+class Special:
     """Consecutive special tokens."""
 
     ids: list[int]
@@ -29,7 +32,8 @@ class Special(NamedTuple):
     tokens: list[str]
 
 
-class PairTemplate(NamedTuple):
+@record
+class PairTemplate:
     """What a tokenizer puts before, between and after two texts, and their token types."""
 
     before: Special

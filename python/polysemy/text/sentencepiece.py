@@ -10,9 +10,10 @@ import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import TokenizerError, UnsupportedModelError
+from ..record import record
 from .kinds import TokenizerKind
 from .settings import TokenizerSettings
 from .vocabulary import VOCABULARY_BYTES, read_file
@@ -29,7 +30,8 @@ _UNIGRAM = 1
 _EXTRA_IDS = 100
 
 
-class PieceModel(NamedTuple):
+@record
+class PieceModel:
     """Pieces with their scores, in the order of their ids, and what else decides how they are used."""
 
     pieces: list[tuple[str, float]]

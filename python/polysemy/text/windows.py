@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import whole
+from ..record import record
 from .pairs import Encoded, PairEncoding
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class _Selected(PairEncoding):
         return self._some("special_tokens_mask")
 
 
-class Window(NamedTuple):
+@record
+class Window:
     """What a model reads of a text at once: tokens ``first`` to ``last - 1`` of it, and what stands around them."""
 
     encoding: Encoded

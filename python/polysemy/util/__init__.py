@@ -86,7 +86,7 @@ _HOMES = {
     "truncate_embeddings": "similarity",
 }
 
-_MODULES = {name: name for name in _HOMES.values()}
+_MODULES = {name: name for name in _HOMES.values()}  # which are attributes, too, as if they had been imported
 
 __getattr__ = attributes(__name__, _HOMES | _MODULES)
 
