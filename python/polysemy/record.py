@@ -61,19 +61,19 @@ def _default(item: Any) -> object:
 
 
 def __init__(self: Any, *values: object, **named: object) -> None:  # noqa: N807
-    own = vars(self)
-    names = self.__match_args__
-    own.update(zip(names, values, strict=False))
-    if len(values) > len(names) or not own.keys().isdisjoint(named):
+    own, known = vars(self), self.__dataclass_fields__
+    own.update(zip(known, values, strict=False))
+    if len(values) > len(known) or not own.keys().isdisjoint(named):
         _refuse(type(self), values, named)
     own.update(named)
-    for item in fields(self):
-        if item.name not in own:
-            own[item.name] = _default(item)
-            if own[item.name] is Parameter.empty:
-                _refuse(type(self), values, named)
-    if len(own) > len(names):
-        _refuse(type(self), values, named)
+    if own.keys() != known.keys():
+        for name, item in known.items():
+            if name not in own:
+                own[name] = _default(item)
+                if own[name] is Parameter.empty:
+                    _refuse(type(self), values, named)
+        if len(own) > len(known):
+            _refuse(type(self), values, named)
     if hasattr(self, "__post_init__"):
         self.__post_init__()
 
