@@ -20,9 +20,22 @@ from polysemy import _core
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "objects"
 #: Registers that a level may use; all other code uses only xmm.
-WIDEST = {"baseline": "xmm", "avx2": "ymm", "avx512": "zmm", "avx512_vnni": "zmm", "avx512_bf16": "zmm"}
+WIDEST = {
+    "baseline": "xmm",
+    "avx2": "ymm",
+    "avx2_vnni": "ymm",
+    "avx512": "zmm",
+    "avx512_vnni": "zmm",
+    "avx512_bf16": "zmm",
+    "amx": "zmm",
+}
 #: Levels that have only products of some precisions, which are those with a tile of one of these instructions.
-EXTENSIONS = {"avx512_vnni": ("vpdpbusd", "vpdpwssd"), "avx512_bf16": ("vdpbf16ps",)}
+EXTENSIONS = {
+    "avx2_vnni": ("vpdpbusd", "vpdpwssd"),
+    "avx512_vnni": ("vpdpbusd", "vpdpwssd"),
+    "avx512_bf16": ("vdpbf16ps",),
+    "amx": (),
+}
 #: A loop with so many multiply-adds that add to their register is a tile.
 TILE = 8
 
@@ -141,14 +154,14 @@ def all_code(file: Path) -> list[Instruction]:
     return [i for code in functions(file).values() for i in code]
 
 
-def tiles(level: str, kernel: str, instruction: str) -> int:
+def tiles(level: str, kernel: str, instruction: str, size: int = TILE) -> int:
     """The number of innermost loops with a tile of that instruction, none of which touches the stack."""
     checked, spilling = 0, []
     for name, code in functions(objects()[f"target_{level}"]).items():
         if not re.search(rf"::{kernel}[(<]", name):
             continue
         for loop in innermost_loops(code):
-            if sum(instruction in i.text for i in loop) >= TILE:
+            if sum(instruction in i.text for i in loop) >= size:
                 checked += 1
                 spilling += [f"{name}: {operand}" for operand in stack_operands(code, loop)]
     assert spilling == []
@@ -182,6 +195,13 @@ def test_tiles_of_extensions_stay_in_registers(level: str, instruction: str) -> 
     if instruction == "vpdpwssd":
         assert tiles(level, "attention<.*", instruction) >= 2
         assert tiles(level, "block_scores<.*::IntegerScores", instruction) >= 2
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="this reads x86 instructions")
+@pytest.mark.parametrize("instruction", ["tdpbusd", "tdpbf16ps"])
+def test_tiles_of_amx(instruction: str) -> None:
+    """With gates and without: four products to a step, whose weights and inputs are read once."""
+    assert tiles("amx", "gemm_tiles", instruction, size=4) >= 2
 
 
 def test_no_file_is_contracted() -> None:

@@ -9,6 +9,10 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -37,11 +41,22 @@ unsigned enabled_states() {
   return low;
 }
 
+// Linux gives a process the registers of tiles when it asks for them, as their 8 KB lie in every signal frame then.
+bool tiles_permitted() {
+#if defined(__linux__)
+  constexpr long ask_for_state = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, ask_for_state, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
 std::vector<std::string> detect_features() {
   const Registers one = cpuid(1), seven = cpuid(7);
   const unsigned states = enabled_states();
   const bool ymm = (states & 0x06) == 0x06;
   const bool zmm = (states & 0xE6) == 0xE6;
+  const bool tiles = (states & 0x60000) == 0x60000 && (seven.edx >> 24 & 1u) && tiles_permitted();
   struct Row {
     const char* name;
     unsigned word;
@@ -59,7 +74,11 @@ std::vector<std::string> detect_features() {
       {"avx512bw", seven.ebx, 30, zmm},
       {"avx512vl", seven.ebx, 31, zmm},
       {"avx512_vnni", seven.ecx, 11, zmm},
+      {"avx_vnni", cpuid(7, 1).eax, 4, ymm},
       {"avx512_bf16", cpuid(7, 1).eax, 5, zmm},
+      {"amx_tile", seven.edx, 24, tiles},
+      {"amx_int8", seven.edx, 25, tiles},
+      {"amx_bf16", seven.edx, 22, tiles},
   };
   std::vector<std::string> found;
   for (const Row& row : rows) {
@@ -68,7 +87,14 @@ std::vector<std::string> detect_features() {
   return found;
 }
 
+// Intel's processors: 73 GFLOP/s beside 107 of float32 on a Xeon of the fifth generation. A Zen 4 has 213 beside 112.
+bool detect_slow_bfloat16() {
+  const Registers vendor = cpuid(0);
+  return vendor.ebx == 0x756E6547 && vendor.edx == 0x49656E69 && vendor.ecx == 0x6C65746E;  // "GenuineIntel"
+}
+
 #elif defined(__aarch64__)
+bool detect_slow_bfloat16() { return false; }
 std::vector<std::string> detect_features() {
   std::vector<std::string> found = {"neon"};  // part of armv8-a
 #if defined(__linux__)
@@ -78,6 +104,7 @@ std::vector<std::string> detect_features() {
   return found;
 }
 #else
+bool detect_slow_bfloat16() { return false; }
 std::vector<std::string> detect_features() { return {}; }
 #endif
 
@@ -117,6 +144,7 @@ const CpuInfo& cpu_info() {
     CpuInfo i;
     i.model = model_name();
     i.features = detect_features();
+    i.slow_bfloat16 = detect_slow_bfloat16();
     i.l1d = cache_bytes("1", "Data");
     i.l2 = cache_bytes("2", "Unified");
     i.l3 = cache_bytes("3", "Unified");

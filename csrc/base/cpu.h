@@ -11,6 +11,7 @@ namespace polysemy {
 struct CpuInfo {
   std::string model;
   std::vector<std::string> features;  // usable ones: the operating system saves their registers, too
+  bool slow_bfloat16;                 // vdpbf16ps takes longer than the two multiply-adds that it stands for
   int64_t l1d, l2, l3;                // bytes; 0 = unknown
 
   bool has(const std::string& feature) const;

@@ -36,6 +36,12 @@ void complete(Isa& isa, const std::vector<Isa>& all) {
   isa.kernels = table;
 }
 
+// The strongest level that gains something here.
+const std::string& best_isa(const std::vector<std::string>& usable) {
+  const auto gains = [](const std::string& name) { return name != "avx512_bf16" || !cpu_info().slow_bfloat16; };
+  return *std::find_if(usable.rbegin(), usable.rend(), gains);
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string all;
   for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
@@ -79,7 +85,7 @@ const KernelTable& default_kernels() {
   static constinit Lazy<const KernelTable*> table;
   return *table.get([] {
     const char* wanted = std::getenv("POLYSEMY_ISA");
-    if (!wanted || !*wanted) return &kernels(usable_isas().back());
+    if (!wanted || !*wanted) return &kernels(best_isa(usable_isas()));
     try {
       return &kernels(wanted);
     } catch (const ArgumentError& error) {

@@ -17,7 +17,7 @@ struct Isa {
 
 const std::vector<Isa>& built_isas();    // weakest first
 std::vector<std::string> usable_isas();  // those that this CPU can run
-const KernelTable& default_kernels();    // strongest usable one, or POLYSEMY_ISA; throws on an impossible value
+const KernelTable& default_kernels();    // best usable one, or POLYSEMY_ISA; throws on an impossible value
 const KernelTable& kernels(const std::string& level);  // throws if unknown or beyond this CPU
 
 }  // namespace polysemy

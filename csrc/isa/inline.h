@@ -7,3 +7,10 @@
 // The same for a lambda, between its parameters and its body. Without it GCC may keep a register tile in memory so that
 // the body can be a function.
 #define INLINE_LAMBDA __attribute__((always_inline))
+
+// Before a loop that compilers would unroll, and keep in memory what is needed after it.
+#ifdef __clang__
+#define NOT_UNROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define NOT_UNROLLED _Pragma("GCC unroll 1")
+#endif

@@ -11,6 +11,8 @@ namespace {
 struct NativePairs {
   using Input = uint16_t;
   using Wide = void;
+  using Tiles = FullTiles;
+  static constexpr bool kBothChains = false;
   static constexpr const char* kInstruction = "bfmlalb, bfmlalt";
 
   INLINE static Vec load_pair(const float* p) { return load(p); }
@@ -23,13 +25,13 @@ struct NativePairs {
       return (Quad)vbfmlalbq_f32(vbfmlaltq_f32((float32x4_t)sum.q[i], pairs, x), pairs, x);
     });
   }
-  INLINE static void prepare(Vec x, int64_t n, Input* to) {
+  INLINE static void prepare(Vec x, Input* to) {
     const IVec sign = bits(x) & iset1(INT32_MIN), magnitude = bits(x) & iset1(INT32_MAX);
     // Subnormal numbers are zeros, those just below the normal ones, too: bfcvtn would round them up.
     const Vec kept = select(less(from_bits(magnitude), set1(0x1p-126f)), from_bits(sign), x);
     bfloat16_t words[16];
     for (int i = 0; i < 4; ++i) vst1_bf16(words + 4 * i, vcvt_bf16_f32((float32x4_t)kept.q[i]));
-    __builtin_memcpy(to, words, static_cast<unsigned long>(n < 16 ? (n + 1) / 2 * 2 : 16) * sizeof(Input));
+    __builtin_memcpy(to, words, sizeof words);
   }
 };
 

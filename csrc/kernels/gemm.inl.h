@@ -144,12 +144,11 @@ INLINE void each_block(const GemmTask& t, int64_t panels, F f) {
   } while (k < t.k);
 }
 
-// Whether tiles of few rows widen weights as they read them, for lack of an instruction; then they are of another
-// shape.
+// Whether tiles of few rows widen weights as they read them, for lack of an instruction.
 template <class Panels>
 constexpr bool widens = !std::is_void_v<typename Panels::Wide>;
 template <class Panels>
-constexpr int tile_rows = widens<Panels> ? kWideningRows : kTileRows;
+constexpr int tile_rows = Panels::Tiles::kRows;
 
 // Many rows with weights that are widened once per block, not by every tile. The block's part of the product is a task
 // of its own, whose panels lie on the stack; they keep their place in a pair.
@@ -232,7 +231,7 @@ static_assert(kTilePanels <= 2 && panels_beside(1) <= kGatedPanels);
 // Whether a product takes more panels at once than a tile of many rows.
 template <class Panels, bool gated>
 constexpr int panels_at_once(int rows) {
-  const int panels = widens<Panels> ? widening_panels(rows) : panels_beside(rows);
+  const int panels = Panels::Tiles::panels(rows);
   return gated ? even(panels) : panels;
 }
 template <class Panels, bool gated>

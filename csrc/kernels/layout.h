@@ -8,14 +8,18 @@
 //             stored, both float32
 //   int16     of each block [k / 2][16][2], then 16 scales in float32
 //
-// Behind the last k stand zeros up to a whole pair where there are pairs, or in int8 up to whole kInt8Rotated, which
-// are rotated with it.
+// Behind the last k stand zeros: in int16 up to a whole pair, in bfloat16 up to whole kBFloat16Step, in int8 up to
+// whole kInt8Rotated, which are rotated with it.
 #pragma once
 
 #include "base/precision.h"
 #include "kernels/tasks.h"
 
 namespace polysemy {
+
+// Inputs whose products are summed in two chains, which are added to the block's sum together.
+inline constexpr int64_t kBFloat16Step = 2 * kLanes;
+static_assert(kBlockK % kBFloat16Step == 0);
 
 // Inputs that share a scale, and inputs that are rotated together.
 inline constexpr int64_t kInt8Group = kBlockK;
@@ -31,7 +35,7 @@ constexpr int64_t panel_offset(Precision precision, int64_t k) {
     case Precision::kFloat16:
       return k * kLanes * 2;
     case Precision::kBFloat16:
-      return round_up(k, 2) * kLanes * 2;
+      return round_up(k, kBFloat16Step) * kLanes * 2;
     case Precision::kInt8: {
       const int64_t rest = k % kInt8Group;
       return k / kInt8Group * (kInt8Group * kLanes + kInt8Extra) +

@@ -2,7 +2,8 @@
 // one after the other, the odd one of the pair first. Subnormal numbers are zeros, before and after: that is what
 // vdpbf16ps does, and two fused multiply-adds of the widened numbers give the same bits.
 //
-// One chain per block of k: rounding its inputs costs more than any chain of 192 loses.
+// Of each kBFloat16Step inputs the first half is one chain from zero and the second half another one; their sum is
+// added to that of the block. That is how tdpbf16ps adds, if the two chains are its even and its odd numbers.
 #pragma once
 
 #include "kernels/pack.inl.h"
@@ -27,19 +28,40 @@ INLINE IVec rounded_to_bfloat16(Vec v) {
 INLINE Vec even_of(IVec pairs) { return from_bits(shift_left<16>(pairs)); }
 INLINE Vec odd_of(IVec pairs) { return from_bits(pairs & iset1(static_cast<int32_t>(0xFFFF0000u))); }
 
+constexpr int64_t kHalf = kBFloat16Step / 2;
+
+// tile += the sums of both chains, step by step. chains(i, first, second) adds to them from the i-th input on.
+template <int rows, int panels, class Chains>
+INLINE void add_chains(Tile<rows, panels>& tile, int64_t k, Chains chains) {
+  for (int64_t i = 0; i < k; i += kBFloat16Step) {
+    Tile<rows, panels> first, second;
+    each_sum(first, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
+    each_sum(second, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
+    chains(i, first, second);
+    each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = sum + (first.sum[r][p] + second.sum[r][p]); });
+  }
+}
+
 // A block that was widened: [k][16] floats, the odd one of each pair first, as the activations are.
 struct WideBFloat16 {
   using Word = float;
   using Input = float;
   static constexpr Precision kPrecision = Precision::kBFloat16;
   static constexpr int64_t kBlockBytes = panel_bytes(Precision::kFloat32, kBlockK);
+  using Tiles = FullTiles;
 
   static constexpr int64_t input_at(int64_t k) { return k; }
 
   template <int fetched, int rows, int panels>
   INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
                                 int64_t panel_stride, int64_t k, int64_t ahead) {
-    tile = multiply_chain<fetched, rows, panels>(a, a_stride, b, panel_stride, round_up(k, 2), ahead);
+    add_chains(tile, k, [&](int64_t i, auto& first, auto& second) INLINE_LAMBDA {
+      const auto chain = [&](int64_t j) INLINE_LAMBDA {
+        return multiply_chain<fetched, rows, panels>(a + j, a_stride, b + j * kLanes, panel_stride, kHalf, ahead);
+      };
+      first = chain(i);
+      second = chain(i + kHalf);
+    });
   }
 };
 
@@ -47,6 +69,8 @@ struct WideBFloat16 {
 struct WidenedPairs {
   using Input = float;
   using Wide = WideBFloat16;
+  using Tiles = WideningTiles;
+  static constexpr bool kBothChains = false;  // at once: there are registers for the sums of both
   static constexpr const char* kInstruction = kMultiplyAdd;
 
   struct Pair {
@@ -59,10 +83,7 @@ struct WidenedPairs {
   INLINE static Vec add_products(Vec sum, const Input* a, Pair w) {
     return fma(set1(a[1]), w.even, fma(set1(a[0]), w.odd, sum));
   }
-  // The first n lanes, zeros behind them.
-  INLINE static void prepare(Vec x, int64_t n, Input* to) {
-    store_n(to, swap_lanes<1>(from_bits(rounded_to_bfloat16(x))), round_up(n, 2));
-  }
+  INLINE static void prepare(Vec x, Input* to) { store(to, swap_lanes<1>(from_bits(rounded_to_bfloat16(x)))); }
 };
 
 template <class Pairs>
@@ -75,29 +96,44 @@ struct BFloat16Panels {
   static constexpr int64_t kBlock = kBlockK;
   using Mode = FlushSubnormals;
   using Wide = typename Pairs::Wide;
+  using Tiles = typename Pairs::Tiles;
 
   static constexpr int64_t input_at(int64_t k) { return k; }
-  static constexpr int64_t input_bytes(int64_t k) { return round_up(k, 2) * static_cast<int64_t>(sizeof(Input)); }
+  static constexpr int64_t input_bytes(int64_t k) {
+    return round_up(k, kBFloat16Step) * static_cast<int64_t>(sizeof(Input));
+  }
 
   template <int fetched, int rows, int panels>
   INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
                                 int64_t panel_stride, int64_t k, int64_t ahead) {
-    for (int64_t i = 0; i < k; i += 2) {
-      decltype(Pairs::load_pair(b)) w[panels];
-      unroll<panels>([&](auto p) INLINE_LAMBDA {
-        w[p] = Pairs::load_pair(b + p * panel_stride + i / 2 * kLanes);
-        if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i / 2 * kLanes + ahead);
-      });
-      unroll<rows>([&](auto r) INLINE_LAMBDA {
-        unroll<panels>([&](auto p) INLINE_LAMBDA {
-          tile.sum[r][p] = Pairs::add_products(tile.sum[r][p], a + r * a_stride + i, w[p]);
-        });
-      });
-    }
+    const auto add = [&](int64_t i, auto& sums) INLINE_LAMBDA {
+      step<fetched>(sums, a + i, a_stride, b + i / 2 * kLanes, panel_stride, ahead);
+    };
+    add_chains(tile, k, [&](int64_t i, auto& first, auto& second) INLINE_LAMBDA {
+      if constexpr (Pairs::kBothChains) {
+        for (int64_t j = i; j < i + kHalf; j += 2) add(j, first), add(j + kHalf, second);
+      } else {
+        NOT_UNROLLED for (int64_t j = i; j < i + kHalf; j += 2) add(j, first);
+        NOT_UNROLLED for (int64_t j = i + kHalf; j < i + kBFloat16Step; j += 2) add(j, second);
+      }
+    });
+  }
+
+  // t += the products of one pair of inputs.
+  template <int fetched, int rows, int panels>
+  INLINE static void step(Tile<rows, panels>& t, const Input* a, int64_t a_stride, const Word* b, int64_t panel_stride,
+                          int64_t ahead) {
+    decltype(Pairs::load_pair(b)) w[panels];
+    unroll<panels>([&](auto p) INLINE_LAMBDA {
+      w[p] = Pairs::load_pair(b + p * panel_stride);
+      if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + ahead);
+    });
+    each_sum(t,
+             [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = Pairs::add_products(sum, a + r * a_stride, w[p]); });
   }
 
   INLINE static void widen_block(const Word* b, int64_t k, int64_t ahead, float* to) {
-    for (int64_t i = 0; i < k; i += 2) {
+    for (int64_t i = 0; i < round_up(k, kBFloat16Step); i += 2) {
       const auto pair = Pairs::load_pair(b + i / 2 * kLanes);
       store(to + i * kLanes, pair.odd);
       store(to + (i + 1) * kLanes, pair.even);
@@ -109,9 +145,7 @@ struct BFloat16Panels {
     for (int64_t r = 0; r < t.rows; ++r) {
       const float* x = t.x + r * t.x_stride;
       auto* const to = reinterpret_cast<Input*>(t.out + r * t.out_stride);
-      for (int64_t i = 0; i < t.k; i += kLanes) {
-        Pairs::prepare(load_n(x + i, t.k - i), t.k - i < kLanes ? t.k - i : kLanes, to + i);
-      }
+      for (int64_t i = 0; i < round_up(t.k, kBFloat16Step); i += kLanes) Pairs::prepare(load_n(x + i, t.k - i), to + i);
     }
   }
 
@@ -119,13 +153,13 @@ struct BFloat16Panels {
     each_panel_block<kPrecision>(t, [&](const float* rows, int64_t count, int64_t length, void* to) INLINE_LAMBDA {
       auto* const pairs = static_cast<uint32_t*>(to);
       for (int64_t r = 0; r < kLanes; ++r) {
-        for (int64_t i = 0; i < length; i += kLanes) {
+        for (int64_t i = 0; i < round_up(length, kBFloat16Step); i += kLanes) {
           uint32_t word[kLanes] = {};
           if (r < count) {
             store(reinterpret_cast<float*>(word),
                   from_bits(rounded_to_bfloat16(load_n(rows + r * kBlockK + i, length - i))));
           }
-          for (int64_t j = 0; j < kLanes && i + j < length; j += 2) {
+          for (int64_t j = 0; j < kLanes; j += 2) {
             pairs[(i + j) / 2 * kLanes + r] = word[j] >> 16 | word[j + 1];
           }
         }

@@ -19,6 +19,7 @@ struct Float16Panels {
   static constexpr int64_t kBlock = kBlockK;
   using Mode = SameMode;
   using Wide = Float32Panels;
+  using Tiles = WideningTiles;
 
   static constexpr int64_t input_at(int64_t k) { return k; }
   static constexpr int64_t input_bytes(int64_t k) { return k * static_cast<int64_t>(sizeof(Input)); }

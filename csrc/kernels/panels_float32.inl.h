@@ -18,6 +18,7 @@ struct Float32Panels {
   static constexpr int64_t kBlock = kBlockK;  // inputs whose sums are added to C at once
   using Mode = SameMode;                      // of floating point
   using Wide = void;                          // what a block is widened to where many rows pass by
+  using Tiles = FullTiles;
   static constexpr int64_t kBlockBytes = panel_bytes(kPrecision, kBlock);
 
   static constexpr int64_t input_at(int64_t k) { return k; }  // from a row's start to its block at k

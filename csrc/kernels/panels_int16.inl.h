@@ -58,6 +58,7 @@ struct Int16Panels {
   static constexpr int64_t kBlock = kBlockK;
   using Mode = SameMode;
   using Wide = void;
+  using Tiles = FullTiles;
 
   static constexpr int64_t input_at(int64_t k) { return k / kBlockK * static_cast<int64_t>(sizeof(Int16Block)); }
   static constexpr int64_t input_bytes(int64_t k) { return input_at(round_up(k, kBlockK)); }

@@ -152,7 +152,9 @@ struct Int8Panels {
   static constexpr bool kPrepares = true;
   static constexpr int64_t kBlock = kInt8Group;
   using Mode = SameMode;
-  using Wide = std::conditional_t<std::is_void_v<typename Quads::Widened>, void, WideInt8<Quads>>;
+  static constexpr bool kWidens = !std::is_void_v<typename Quads::Widened>;
+  using Wide = std::conditional_t<kWidens, WideInt8<Quads>, void>;
+  using Tiles = std::conditional_t<kWidens, WideningTiles, FullTiles>;
 
   static constexpr int64_t input_at(int64_t k) { return k / kInt8Group * static_cast<int64_t>(sizeof(Group)); }
   static constexpr int64_t input_bytes(int64_t k) { return input_at(round_up(k, kInt8Group)); }

@@ -21,6 +21,16 @@ INLINE void unroll(F f) {
   (std::make_integer_sequence<int, n>{});
 }
 
+// The most rows of a tile, and the panels that it takes at once where one tile holds all rows.
+struct FullTiles {
+  static constexpr int kRows = kTileRows;
+  static constexpr int panels(int rows) { return panels_beside(rows); }
+};
+struct WideningTiles {
+  static constexpr int kRows = kWideningRows;
+  static constexpr int panels(int rows) { return widening_panels(rows); }
+};
+
 template <int rows, int panels>
 struct Tile {
   Vec sum[rows][panels];

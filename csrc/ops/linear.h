@@ -12,7 +12,7 @@ namespace polysemy {
 
 // Another number whenever packed weights begin to lie differently, in a panel or in an encoder: they leave the process
 // as they are, and those of another layout are refused.
-inline constexpr int kPackedLayout = 1;
+inline constexpr int kPackedLayout = 2;
 
 // W[n, k] in the order that the kernels read it (kernels/layout.h), in memory that lives elsewhere.
 //

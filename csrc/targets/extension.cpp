@@ -3,7 +3,7 @@
 
 #include POLYSEMY_ISA_HEADER
 
-#include "kernels/products.inl.h"
+#include "kernels/gemm_tiles.inl.h"
 
 namespace polysemy {
 namespace {

@@ -131,10 +131,10 @@ struct Expected {
 const Expected kExpected[] = {
     {"plain",
      plain,
-     {0x0135fb669ee3f284, 0x177afc0358f06f36, 0xb888ecaee1e7cc58, 0x2132b5facefac0f8, 0x7708e148376d383e}},
+     {0x0135fb669ee3f284, 0x067b23f962172d5a, 0xb888ecaee1e7cc58, 0x2132b5facefac0f8, 0x7708e148376d383e}},
     {"modern",
      modern,
-     {0xec8775d380befba3, 0x6448d4242508a3ff, 0x2a855d41b309a2ea, 0x334c5d9133e37280, 0x644880ca48938588}},
+     {0xec8775d380befba3, 0x4246520d5caf8f54, 0x2a855d41b309a2ea, 0x334c5d9133e37280, 0x644880ca48938588}},
 };
 
 }  // namespace
