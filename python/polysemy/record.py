@@ -61,21 +61,28 @@ def _default(item: Any) -> object:
 
 
 def __init__(self: Any, *values: object, **named: object) -> None:  # noqa: N807
-    own, known = vars(self), self.__dataclass_fields__
-    own.update(zip(known, values, strict=False))
+    names = self.__match_args__
+    vars(self).update(zip(names, values))  # noqa: B905  # "strict" would be a third of the time
+    if named or len(values) != len(names):
+        _complete(self, values, named)
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+
+
+def _complete(made: Any, values: tuple[object, ...], named: dict[str, object]) -> None:
+    """Set the fields that are given by name, and the others to their defaults."""
+    own, known = vars(made), made.__dataclass_fields__
     if len(values) > len(known) or not own.keys().isdisjoint(named):
-        _refuse(type(self), values, named)
+        _refuse(type(made), values, named)
     own.update(named)
     if own.keys() != known.keys():
         for name, item in known.items():
             if name not in own:
                 own[name] = _default(item)
                 if own[name] is Parameter.empty:
-                    _refuse(type(self), values, named)
+                    _refuse(type(made), values, named)
         if len(own) > len(known):
-            _refuse(type(self), values, named)
-    if hasattr(self, "__post_init__"):
-        self.__post_init__()
+            _refuse(type(made), values, named)
 
 
 def _refuse(cls: type, values: tuple[object, ...], named: dict[str, object]) -> None:

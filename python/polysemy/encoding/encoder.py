@@ -53,7 +53,7 @@ class Encoder(SpanEncoding, Loaded):
     loads it once; one made of parts takes its arrays along.
     """
 
-    __slots__ = _parts = ("_card", "_head", "_network", "_num_threads", "_tokenizer")
+    __slots__ = _parts = ("_card", "_head", "_network", "_num_threads", "_plan", "_tokenizer")
 
     def __init__(
         self,
@@ -71,6 +71,7 @@ class Encoder(SpanEncoding, Loaded):
         if head is not None:
             head.check(spec.hidden)
         self._head = head
+        self._plan = None if head is None else head.plan()
         self._tokenizer = tokenizer
         self._card = card or ModelCard("encoder")
         self._origin: Origin | None = None
@@ -278,10 +279,9 @@ class Encoder(SpanEncoding, Loaded):
         seen = layer_numbers(attentions, count, first=1, name="forward: attentions")
         shown = layer_numbers(projections, count, first=1, name="forward: projections")
         read = read_inputs(inputs, self.spec, self._tokenizer, num_threads=threads)
-        plan = self._head.plan() if self._head is not None and count in wanted else None
         output = forward_pass(
-            self._network, read, self._tokenizer, layers=wanted, attentions=seen, projections=shown, plan=plan,
-            num_threads=threads,
+            self._network, read, self._tokenizer, layers=wanted, attentions=seen, projections=shown,
+            plan=self._plan if count in wanted else None, num_threads=threads,
         )  # fmt: skip
         if read.encodings is not None:  # ids are never cut
             Losses(output.truncated).warn("forward", self.max_seq_length)

@@ -30,9 +30,11 @@ class Losses:
     def add(self, tokens_cut: NDArray[np.int64]) -> None:
         """Further texts: how many tokens each of them lost, (n,)."""
         self.texts += len(tokens_cut)
-        self.cut += int(np.count_nonzero(tokens_cut))
-        self.tokens += int(tokens_cut.sum())
-        self.most = max(self.most, int(tokens_cut.max(initial=0)))
+        cut = int(np.count_nonzero(tokens_cut))
+        if cut:
+            self.cut += cut
+            self.tokens += int(tokens_cut.sum())
+            self.most = max(self.most, int(tokens_cut.max()))
 
     def warn(self, method: str, limit: int) -> None:
         """Warn if tokens were lost, at the line of the program that called this package."""

@@ -38,15 +38,14 @@ def layer_number(layer: object, layers: int, *, first: int, name: str) -> int:
 
 def layer_numbers(wanted: object, layers: int, *, first: int, name: str) -> set[int]:
     """As `layer_number`, for several, or for "all"."""
-    if isinstance(wanted, str) and wanted == "all":
+    if isinstance(wanted, str):
+        if wanted != "all":
+            raise TypeError(f'{name} must be a sequence of int or "all", got {shown(wanted)}')
         return set(range(first, layers + 1))
     try:
-        if isinstance(wanted, str):
-            raise TypeError
         items = list(wanted)  # type: ignore[call-overload]
     except TypeError:
-        given = shown(wanted) if isinstance(wanted, str) else type(wanted).__name__
-        raise TypeError(f'{name} must be a sequence of int or "all", got {given}') from None
+        raise TypeError(f'{name} must be a sequence of int or "all", got {type(wanted).__name__}') from None
     return {layer_number(layer, layers, first=first, name=f"{name}[{i}]") for i, layer in enumerate(items)}
 
 

@@ -148,5 +148,7 @@ class Network:
             if pooled is None:
                 pooled = plan.pool_layers(result["hidden"], last, offsets, num_threads)
             pooled = plan.finish(pooled, num_threads)
-        hidden = {layer: states for layer, states in result["hidden"].items() if layer in layers}
+        hidden = result["hidden"]
+        if needed:
+            hidden = {layer: states for layer, states in hidden.items() if layer in layers}
         return Results(hidden, result["attentions"], result["projections"], pooled)

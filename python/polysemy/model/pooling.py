@@ -120,7 +120,8 @@ class SentenceHead:
 
     def dim(self, hidden: int) -> int:
         """Length of a sentence embedding of a model with this hidden size."""
-        return min(self.width(hidden), self.truncate_dim or self.width(hidden))
+        width = self.width(hidden)
+        return min(width, self.truncate_dim or width)
 
     def width(self, hidden: int) -> int:
         """Its length before the model cuts it."""
@@ -135,8 +136,9 @@ class SentenceHead:
         the cut, so that it has length 1. The core fuses a single mode, and after it a normalisation if nothing
         else follows.
         """
-        scaled = self.normalize if normalize is None else normalize
-        steps: list[Step] = [*(self.steps[:-1] if self.normalize else self.steps)]
+        as_model = self.normalize
+        scaled = as_model if normalize is None else normalize
+        steps: list[Step] = [*(self.steps[:-1] if as_model else self.steps)]
         if truncate_dim is None and self.truncate_dim is not None:
             truncate_dim = self.truncate_dim
             if scaled and normalize is None:  # as the model has it: first to length 1, then the cut

@@ -47,6 +47,8 @@ class RaggedBatch:
 
     def part(self, first: int, last: int) -> RaggedBatch:
         """Sequences ``first .. last - 1``."""
+        if last - first == len(self):
+            return self
         start, stop = int(self.offsets[first]), int(self.offsets[last])
         types = None if self.types is None else self.types[start:stop]
         return RaggedBatch(self.ids[start:stop], self.offsets[first : last + 1] - start, types)
@@ -82,7 +84,7 @@ def from_encodings(encodings: Sequence[Encoded], *, vocab: int, token_types: int
         )
     tokens = ids.view(np.int32)
     if not token_types or not any(isinstance(encoding, PairEncoding) for encoding in encodings):
-        return RaggedBatch(tokens, offsets)  # a single text has type 0, see TextTokenizer
+        return RaggedBatch(tokens, offsets, None)  # a single text has type 0, see TextTokenizer
     types = np.fromiter(
         chain.from_iterable(encoding.type_ids for encoding in encodings), dtype=np.int32, count=count
     )
@@ -98,8 +100,10 @@ def split_by_tokens(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int
     """Consecutive ranges of sequences with at most ``most`` tokens each, or of one longer sequence."""
     first, count = 0, len(offsets) - 1
     while first < count:
-        last = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
-        last = max(last, first + 1)
+        last = count
+        if offsets[last] - offsets[first] > most:
+            last = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
+            last = max(last, first + 1)
         yield first, last
         first = last
 
@@ -154,17 +158,16 @@ def from_padded(inputs: tuple[object, object], *, vocab: int, max_positions: int
         raise ValueError(
             f"forward: attention_mask[{broken[0]}] has a hole between tokens, which is not supported"
         )
-    lengths = taken.sum(axis=1)
-    return _checked(ids[taken], _offsets(lengths.tolist()), vocab, max_positions)
+    return _checked(ids[taken], taken.sum(axis=1).tolist(), vocab, max_positions)
 
 
 def from_id_sequences(inputs: Sequence[object], *, vocab: int, max_positions: int) -> RaggedBatch:
     """The batch of a list of id sequences, each a list of int or a 1-D integer array."""
     rows = [_sequence(sequence, i) for i, sequence in enumerate(inputs)]
     if not rows:
-        return _checked(np.empty(0, dtype=np.int64), _offsets(()), vocab, max_positions)
+        return _checked(np.empty(0, dtype=np.int64), [], vocab, max_positions)
     ids = np.concatenate(rows) if len(rows) > 1 else rows[0]
-    return _checked(ids, _offsets(map(len, rows)), vocab, max_positions)
+    return _checked(ids, [*map(len, rows)], vocab, max_positions)
 
 
 def _sequence(value: object, i: int) -> NDArray[np.integer]:
@@ -204,24 +207,22 @@ def _integers(value: object, name: str, *, allow_bool: bool = False) -> NDArray[
     raise TypeError(f"forward: {name} must have an integer dtype, got {array.dtype}")
 
 
-def _checked(
-    ids: NDArray[np.integer], offsets: NDArray[np.int64], vocab: int, max_positions: int
-) -> RaggedBatch:
+def _checked(ids: NDArray[np.integer], lengths: list[int], vocab: int, max_positions: int) -> RaggedBatch:
     """Ranges are checked in the caller's dtype, before a conversion to int32 could wrap around."""
+    offsets = _offsets(lengths)
     # As unsigned numbers, negative ones are the largest.
-    if len(ids) and ids.view(ids.dtype.str.replace("i", "u")).max() >= vocab:
+    if len(ids) and ids.astype(np.uint64).max() >= vocab:
         place = int(np.flatnonzero((ids < 0) | (ids >= vocab))[0])
         row = int(np.searchsorted(offsets, place, side="right")) - 1
         raise ValueError(
             f"forward: token ids must be in 0..{vocab - 1}, got {int(ids[place])} at position "
             f"{place - int(offsets[row])} of sequence {row}"
         )
-    lengths = _lengths(offsets)
-    if len(lengths) and int(lengths.max()) > max_positions:
-        row = int(lengths.argmax())
+    most = max(lengths, default=0)
+    if most > max_positions:
         raise ValueError(
             f"forward: a sequence can have at most {max_positions} tokens, "
-            f"got {int(lengths[row])} in sequence {row}"
+            f"got {most} in sequence {lengths.index(most)}"
         )
     # A copy in any case: the caller's array may change.
-    return RaggedBatch(ids.astype(np.int32, order="C"), offsets)
+    return RaggedBatch(ids.astype(np.int32, order="C"), offsets, None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import positive
 from ..errors import TokenizerError
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 __all__ = ["TextTokenizer"]
-
-T = TypeVar("T")
 
 # A text of which a head is enough is longer than this.
 _CHARACTERS_PER_TOKEN, _SHORT = 16, 16_384
@@ -190,8 +187,8 @@ class TextTokenizer:
             raise
         except BaseException:
             pass  # the library panics where no thread can be started; what is wrong with a text comes up again
-        one = tokenizer.encode
-        return [_tried(partial(one, text, add_special_tokens=special)) for text in texts]
+        with library("tokenizer: a text can't be tokenized"):
+            return [tokenizer.encode(text, add_special_tokens=special) for text in texts]
 
     def _head(self, text: str) -> str:
         """As much of a long text as decides what the model reads, and `counted_up_to` tokens beyond that.
@@ -297,12 +294,6 @@ def _of_parts(
         tokenizer = Tokenizer.from_str(stored)
         tokenizer.encode_special_tokens = split_special
     return cls(tokenizer, max_length, **options)
-
-
-def _tried(call: Callable[[], T]) -> T:
-    """What the tokenizer library gives, or ``TokenizerError``."""
-    with library("tokenizer: a text can't be tokenized"):
-        return call()
 
 
 def _lower_first(tokenizer: Tokenizer) -> None:
