@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from family_case import ROPES, Fields, found
+
 __all__ = ["ABSENT", "DECIDES_NOTHING", "changes"]
 
 ABSENT: Any = object()  # the field is left out, so that its default counts
@@ -24,72 +26,26 @@ DECIDES_NOTHING = frozenset((
     "classifier_pooling", "classifier_bias", "classifier_activation", "deterministic_flash_attn",
     "sparse_prediction", "sparse_pred_ignore_index", "pretraining_tp", "max_window_layers",
     "final_logit_softcapping", "num_decoder_layers", "scale_decoder_outputs", "dense_act_fn", "is_gated_act",
-    "projection_dim", "_sliding_window_pattern", "sinusoidal_pos_embds",
-))  # fmt: skip
+    "_sliding_window_pattern", "sinusoidal_pos_embds",
+)).union(*(getattr(module, "DECIDES_NOTHING", ()) for module in found()))  # fmt: skip
 
 # Values of fields with a form of their own, and fields that classes don't declare but their code, or that of older
 # versions, reads.
 _WORDS = ("relu", "gelu_new", "silu", "mish", "gated-silu", "mean", "layer_norm", "c2p", "relative_key")
-_YARN = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 300.0}
-_ROPES: tuple[dict[str, Any], ...] = (
-    {"rope_type": "default", "rope_theta": 100.0},
-    {"rope_type": "linear", "factor": 2.0, "rope_theta": 100.0},
-    {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 100.0},
-    _YARN,
-    _YARN | {"original_max_position_embeddings": 20, "beta_fast": 4.0, "beta_slow": 0.5},
-    _YARN | {"attention_factor": 0.5, "truncate": False},
-    _YARN | {"mscale": 2.0, "mscale_all_dim": 0.7},
-    {
-        "rope_type": "llama3",
-        "factor": 8.0,
-        "low_freq_factor": 1.0,
-        "high_freq_factor": 4.0,
-        "rope_theta": 90.0,
-    },
-    {
-        "rope_type": "longrope",
-        "factor": 2.0,
-        "short_factor": [1.0] * 8,
-        "long_factor": [2.0] * 8,
-        "rope_theta": 90.0,
-    },
-    {"rope_type": "proportional", "partial_rotary_factor": 0.5, "rope_theta": 90.0},
-    {"rope_type": "default", "rope_theta": 90.0, "partial_rotary_factor": 0.5},
-    {"rope_type": "default", "rope_theta": 90.0, "mrope_section": [2, 3, 3]},
-)
 _KINDS = ("full_attention", "sliding_attention")
-_BERT: dict[str, tuple[Any, ...]] = {
+_BERT: Fields = {
     "position_embedding_type": ("relative_key", "relative_key_query"),
     "pruned_heads": ({"0": [1]},),
 }
-_DEBERTA = {
-    "conv_kernel_size": (3,), "conv_act": ("gelu",), "conv_groups": (2,), "attention_head_size": (10,),
-    "cls_dropout": (0.5,), "embedding_size": (20,), "max_relative_positions": (5, 30), "position_buckets": (4, 8, -1),
-}  # fmt: skip
-_ROTARY: dict[str, tuple[Any, ...]] = {
-    "rope_theta": (77.0,),
-    "rope_scaling": _ROPES,
-    "partial_rotary_factor": (0.5,),
-    "head_dim": (8, 12),
-}
-_UNDECLARED: dict[str, dict[str, tuple[Any, ...]]] = {
-    "deberta-v2": _DEBERTA,
-    "modernbert": _ROTARY
-    | {"global_attn_every_n_layers": (2,), "global_rope_theta": (50.0,), "local_rope_theta": (50.0,)},
-    "nomic_bert": _ROTARY,
-    "gte": _ROTARY,
-    "eurobert": _ROTARY | {"is_causal": (True,)},
-    "qwen3": _ROTARY | {"is_causal": (False,)},
-    "gemma3_text": _ROTARY | {"sliding_window_pattern": (2,), "rope_local_base_freq": (50.0,)},
-    "t5": {},
-    "clip_text_model": {},
+_BY_TYPE: dict[str, Fields] = {
+    model_type: fields for module in found() for model_type, fields in getattr(module, "FIELDS", {}).items()
 }
 
 
 def changes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every field of a configuration with every other value that is tried."""
     model_type = config["model_type"]
-    extra = _UNDECLARED.get(model_type, _BERT)
+    extra = _BY_TYPE.get(model_type, _BERT)
     for name, old in config.items():
         if name == "model_type":
             continue
@@ -106,8 +62,8 @@ def _others(name: str, old: Any) -> tuple[Any, ...]:
     if name == "rope_parameters":
         by_kind = set(old) & set(_KINDS)
         if not by_kind:
-            return (*_ROPES, dict.fromkeys(_KINDS, _ROPES[0]))
-        return (*(old | {kind: rope} for rope in _ROPES for kind in _KINDS), old | _ROPES[0])
+            return (*ROPES, dict.fromkeys(_KINDS, ROPES[0]))
+        return (*(old | {kind: rope} for rope in ROPES for kind in _KINDS), old | ROPES[0])
     if name == "layer_types":
         return (
             old[::-1],

@@ -45,7 +45,10 @@ def test_roberta_positions_start_after_padding(model_type: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "mamba"}, "model_type='mamba' is not supported; supported: bert, "),
+        (
+            {"model_type": "mamba"},
+            "model_type='mamba' is not supported; supported: albert, bert, camembert, ",
+        ),
         ({"model_type": None}, "model_type is missing"),
         ({"hidden_act": "mish"}, "hidden_act='mish' is not supported; supported: gelu, "),
         (

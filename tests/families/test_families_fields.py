@@ -12,22 +12,18 @@ import numpy as np
 import pytest
 import torch
 from config_fields import ABSENT, DECIDES_NOTHING, changes
+from family_case import Case, found
 from numpy.typing import NDArray
 from polysemy import Encoder
 from polysemy.errors import PolysemyError
 from polysemy.families.config import Config
 from test_families_transformers import UNIT, bound, largest
-from transformers_models import CASES, Built, Case, build
+from transformers_models import CASES, Built, build
 
 IDS = [9 + i * i % 47 for i in range(36)]  # past the windows of the cases, within all tables of positions
 Vectors = NDArray[np.float32]
 
-# A case for each class of configuration, that with the most parts.
-SWEPT = (
-    "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra-projected", "mpnet", "albert-groups", "ernie",
-    "deberta-shared", "modernbert-with-biases", "nomic", "gte", "eurobert-with-biases", "qwen3-sliding", "gemma3",
-    "t5-gated", "mt5", "clip",
-)  # fmt: skip
+SWEPT = [name for module in found() for name in module.SWEPT]
 
 
 class NotLegalError(Exception):

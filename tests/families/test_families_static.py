@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,47 @@ def test_not_a_static_embedding(tmp_path: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "model2vec"}')
     with pytest.raises(UnsupportedModelError, match="names a StaticEmbedding"):
         Encoder.from_pretrained(folder)
+
+
+LARGE = 30_000  # rows of 6 MB, which are read beside the tokenizer
+
+
+def large(folder: Path, dtype: type = np.float32, damage: float | None = None) -> np.ndarray:
+    """A folder whose table is longer than the vocabulary; returns the table."""
+    rows = np.random.default_rng(5).standard_normal((LARGE, 64)).astype(dtype)
+    if damage is not None:
+        rows[-1, -1] = damage
+    save_file({"embedding.weight": rows}, saved(folder) / "model.safetensors")
+    return rows
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_large_table(tmp_path: Path, dtype: type, mapped: bool) -> None:
+    """Used as it is stored."""
+    rows = large(tmp_path / "m", dtype)
+    encoder = Encoder.from_pretrained(tmp_path / "m", mmap=mapped)
+    np.testing.assert_array_equal(
+        encoder.forward([[LARGE - 1, 3]]).hidden_state(0), rows[[LARGE - 1, 3]].astype(np.float32)
+    )
+    assert encoder.fingerprint == Encoder.from_pretrained(tmp_path / "m").fingerprint
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("damage", [np.nan, -np.inf])
+def test_a_large_table_with_a_number_that_is_none(tmp_path: Path, damage: float, mapped: bool) -> None:
+    large(tmp_path / "m", damage=damage)
+    with pytest.raises(CheckpointError, match="has a NaN or an infinite value"):
+        Encoder.from_pretrained(tmp_path / "m", mmap=mapped)
+
+
+@pytest.mark.parametrize("make", [saved, large])
+@pytest.mark.parametrize("content", ["{", '{"model": {}}', "\udcff"])
+def test_a_damaged_tokenizer_is_found_when_the_model_is_loaded(
+    tmp_path: Path, make: Callable[[Path], object], content: str
+) -> None:
+    """Not by the first text."""
+    make(tmp_path / "m")
+    (tmp_path / "m" / "tokenizer.json").write_text(content, errors="surrogateescape")
+    with pytest.raises(TokenizerError, match="not a usable tokenizer"):
+        Encoder.from_pretrained(tmp_path / "m")

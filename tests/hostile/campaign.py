@@ -214,10 +214,13 @@ def main() -> int:
     parser.add_argument("--only", default="", help="cases whose names contain this")
     parser.add_argument("--json", action="store_true", help="every result as a line of JSON")
     arguments = parser.parse_args()
+    from polysemy.families import all_families
+
     watch = Watch()
     results = []
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
+        all_families()  # each is imported by the first folder of its model_type
         attempt(sound_folder(Path(place) / "first"))  # imports, threads and caches are not a folder's cost
         in_use = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         resource.setrlimit(resource.RLIMIT_AS, (in_use + _ADDRESS_SPACE,) * 2)

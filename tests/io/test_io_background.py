@@ -27,6 +27,14 @@ def test_background(threads: bool) -> None:
     assert len(done) == 1 and (done[0] != threading.get_ident()) == threads
 
 
+def test_background_at_once(threads: bool) -> None:
+    done: list[int] = []
+    work = Background(lambda: done.append(threading.get_ident()), at_once=True)
+    assert done == [threading.get_ident()], threads
+    work.wait()
+    assert len(done) == 1
+
+
 def test_background_error(threads: bool) -> None:
     def fail() -> None:
         raise ValueError(f"threads: {threads}")

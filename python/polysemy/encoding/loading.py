@@ -22,6 +22,7 @@ from ..io.checkpoint import Checkpoint
 from ..io.footprint import Footprint, footprint
 from ..io.hub import HubOptions, Source, resolve
 from ..io.jsonfile import read_json_object
+from ..io.pieces import Wanted
 from ..io.sentence import SentenceFolder, read_sentence_folder
 from ..model.heads import Head, HeadKind, LinearSpec, NormLayerSpec, Vocabulary, VocabularySpec
 from ..model.params import check_shapes
@@ -33,6 +34,8 @@ from ..text.tokenizer import TextTokenizer
 from .filling import Filling
 
 __all__ = ["LoadedModel", "load_model"]
+
+_SOON_READ = 4 << 20  # bytes of weights: below, two threads in each other's way cost more than they save
 
 
 @record
@@ -98,8 +101,7 @@ def _load(
         found = None if wanted is None else match_head(family, config, spec, wanted, checkpoint.shapes)
         filling = Filling(spec, match, checkpoint, precision, found.stored.values() if found else ())
         opened.pop_all()  # who reads closes it
-    reading = Background(lambda: checkpoint.load(filling.wanted, source.sha256))
-    filling.wanted.busy.wait()  # making the tokenizer holds on to the interpreter
+    reading = _start_reading(checkpoint, filling.wanted, source.sha256)
     tokenizer = TextTokenizer.from_folder(
         sentence.transformer,
         max_seq_length=sentence.max_seq_length,
@@ -125,15 +127,34 @@ def _load_static(
     source: Source, sentence: SentenceFolder, files: Footprint, precision: str | None, *, mapped: bool
 ) -> LoadedModel:
     """A table of tokens with its tokenizer: a model of no layers."""
-    with Checkpoint(sentence.transformer, mapped=mapped) as checkpoint:
+    with ExitStack() as opened:
+        checkpoint = opened.enter_context(Checkpoint(sentence.transformer, mapped=mapped))
         spec = static.spec_of(checkpoint.shapes, str(checkpoint.folder))
         match = match_weights(static.FAMILY, spec, checkpoint)
         filling = Filling(spec, match, checkpoint, precision)
-        checkpoint.load(filling.wanted, source.sha256)
-    filling.finish()
+        opened.pop_all()  # who reads closes it
+    # A mapped table is looked at in pieces, each of which would wait for the interpreter.
+    reading = _start_reading(checkpoint, filling.wanted, source.sha256, at_once=mapped)
+    # Made here, though it takes longer than all else and the first text would be early enough: what is wrong with it
+    # is wrong with the model.
     tokenizer = TextTokenizer.of_static(sentence.transformer, max_positions=spec.max_positions)
+    reading.wait()
+    filling.finish()
     card = _card(source, static.NAME, sentence, ())
     return LoadedModel(spec, filling.weights, tokenizer, sentence, card, Config({}), files, source.model)
+
+
+def _start_reading(
+    checkpoint: Checkpoint, wanted: Wanted, sha256: str | None, *, at_once: bool = False
+) -> Background:
+    """Read in the background; returns when that leaves the interpreter free for a good while.
+
+    Making a tokenizer holds on to the interpreter, so it should not come before.
+    """
+    at_once = at_once or checkpoint.size < _SOON_READ
+    reading = Background(lambda: checkpoint.load(wanted, sha256), at_once=at_once)
+    wanted.busy.wait()
+    return reading
 
 
 def with_checked_mix(sentence: SentenceFolder, spec: EncoderSpec, config: Config) -> SentenceFolder:

@@ -90,8 +90,10 @@ class Family:
     remote_only: bool = False
     """Whether the family needs to be named in this way, because its ``model_type`` is that of another."""
 
-    def means(self, code: str) -> bool:
-        """Whether this entry of ``auto_map`` is one of ``remote``."""
+    def means(self, code: str | None) -> bool:
+        """Whether this entry of ``auto_map``, or None, which is no code, means this family of a ``model_type``."""
+        if code is None:
+            return not self.remote_only
         return any(code == known or code.rpartition(".")[2] == known for known in self.remote)
 
 

@@ -54,6 +54,11 @@ class Checkpoint:
         """Stored name -> shape."""
         return {name: file.tensors[name].shape for name, file in self._places.items()}
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self._files)
+
     def __enter__(self) -> Checkpoint:
         return self
 

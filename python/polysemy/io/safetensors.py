@@ -86,6 +86,11 @@ class SafetensorsFile:
             self._file.close()
             raise
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._file.size
+
     def _read_header(self) -> dict[str, TensorInfo]:
         size = self._file.size
         if size < _PREFIX:

@@ -6,7 +6,7 @@ meant. The compiled core has the same records, field by field, and the NumPy ref
 
 from __future__ import annotations
 
-from dataclasses import field, fields, is_dataclass, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import Any
 
@@ -226,11 +226,11 @@ class EncoderSpec:
 def native(record: Any) -> Any:
     """The record of the compiled core that has the same fields."""
     made = getattr(_core, type(record).__name__)
-    return made(**{item.name: _plain(getattr(record, item.name)) for item in fields(record)})
+    return made(**{name: _plain(value) for name, value in vars(record).items()})
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
+    if hasattr(value, "__dataclass_fields__"):
         return native(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
