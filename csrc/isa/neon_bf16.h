@@ -11,7 +11,10 @@ namespace {
 struct NativePairs {
   using Input = uint16_t;
   using Wide = void;
-  using Tiles = FullTiles;
+  struct Tiles {
+    static constexpr int kRows = kTileRows;
+    static constexpr int panels(int rows) { return panels_beside(rows); }
+  };
   static constexpr bool kBothChains = false;
   static constexpr const char* kInstruction = "bfmlalb, bfmlalt";
 
