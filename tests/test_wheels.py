@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,37 @@ def test_actions_are_pinned_by_commit() -> None:
         assert pinned, line
         commits.setdefault(pinned[1], set()).add(pinned[2])
     assert all(len(found) == 1 for found in commits.values()), "one commit of each"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
+def test_releases_have_the_addresses_of_their_repository(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    for name in ("pyproject.toml", ".ci/urls"):
+        shutil.copy(ROOT / name, tmp_path / name)
+
+    def run(*address: str) -> tuple[int, str]:
+        command = [tmp_path / ".ci/urls", *address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stderr
+
+    for wrong in ((), ("github.com/some/one",), ("https://github.com/some",), ('https://host/a/b"\nx = "',)):
+        assert run(*wrong)[0] == 2
+    import tomllib
+
+    before = (tmp_path / "pyproject.toml").read_text()
+    assert before == (ROOT / "pyproject.toml").read_text()
+    assert run("https://github.com/some/one") == (0, "")
+    after = (tmp_path / "pyproject.toml").read_text()
+    urls = tomllib.loads(after)["project"]["urls"]
+    assert set(urls) == {"Homepage", "Source", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith("https://github.com/some/one") for url in urls.values())
+    assert after.startswith(before)
+    assert run("https://github.com/some/one") == (1, ".ci/urls: pyproject.toml has [project.urls] already\n")
+    workflow = (ROOT / ".github" / "workflows" / "wheels.yml").read_text("utf-8")
+    jobs = workflow.split("persist-credentials: false\n")
+    building = [job for job in jobs if "cibuildwheel@" in job or ".ci/wheel " in job]
+    assert len(building) == 2
+    assert all(job.lstrip().startswith("- run: .ci/urls ") for job in building)
 
 
 def test_only_what_signs_may_do_more_than_read() -> None:
