@@ -50,7 +50,7 @@ POLYSEMY_API const char* polysemy_version(void);
 /* What was wrong with the last call of this thread that failed. Never NULL; valid until this thread's next failure. */
 POLYSEMY_API const char* polysemy_last_error(void);
 
-/* Instruction set in use: the strongest that this CPU runs, or what the environment variable POLYSEMY_ISA names.
+/* Instruction set in use: the best one for this CPU, or what the environment variable POLYSEMY_ISA names.
  * NULL with an error message if that variable names an impossible one: every kernel then fails, too. */
 POLYSEMY_API const char* polysemy_isa(void);
 /* The instruction sets that this CPU can run, weakest first; NULL for an index outside. */

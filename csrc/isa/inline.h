@@ -8,9 +8,12 @@
 // the body can be a function.
 #define INLINE_LAMBDA __attribute__((always_inline))
 
-// Before a loop that compilers would unroll, and keep in memory what is needed after it.
+// Before a loop that compilers would unroll, and keep in memory what is needed after it; or one of a few rounds that
+// they would not unroll.
 #ifdef __clang__
 #define NOT_UNROLLED _Pragma("clang loop unroll(disable)")
+#define UNROLLED _Pragma("clang loop unroll(full)")
 #else
 #define NOT_UNROLLED _Pragma("GCC unroll 1")
+#define UNROLLED _Pragma("GCC unroll 16")
 #endif

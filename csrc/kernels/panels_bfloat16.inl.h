@@ -111,7 +111,7 @@ struct BFloat16Panels {
     };
     add_chains(tile, k, [&](int64_t i, auto& first, auto& second) INLINE_LAMBDA {
       if constexpr (Pairs::kBothChains) {
-        for (int64_t j = i; j < i + kHalf; j += 2) add(j, first), add(j + kHalf, second);
+        UNROLLED for (int64_t j = i; j < i + kHalf; j += 2) add(j, first), add(j + kHalf, second);
       } else {
         NOT_UNROLLED for (int64_t j = i; j < i + kHalf; j += 2) add(j, first);
         NOT_UNROLLED for (int64_t j = i + kHalf; j < i + kBFloat16Step; j += 2) add(j, second);

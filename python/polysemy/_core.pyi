@@ -48,7 +48,7 @@ def fused_isas() -> list[str]:
     """Those of ``isas()`` with fused multiply-adds: bit-identical to each other."""
 
 def default_isa() -> str:
-    """The one in use: the environment variable POLYSEMY_ISA, else the strongest usable one.
+    """The one in use: the environment variable POLYSEMY_ISA, else the best one for this CPU.
 
     Raises ``ValueError`` that names the possible values when POLYSEMY_ISA is none of them.
     """

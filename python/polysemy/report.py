@@ -90,7 +90,7 @@ def runtime_report() -> RuntimeReport:
         isas_built=_core.built_isas(),
         isas=_core.isas(),
         isa=_core.default_isa(),
-        isa_reason="POLYSEMY_ISA" if os.environ.get("POLYSEMY_ISA") else "the strongest that this CPU runs",
+        isa_reason="POLYSEMY_ISA" if os.environ.get("POLYSEMY_ISA") else "the best for this CPU",
         products={name: products[name][0] for name in PRECISIONS},
         precision_auto=auto.precision,
         precision_reason=auto.reason,

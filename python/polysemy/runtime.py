@@ -34,7 +34,7 @@ def isas() -> list[str]:
 
 
 def default_isa() -> str:
-    """The level in use: the strongest one, or what ``POLYSEMY_ISA`` names.
+    """The level in use: the best one for this CPU, or what ``POLYSEMY_ISA`` names.
 
     Raises ``ValueError`` when that variable names a level that this CPU can't run, naming those it can.
     """
