@@ -229,11 +229,12 @@ struct TileProducts {
   }
 
   static constexpr void add_to(KernelTable& table) {
-    add_slot<Panels>(table, true);
-    GemmSlot& slot = table.products[static_cast<int>(Panels::kPrecision)];
-    slot.gemm = gemm;
-    slot.prepare = Tiles::prepare;
-    slot.instruction = Tiles::kInstruction;
+    table.products[static_cast<int>(Panels::kPrecision)] = {.gemm = gemm,
+                                                            .pack = Panels::pack,
+                                                            .prepare = Tiles::prepare,
+                                                            .input_bytes = input_bytes<Panels>,
+                                                            .instruction = Tiles::kInstruction,
+                                                            .native = true};
   }
 };
 

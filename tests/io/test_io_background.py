@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -33,6 +34,20 @@ def test_background_at_once(threads: bool) -> None:
     assert done == [threading.get_ident()], threads
     work.wait()
     assert len(done) == 1
+
+
+def test_nothing_is_left_to_the_collector(threads: bool) -> None:
+    """A Ctrl-C while the collector takes a thread away would be lost."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = threading._dangling.copy()  # type: ignore[attr-defined]
+        for at_once in (False, True):
+            Background(lambda: None, at_once=at_once).wait()
+        Following(print).wait()
+        assert set(threading._dangling) == set(before), threads  # type: ignore[attr-defined]
+    finally:
+        gc.enable()
 
 
 def test_background_error(threads: bool) -> None:

@@ -23,8 +23,8 @@ class Background:
     def __init__(self, work: Callable[[], None], *, at_once: bool = False) -> None:
         self._work = work
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._run, name="polysemy-weights", daemon=True)
-        if at_once or not _started(self._thread):
+        self._thread = None if at_once else _started(self._run, "polysemy-weights")
+        if self._thread is None:
             self._run()
 
     def _run(self) -> None:
@@ -35,7 +35,7 @@ class Background:
 
     def wait(self) -> None:
         """Return when the work is done. Raises what it raised."""
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join()
         if self._error is not None:
             raise self._error
@@ -50,9 +50,7 @@ class Following(Generic[T]):
         self._work = work
         self._error: BaseException | None = None
         self._items: SimpleQueue[tuple[T] | None] = SimpleQueue()
-        self._thread: Thread | None = Thread(target=self._run, name="polysemy-follow", daemon=True)
-        if not _started(self._thread):
-            self._thread = None
+        self._thread = _started(self._run, "polysemy-follow")
 
     def _run(self) -> None:
         while (item := self._items.get()) is not None:
@@ -77,10 +75,15 @@ class Following(Generic[T]):
             raise self._error
 
 
-def _started(thread: Thread) -> bool:
-    """Whether a thread could be started: there is a limit of the user, and one of the memory."""
+def _started(work: Callable[[], None], name: str) -> Thread | None:
+    """A thread, if one can be started: there is a limit of the user, and one of the memory.
+
+    None is kept that never ran: it would be part of a cycle, and a Ctrl-C that came while the collector takes it away
+    would be lost, as in every function that a weak reference calls.
+    """
+    thread = Thread(target=work, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError:
-        return False
-    return True
+        return None
+    return thread
