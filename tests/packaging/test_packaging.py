@@ -27,7 +27,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def test_wheel_is_small(wheel: Path) -> None:
-    assert wheel.stat().st_size < 3_000_000
+    """The kernels of seven levels, in the module and once more in the C library."""
+    assert wheel.stat().st_size < 3_500_000
 
 
 def test_contents_of_the_wheel(wheel: Path) -> None:
