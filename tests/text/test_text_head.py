@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
 import pytest
 from polysemy import Encoder
-from polysemy.text.head import border_before
+from polysemy.text.head import border_before, borders
 from polysemy.text.tokenizer import TextTokenizer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
@@ -53,7 +54,42 @@ def test_without_borders_all_is_read() -> None:
     tokenizer.normalizer = normalizers.Replace("a b", "c")
     assert not TextTokenizer(tokenizer, 64)._borders
     assert not TextTokenizer(byte_level(), 64, side="left")._borders
-    assert border_before("a  b .c d\u0301", 20) is None and border_before("ab cd ef", 7) == 5
+    places = borders(byte_level())
+    assert places is not None
+    assert border_before("a  b .c d\u0301", 20, places) is None and border_before("ab cd ef", 7, places) == 5
+
+
+CHINESE = "\u94f6\u884c\u5728\u6cb3\u5cb8\u4e0a\u3002\u5b58\u6b3e"
+
+
+def test_chinese_characters_are_words(default_tokenizer: TextTokenizer) -> None:
+    """Where the normalizer puts spaces around each; a vocabulary that joins two of them has no such border."""
+    draw = random.Random(1)
+    for _ in range(10):
+        text = "".join(draw.choices(CHINESE + "ab \u0301", weights=[9] * 9 + [1] * 4, k=60_000))
+        (encoding,) = default_tokenizer.encode([text])
+        assert default_tokenizer._head(text) != text
+        assert list(encoding.ids) == whole(default_tokenizer, text)
+    text = CHINESE.replace("\u3002", "") * 20_000
+    assert border_before(text, 20, borders(default_tokenizer._tokenizer) or re.compile("(?!)")) == 19
+    assert border_before(text, 20, borders(byte_level()) or re.compile("(?!)")) is None
+    joined = Tokenizer.from_str(default_tokenizer._tokenizer.to_str())
+    joined.add_tokens([CHINESE[:2]])
+    assert border_before(text, 20, borders(joined) or re.compile("(?!)")) is None
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("length", [0, 3, 100, 130, 500, 1400])
+def test_pairs_with_one_long_text(length: int, swapped: bool, default_tokenizer: TextTokenizer) -> None:
+    pair = ("bank " * length, "the river and its bank, " * 5_000)
+    pair = pair[::-1] if swapped else pair
+    (found,) = default_tokenizer.encode([pair])
+    heads = default_tokenizer._heads(*pair)
+    assert (heads != pair) == (length < 1024)
+    unread = default_tokenizer._encode_pairs([pair], spans=True, num_threads=1)[0]
+    for name in ("ids", "tokens", "offsets", "type_ids", "sequence_ids", "special_tokens_mask", "word_ids"):
+        assert getattr(found, name) == getattr(unread, name), name
+    assert default_tokenizer.tokens_cut(found) >= min(1024, default_tokenizer.tokens_cut(unread))
 
 
 @pytest.fixture(scope="module")

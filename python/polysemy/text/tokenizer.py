@@ -11,7 +11,7 @@ from ..errors import TokenizerError
 from .check import Text, shortened
 from .decoding import decode, joined
 from .folder import read_plain_tokenizer, read_tokenizer, special_ids
-from .head import border_before, counted_up_to, has_borders
+from .head import border_before, borders, counted_up_to
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .threads import prepare_pool
@@ -73,7 +73,7 @@ class TextTokenizer:
         self._keep_end = side == "left"
         self._cleaned = cleaned
         self.roles = dict(roles or {})
-        self._borders = not self._keep_end and has_borders(tokenizer)
+        self._borders = None if self._keep_end else borders(tokenizer)
         self.max_length = max_length
         with library("tokenizer: it can't cut a text"):
             tokenizer.no_padding()
@@ -163,8 +163,8 @@ class TextTokenizer:
         Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode, or when
         it has no form for pairs.
         """
-        if self._borders:
-            texts = [self._head(text) if isinstance(text, str) else text for text in texts]
+        if self._borders is not None:
+            texts = [self._head(text) if isinstance(text, str) else self._heads(*text) for text in texts]
         pairs = [text for text in texts if isinstance(text, tuple)]
         if not pairs:
             return [
@@ -196,8 +196,8 @@ class TextTokenizer:
         It ends at a border, so that what is read is the same as of the whole text.
         """
         most = max(_CHARACTERS_PER_TOKEN * self.max_length, _SHORT)
-        while len(text) > 2 * most:
-            border = border_before(text, most)
+        while self._borders is not None and len(text) > 2 * most:
+            border = border_before(text, most, self._borders)
             if border is not None:
                 head = text[:border]
                 with library("tokenizer: a text can't be tokenized"):
@@ -208,6 +208,16 @@ class TextTokenizer:
                     return head
             most *= 4
         return text
+
+    def _heads(self, first: str, second: str) -> tuple[str, str]:
+        """The same for a pair, of which one text is long: which of them is the longer one decides how they share."""
+        heads = self._head(first), self._head(second)
+        long = [head != text for head, text in zip(heads, (first, second), strict=True)]
+        if long.count(True) == 1:
+            (other,) = self._encode([heads[long.index(False)]], spans=False, num_threads=1, special=False)
+            if len(other) + cut_tokens(other) < counted_up_to(self.max_length):
+                return heads
+        return first, second
 
     def _encode_pairs(
         self, pairs: Sequence[tuple[str, str]], *, spans: bool, num_threads: int
