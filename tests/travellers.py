@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,18 @@ def threads_of_tokenizing(encoder: Encoder) -> tuple[int, int]:
     """The limit in this process, and how many threads its first texts have started."""
     tokenizer = encoder.tokenizer
     assert tokenizer is not None
-    before = len(os.listdir("/proc/self/task"))
+    before = settled_threads()
     tokenizer.encode(TEXTS * 40, spans=False)
-    return get_num_threads(), len(os.listdir("/proc/self/task")) - before
+    return get_num_threads(), settled_threads() - before
+
+
+def settled_threads() -> int:
+    """How many threads there are once none comes or goes: those of the pool that runs this do for a moment."""
+    counts = [-2, -1]
+    while counts[-1] != counts[-2]:
+        time.sleep(0.1)
+        counts.append(len(os.listdir("/proc/self/task")))
+    return counts[-1]
 
 
 class Embedding:
