@@ -30,6 +30,7 @@ struct Mask {
 // 6 rows x 1 panel: 12 accumulators, 2 weight vectors and 1 broadcast fill 15 of 16 registers.
 constexpr int kTileRows = 6;
 constexpr int kTilePanels = 1;
+using ManyRows = void;
 constexpr int kQueryStep = 2;
 // Few rows leave too few independent chains to cover 4 cycles x 2 FMA pipes: take more panels instead.
 constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1; }

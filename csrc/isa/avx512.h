@@ -31,6 +31,13 @@ struct Mask {
 // but their inputs and a k-block of two panels no longer share L1: the forward pass took 5 % longer on a Zen 4.
 constexpr int kTileRows = 8;
 constexpr int kTilePanels = 2;
+// A broadcast from memory takes more than a cycle of a Zen 4, so with three panels a product is 2 % faster, once there
+// are rows enough for its third panel to be read from L1 most of the time.
+struct ManyRows {
+  static constexpr int kFrom = 32;
+  static constexpr int rows(bool gated) { return gated ? kTileRows : 6; }
+  static constexpr int panels(bool gated) { return gated ? kTilePanels : 3; }
+};
 constexpr int kQueryStep = 4;
 // 7 x 2 is left out: all its sums and those of a chain just fit, and a compiler that keeps them spills in the loop.
 constexpr int panels_beside(int rows) { return rows <= 6 ? 4 : rows == 7 ? 3 : 2; }

@@ -20,11 +20,13 @@ constexpr const char* kMultiplyAdd = "multiply, add";
 constexpr const char* kMultiplyIntegers = kMultiplyAdd;
 constexpr const char* kWidenFloat16 = "integer arithmetic";
 
-// The register tile of a matrix product, in rows and in panels of 16 columns; the step in which attention chooses its
-// height; and how many panels a product takes together that has so few rows that one tile holds them (so that enough
-// independent sums are in flight). The last two are the same for a tile that widens weights as it reads them.
+// The register tile of a matrix product, in rows and in panels of 16 columns; its shape where there are many rows, if
+// another one is better; the step in which attention chooses its height; and how many panels a product takes together
+// that has so few rows that one tile holds them (so that enough independent sums are in flight). The last two are the
+// same for a tile that widens weights as it reads them.
 constexpr int kTileRows = 3;
 constexpr int kTilePanels = 1;
+using ManyRows = void;
 constexpr int kQueryStep = 3;
 constexpr int panels_beside(int) { return 1; }
 constexpr int kWideningRows = 2;

@@ -16,6 +16,7 @@ constexpr const char* kWidenFloat16 = "fcvtl";
 // 4 rows x 1 panel: 16 accumulators cover 4 cycles x 4 pipes. With more rows GCC 12 runs out of its 32 registers.
 constexpr int kTileRows = 4;
 constexpr int kTilePanels = 1;
+using ManyRows = void;
 constexpr int kQueryStep = 4;
 constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
 constexpr int kWideningRows = kTileRows;

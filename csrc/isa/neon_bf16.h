@@ -12,6 +12,7 @@ struct NativePairs {
   using Input = uint16_t;
   using Wide = void;
   struct Tiles {
+    using Many = void;
     static constexpr int kRows = kTileRows;
     static constexpr int panels(int rows) { return panels_beside(rows); }
   };

@@ -187,7 +187,7 @@ INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
 // A model larger than the caches streams its weights from memory, and the hardware prefetcher stops at every 4 KB page,
 // a third of a block. So tiles prefetch the next block, one panel each: all at once would be more than memory delivers
 // during one tile.
-template <class Panels, bool gated, int panels>
+template <class Panels, bool gated, int tallest, int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   if constexpr (widens<Panels>) {
     if (t.rows > 2 * kWideningRows) return gemm_widened<Panels, gated, panels>(t, panel);
@@ -195,11 +195,11 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   each_block<Panels>(t, panels, [&](Block block) INLINE_LAMBDA {
     const int64_t ahead = block.ahead;
     int64_t tile = 0;
-    each_row_tile(t.rows, tile_rows<Panels>, [&](int64_t row, int64_t height) INLINE_LAMBDA {
+    each_row_tile(t.rows, tallest, [&](int64_t row, int64_t height) INLINE_LAMBDA {
       block.ahead =
           tile < panels ? ahead + tile * t.panel_stride / static_cast<int64_t>(sizeof(typename Panels::Word)) : 0;
       ++tile;
-      with_constant<tile_rows<Panels>>(
+      with_constant<tallest>(
           height, [&](auto rows) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, panels, 1>(t, row, panel, block); });
     });
   });
@@ -239,7 +239,22 @@ constexpr bool few(int rows) {
   return rows <= tile_rows<Panels> && (!gated || panels_at_once<Panels, gated>(rows) > kTilePanels);
 }
 
+// All panels, `wide` of them at once.
+template <class Panels, bool gated, int tallest, int wide>
+INLINE void gemm_all_panels(const GemmTask& t, int64_t count) {
+  int64_t panel = 0;
+  for (; panel + wide <= count; panel += wide) gemm_panels<Panels, gated, tallest, wide>(t, panel);
+  if constexpr (wide > 1) {
+    for (; panel < count; ++panel) gemm_panels<Panels, gated, tallest, 1>(t, panel);
+  }
+}
+
 // Kept apart from each other: in one function of twice the size GCC no longer holds tiles in registers.
+template <class Panels, bool gated>
+[[gnu::noinline]] void gemm_many_rows(const GemmTask& t, int64_t count) {
+  using Many = typename Panels::Tiles::Many;
+  gemm_all_panels<Panels, gated, Many::rows(gated), Many::panels(gated)>(t, count);
+}
 template <class Panels, bool gated>
 [[gnu::noinline]] void gemm_loops(const GemmTask& t) {
   const int64_t columns = (t.columns + kLanes - 1) / kLanes, count = gated ? 2 * columns : columns;
@@ -250,11 +265,10 @@ template <class Panels, bool gated>
       }
     });
   }
-  int64_t panel = 0;
-  for (; panel + kTilePanels <= count; panel += kTilePanels) gemm_panels<Panels, gated, kTilePanels>(t, panel);
-  if constexpr (kTilePanels > 1) {
-    for (; panel < count; ++panel) gemm_panels<Panels, gated, 1>(t, panel);
+  if constexpr (!std::is_void_v<typename Panels::Tiles::Many>) {
+    if (t.rows >= Panels::Tiles::Many::kFrom) return gemm_many_rows<Panels, gated>(t, count);
   }
+  gemm_all_panels<Panels, gated, tile_rows<Panels>, kTilePanels>(t, count);
 }
 
 template <class Panels>

@@ -9,6 +9,10 @@
 namespace polysemy {
 namespace {
 
+struct Float32Tiles : FullTiles {
+  using Many = ManyRows;
+};
+
 struct Float32Panels {
   using Word = float;   // of packed weights
   using Input = float;  // of activations
@@ -18,7 +22,7 @@ struct Float32Panels {
   static constexpr int64_t kBlock = kBlockK;  // inputs whose sums are added to C at once
   using Mode = SameMode;                      // of floating point
   using Wide = void;                          // what a block is widened to where many rows pass by
-  using Tiles = FullTiles;
+  using Tiles = Float32Tiles;
   static constexpr int64_t kBlockBytes = panel_bytes(kPrecision, kBlock);
 
   static constexpr int64_t input_at(int64_t k) { return k; }  // from a row's start to its block at k

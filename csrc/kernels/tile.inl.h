@@ -21,12 +21,15 @@ INLINE void unroll(F f) {
   (std::make_integer_sequence<int, n>{});
 }
 
-// The most rows of a tile, and the panels that it takes at once where one tile holds all rows.
+// The most rows of a tile, the panels that it takes at once where one tile holds all rows, and another shape, if there
+// is a better one, for products of many rows.
 struct FullTiles {
+  using Many = void;
   static constexpr int kRows = kTileRows;
   static constexpr int panels(int rows) { return panels_beside(rows); }
 };
 struct WideningTiles {
+  using Many = void;
   static constexpr int kRows = kWideningRows;
   static constexpr int panels(int rows) { return widening_panels(rows); }
 };
