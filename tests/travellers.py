@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
@@ -29,16 +30,17 @@ def threads_of_tokenizing(encoder: Encoder) -> tuple[int, int]:
     assert tokenizer is not None
     before = settled_threads()
     tokenizer.encode(TEXTS * 40, spans=False)
-    return get_num_threads(), settled_threads() - before
+    return get_num_threads(), len(settled_threads() - before)
 
 
-def settled_threads() -> int:
-    """How many threads there are once none comes or goes: those of the pool that runs this do for a moment."""
-    counts = [-2, -1]
-    while counts[-1] != counts[-2]:
+def settled_threads() -> set[int]:
+    """Threads that are not Python's, once none comes or goes: those of the pool that runs this do for a moment."""
+    found: list[set[int]] = [set()]
+    while len(found) < 3 or found[-1] != found[-2]:
         time.sleep(0.1)
-        counts.append(len(os.listdir("/proc/self/task")))
-    return counts[-1]
+        python = {thread.native_id for thread in threading.enumerate()}
+        found.append({*map(int, os.listdir("/proc/self/task"))} - python)
+    return found[-1]
 
 
 class Embedding:

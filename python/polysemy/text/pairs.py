@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from ..record import record
+from .joined import JoinedEncoding
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -19,7 +20,7 @@ __all__ = ["Encoded", "PairEncoding", "PairTemplate", "cut_tokens", "pair_templa
 
 T = TypeVar("T")
 
-Encoded: TypeAlias = "Encoding | PairEncoding"
+Encoded: TypeAlias = "Encoding | JoinedEncoding | PairEncoding"
 """A tokenized text, or pair of texts."""
 
 
@@ -46,6 +47,10 @@ class PairTemplate:
         """Number of special tokens."""
         return len(self.before.ids) + len(self.between.ids) + len(self.after.ids)
 
+    def room(self, most: int) -> int:
+        """Tokens of both texts that a model has room for which reads ``most`` tokens."""
+        return most - self.special
+
 
 class PairEncoding:
     """The tokens of two texts as one sequence, in the form of the library's ``Encoding``."""
@@ -53,11 +58,20 @@ class PairEncoding:
     __slots__ = ("_parts", "_template", "tokens_cut")
 
     def __init__(
-        self, first: Encoding, second: Encoding, template: PairTemplate, most: int, *, keep_end: bool
+        self,
+        first: Encoding | JoinedEncoding,
+        second: Encoding | JoinedEncoding,
+        template: PairTemplate,
+        most: int,
+        *,
+        keep_end: bool,
+        lengths: tuple[int, int],
     ) -> None:
-        """Each encoding is that of a text alone, without special tokens, of at most ``most`` tokens."""
-        lengths = (len(first) + cut_tokens(first), len(second) + cut_tokens(second))
-        kept = shares(*lengths, most - template.special)
+        """Each encoding is that of a text alone, without special tokens, of at most ``most`` tokens.
+
+        ``lengths`` are those of the texts before they were cut.
+        """
+        kept = shares(*lengths, template.room(most))
         self.tokens_cut = sum(lengths) - sum(kept)
         self._template = template
         self._parts = tuple(
@@ -96,7 +110,9 @@ class PairEncoding:
     def special_tokens_mask(self) -> list[int]:
         return self._filled((0, 0), lambda special: [1] * len(special.ids))
 
-    def _joined(self, of: Callable[[Encoding], list[T]], around: Callable[[Special], list[T]]) -> list[T]:
+    def _joined(
+        self, of: Callable[[Encoding | JoinedEncoding], list[T]], around: Callable[[Special], list[T]]
+    ) -> list[T]:
         (first, kept, _), (second, kept_too, _) = self._parts
         form = self._template
         return [
@@ -115,8 +131,10 @@ class PairEncoding:
         ]  # fmt: skip
 
 
-def cut_tokens(encoding: Encoding) -> int:
+def cut_tokens(encoding: Encoding | JoinedEncoding) -> int:
     """Tokens of a text alone that are in the further pieces of its encoding, special tokens not counted."""
+    if isinstance(encoding, JoinedEncoding):
+        return encoding.tokens_cut
     return sum(piece.special_tokens_mask.count(0) for piece in encoding.overflowing)
 
 

@@ -11,7 +11,8 @@ from ..errors import TokenizerError
 from .check import Text, shortened
 from .decoding import decode, joined
 from .folder import read_plain_tokenizer, read_tokenizer, special_ids
-from .head import border_before, borders, counted_up_to
+from .head import LongTexts
+from .joined import Around, JoinedEncoding, special_around
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .threads import prepare_pool
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TextTokenizer"]
 
-# A text of which a head is enough is longer than this.
-_CHARACTERS_PER_TOKEN, _SHORT = 16, 16_384
 _ANY_LENGTH = 1 << 30
 # How many tokens of a text an error message spells out.
 _SHOWN = 20
@@ -37,9 +36,10 @@ class TextTokenizer:
 
     __slots__ = (
         "__weakref__",
-        "_borders",
+        "_around",
         "_cleaned",
         "_keep_end",
+        "_long",
         "_pairs",
         "_special",
         "_tokenizer",
@@ -73,7 +73,7 @@ class TextTokenizer:
         self._keep_end = side == "left"
         self._cleaned = cleaned
         self.roles = dict(roles or {})
-        self._borders = None if self._keep_end else borders(tokenizer)
+        self._long = LongTexts(tokenizer, max_length, keep_end=self._keep_end)
         self.max_length = max_length
         with library("tokenizer: it can't cut a text"):
             tokenizer.no_padding()
@@ -81,8 +81,11 @@ class TextTokenizer:
             self._pairs: PairTemplate | None = pair_template(tokenizer.encode("a", "a")) if special else None
             tokenizer.enable_truncation(max_length, stride=0, strategy="longest_first", direction=side)
         # By behaviour, since every normalizer can lower case: can the model tell the two apart?
-        upper, lower = self.encode(["A"])[0], self.encode(["a"])[0]
+        upper, lower = (
+            self._encode([text], spans=True, num_threads=1, special=special)[0] for text in ("A", "a")
+        )
         self.uncased = upper.ids == lower.ids
+        self._around = special_around(lower)
         if any(lower.type_ids):
             raise TokenizerError("tokenizer: token types other than 0 for a single text are not supported")
 
@@ -163,20 +166,34 @@ class TextTokenizer:
         Raises ``TokenizerError`` when the tokenizer fails, as it does for text that is not valid Unicode, or when
         it has no form for pairs.
         """
-        if self._borders is not None:
-            texts = [self._head(text) if isinstance(text, str) else self._heads(*text) for text in texts]
+        if all(isinstance(text, str) for text in texts):
+            return [*self._encode_texts(texts, spans=spans, num_threads=num_threads, special=self._special)]  # type: ignore[arg-type]
         pairs = [text for text in texts if isinstance(text, tuple)]
-        if not pairs:
-            return [
-                *self._encode(texts, spans=spans, num_threads=num_threads, special=self._special)  # type: ignore[arg-type]
-            ]
         alone = [text for text in texts if isinstance(text, str)]
-        singles = iter(self._encode(alone, spans=spans, num_threads=num_threads))
+        singles = iter(self._encode_texts(alone, spans=spans, num_threads=num_threads, special=self._special))
         joined = iter(self._encode_pairs(pairs, spans=spans, num_threads=num_threads))
         return [next(joined) if isinstance(text, tuple) else next(singles) for text in texts]
 
+    def _encode_texts(
+        self, texts: Sequence[str], *, spans: bool, num_threads: int, special: bool
+    ) -> list[Encoding | JoinedEncoding]:
+        """As much of each text as decides what the model reads, and of what is cut enough to be counted."""
+        if not any(map(self._long.is_long, texts)):
+            return [*self._encode(texts, spans=spans, num_threads=num_threads, special=special)]
+        joined = [self._in_pieces(text, special=special) for text in texts]
+        heads = [self._long.head(text) for text, found in zip(texts, joined, strict=True) if found is None]
+        others = iter(self._encode(heads, spans=spans, num_threads=num_threads, special=special))
+        return [next(others) if found is None else found for found in joined]
+
+    def _in_pieces(self, text: str, *, special: bool) -> JoinedEncoding | None:
+        if not self._long.is_long(text):
+            return None
+        around = self._around if special else (Around([], []), Around([], []))
+        read = self._long.in_pieces(text, self.max_length - sum(len(part.ids) for part in around))
+        return None if read is None else JoinedEncoding(*read, around)
+
     def _encode(
-        self, texts: Sequence[str], *, spans: bool, num_threads: int, special: bool = True
+        self, texts: Sequence[str], *, spans: bool, num_threads: int, special: bool
     ) -> list[Encoding]:
         tokenizer = self._tokenizer
         batch = tokenizer.encode_batch if spans else tokenizer.encode_batch_fast
@@ -190,35 +207,6 @@ class TextTokenizer:
         with library("tokenizer: a text can't be tokenized"):
             return [tokenizer.encode(text, add_special_tokens=special) for text in texts]
 
-    def _head(self, text: str) -> str:
-        """As much of a long text as decides what the model reads, and `counted_up_to` tokens beyond that.
-
-        It ends at a border, so that what is read is the same as of the whole text.
-        """
-        most = max(_CHARACTERS_PER_TOKEN * self.max_length, _SHORT)
-        while self._borders is not None and len(text) > 2 * most:
-            border = border_before(text, most, self._borders)
-            if border is not None:
-                head = text[:border]
-                with library("tokenizer: a text can't be tokenized"):
-                    encoding = self._tokenizer.encode(head, add_special_tokens=self._special)
-                if len(encoding) == self.max_length and cut_tokens(encoding) >= counted_up_to(
-                    self.max_length
-                ):
-                    return head
-            most *= 4
-        return text
-
-    def _heads(self, first: str, second: str) -> tuple[str, str]:
-        """The same for a pair, of which one text is long: which of them is the longer one decides how they share."""
-        heads = self._head(first), self._head(second)
-        long = [head != text for head, text in zip(heads, (first, second), strict=True)]
-        if long.count(True) == 1:
-            (other,) = self._encode([heads[long.index(False)]], spans=False, num_threads=1, special=False)
-            if len(other) + cut_tokens(other) < counted_up_to(self.max_length):
-                return heads
-        return first, second
-
     def _encode_pairs(
         self, pairs: Sequence[tuple[str, str]], *, spans: bool, num_threads: int
     ) -> list[PairEncoding]:
@@ -231,11 +219,30 @@ class TextTokenizer:
                 "tokens that the model reads"
             )
         texts = [text for pair in pairs for text in pair]
-        parts = self._encode(texts, spans=spans, num_threads=num_threads, special=False)
+        parts = self._encode_texts(texts, spans=spans, num_threads=num_threads, special=False)
         return [
-            PairEncoding(first, second, form, self.max_length, keep_end=self._keep_end)
-            for first, second in zip(parts[::2], parts[1::2], strict=True)
+            PairEncoding(
+                *two, form, self.max_length, keep_end=self._keep_end, lengths=self._lengths(pair, two, form)
+            )
+            for pair, two in zip(pairs, zip(parts[::2], parts[1::2], strict=True), strict=True)
         ]
+
+    def _lengths(
+        self,
+        pair: tuple[str, str],
+        encodings: tuple[Encoding | JoinedEncoding, Encoding | JoinedEncoding],
+        form: PairTemplate,
+    ) -> tuple[int, int]:
+        """Tokens of each text: of a long one as many as are known, but more than the other's if it has more."""
+        first, second = (len(encoding) + cut_tokens(encoding) for encoding in encodings)
+        known = min(first, second) < self._long.needed or not any(map(self._long.is_long, pair))
+        if (
+            known or self._keep_end or form.room(self.max_length) % 2 == 0
+        ):  # all is known, or both have the same
+            return first, second
+        if self._long.first_is_longer(*pair):
+            return first, min(second, first - 1)
+        return min(first, second), second
 
     def prompt_tokens(self, prompt: str) -> int:
         """How many tokens a prompt has at the beginning of a text, with the special ones before it."""

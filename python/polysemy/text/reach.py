@@ -1,0 +1,124 @@
+"""How far a tokenizer looks: what of a text its first tokens depend on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..record import record
+from .library import library
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = ["Reach", "longest_token", "reach"]
+
+# Steps that look at some characters around each, and at no more.
+_NORMALIZERS = {
+    "BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled", "Prepend",
+    "Replace", "Strip", "StripAccents",
+}  # fmt: skip
+_SPLITTERS = {
+    "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "Metaspace", "Punctuation", "Split",
+    "UnicodeScripts", "Whitespace", "WhitespaceSplit",
+}  # fmt: skip
+# Of these, what one letter does to its neighbour, every letter does.
+_STATELESS_NORMALIZERS = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
+_STATELESS_SPLITTERS = {"BertPreTokenizer", "WhitespaceSplit"}
+
+# Looking ahead, behind or back, and a dot, which matches all that follows. "No space follows" looks at one character.
+_CLASS, _FAR = re.compile(r"\[(?:\\.|[^\]\\])*\]"), re.compile(r"\(\?[=<]|\(\?!(?!\\S\))|\\[1-9]|(?<!\\)\.")
+# A letter and all of its marks, or an emoji of several parts, is shorter.
+_MARGIN = 64
+
+
+@record
+class Reach:
+    """What is known of a tokenizer."""
+
+    margin: int
+    """A character decides nothing that lies farther before it, but in its own word or run of spaces."""
+    parted: bool
+    """Words are found and spelled each by itself: pieces of a text have the tokens of the whole."""
+    stripped: bool
+    """An added token takes the spaces before it."""
+    word: int
+    """Words of more characters are unknown, as a whole; 0: there is no such limit."""
+    spliced: bool
+    """Inside a word, tokens depend on their neighbours alone, see `longest_token`."""
+    spaces: bool
+    """A space between two letters ends a word, and the next word has the same tokens at the beginning of a text."""
+
+
+def reach(tokenizer: Tokenizer) -> Reach | None:
+    """What is known of this tokenizer; None for one with steps that may look anywhere."""
+    normalizers = [*_steps(tokenizer.normalizer, "normalizers")]
+    splitters = [*_steps(tokenizer.pre_tokenizer, "pretokenizers")]
+    if not _known(normalizers, _NORMALIZERS) or not _known(splitters, _SPLITTERS):
+        return None
+    model = tokenizer.model
+    added = tokenizer.get_added_tokens_decoder().values()
+    parted = (
+        _known(normalizers, _STATELESS_NORMALIZERS)
+        and len(splitters) == 1
+        and _known(splitters, _STATELESS_SPLITTERS)
+        and type(model).__name__ == "WordPiece"
+        and not any(token.single_word for token in added)
+    )
+    return Reach(
+        max([_MARGIN, *(2 * len(token.content) for token in added)]),
+        parted,
+        any(token.lstrip for token in added),
+        model.max_input_chars_per_word if parted else 0,
+        _spliced(model),
+        _spaces(tokenizer) and not any(re.search(r"\s", token.content) for token in added),
+    )
+
+
+def longest_token(tokenizer: Tokenizer) -> int:
+    """Characters of the longest entry of the vocabulary, as it is spelled there.
+
+    A token ends within that many characters of any place. Up to there a text has the tokens that it has when it ends
+    there: for byte-pair encoding, since the tokens between two ends of tokens are those of what stands between them;
+    for a unigram model, since the best path to a place doesn't depend on what follows. So what all of these places
+    have in common, the text has, however it goes on.
+    """
+    return max(map(len, tokenizer.get_vocab()), default=0)
+
+
+def _steps(part: Any, name: str) -> Iterator[dict[str, Any]]:
+    waiting = [] if part is None else [json.loads(part.__getstate__())]
+    while waiting:
+        step = waiting.pop()
+        if name in step:
+            waiting += step[name]
+        else:
+            yield step
+
+
+def _known(steps: list[dict[str, Any]], names: set[str]) -> bool:
+    return all(step["type"] in names and _near(step.get("pattern")) for step in steps)
+
+
+def _near(pattern: object) -> bool:
+    """Does it match what it matches whatever stands farther on?"""
+    if isinstance(pattern, dict) and "Regex" in pattern:
+        return not _FAR.search(_CLASS.sub("C", pattern["Regex"]))
+    return True
+
+
+def _spliced(model: Any) -> bool:
+    if type(model).__name__ == "BPE":
+        return not (model.dropout or model.continuing_subword_prefix or model.end_of_word_suffix)
+    return type(model).__name__ == "Unigram"
+
+
+def _spaces(tokenizer: Tokenizer) -> bool:
+    with library("tokenizer: a text can't be tokenized"):
+        both, first, second = (
+            tokenizer.encode(text, add_special_tokens=False) for text in ("be at", "be", " at")
+        )
+    words = both.word_ids
+    return both.ids == first.ids + second.ids and words[: len(first)][-1:] != words[len(first) :][:1]
