@@ -110,8 +110,9 @@ struct BFloat16Panels {
       step<fetched>(sums, a + i, a_stride, b + i / 2 * kLanes, panel_stride, ahead);
     };
     add_chains(tile, k, [&](int64_t i, auto& first, auto& second) INLINE_LAMBDA {
-      if constexpr (Pairs::kBothChains &&
-                    (rows > 2 || fetched == 1)) {  // fewer wait for weights, which come faster in order
+      // One or two rows alone wait for weights, which come faster in order.
+      constexpr bool many = rows > 2 || fetched == 1;
+      if constexpr (Pairs::kBothChains && many) {
         UNROLLED for (int64_t j = i; j < i + kHalf; j += 2) add(j, first), add(j + kHalf, second);
       } else {
         NOT_UNROLLED for (int64_t j = i; j < i + kHalf; j += 2) add(j, first);

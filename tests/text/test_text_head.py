@@ -198,6 +198,22 @@ def test_same_pairs(kind: str, trials: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "near"),
+    [
+        (QWEN, True), (r"\w+|[^\w\s]+", True), (r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*", True), (r"\S+", True),
+        (r"\S+@", False), (r"[^\n]*\n", False), (r"[^a]+?b", False), (r"a.", False), (r"(a)\1", False), (r"\.+", True),
+        (r"a(?=b)", False), (r"(?<=a)b", False), (r"a(?!\d)", False), (r"\s+(?!\S)", True), (r"[\]^a]+x", True),
+        (r"\P{L}+x", False),
+    ],
+)  # fmt: skip
+def test_patterns(pattern: str, near: bool) -> None:
+    """What a pattern matches may depend on what follows far away."""
+    tokenizer = qwen()
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")
+    assert (reach(tokenizer) is not None) == near
+
+
+@pytest.mark.parametrize(
     "change", ["pattern", "pattern ahead", "added token", "pre-tokenizer", "dropout", "suffix"]
 )
 def test_what_may_look_anywhere(change: str) -> None:

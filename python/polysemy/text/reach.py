@@ -28,8 +28,10 @@ _SPLITTERS = {
 _STATELESS_NORMALIZERS = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
 _STATELESS_SPLITTERS = {"BertPreTokenizer", "WhitespaceSplit"}
 
-# Looking ahead, behind or back, and a dot, which matches all that follows. "No space follows" looks at one character.
-_CLASS, _FAR = re.compile(r"\[(?:\\.|[^\]\\])*\]"), re.compile(r"\(\?[=<]|\(\?!(?!\\S\))|\\[1-9]|(?<!\\)\.")
+# Looking ahead, behind or back; a dot, which matches all that follows; and all but some characters (N) up to something
+# that must come. "No space follows" looks at one character.
+_CLASS = re.compile(r"\[(\^?)(?:\\.|[^\]\\])*\]|\\(?:[SDW]|P\{\w+\})")
+_FAR = re.compile(r"\(\?[=<]|\(\?!(?!N\))|\\[1-9]|(?<!\\)\.|N[*+](?!C[*?]|[|)]|$)")
 # A letter and all of its marks, or an emoji of several parts, is shorter.
 _MARGIN = 64
 
@@ -105,8 +107,12 @@ def _known(steps: list[dict[str, Any]], names: set[str]) -> bool:
 def _near(pattern: object) -> bool:
     """Does it match what it matches whatever stands farther on?"""
     if isinstance(pattern, dict) and "Regex" in pattern:
-        return not _FAR.search(_CLASS.sub("C", pattern["Regex"]))
+        return not _FAR.search(_CLASS.sub(_kind_of_class, pattern["Regex"]))
     return True
+
+
+def _kind_of_class(match: re.Match[str]) -> str:
+    return "N" if match[1] != "" else "C"
 
 
 def _spliced(model: Any) -> bool:
