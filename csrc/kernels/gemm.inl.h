@@ -239,6 +239,16 @@ constexpr bool few(int rows) {
   return rows <= tile_rows<Panels> && (!gated || panels_at_once<Panels, gated>(rows) > kTilePanels);
 }
 
+// Whether there is another shape for many rows.
+template <class Many, bool gated>
+constexpr bool has_many_rows() {
+  if constexpr (std::is_void_v<Many>) {
+    return false;
+  } else {
+    return Many::panels(gated) != kTilePanels;
+  }
+}
+
 // All panels, `wide` of them at once.
 template <class Panels, bool gated, int tallest, int wide>
 INLINE void gemm_all_panels(const GemmTask& t, int64_t count) {
@@ -265,7 +275,7 @@ template <class Panels, bool gated>
       }
     });
   }
-  if constexpr (!std::is_void_v<typename Panels::Tiles::Many>) {
+  if constexpr (has_many_rows<typename Panels::Tiles::Many, gated>()) {
     if (t.rows >= Panels::Tiles::Many::kFrom) return gemm_many_rows<Panels, gated>(t, count);
   }
   gemm_all_panels<Panels, gated, tile_rows<Panels>, kTilePanels>(t, count);
