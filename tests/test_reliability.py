@@ -10,6 +10,7 @@ import pytest
 from campaigns.allocations import allocations
 from campaigns.common import python
 from campaigns.endings import endings
+from campaigns.texts import KINDS, readings
 from campaigns.threads import limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is tried here is Linux's")
@@ -130,9 +131,15 @@ assert (narrow, polysemy.get_num_threads()) == (1, before)
     assert done.returncode == 0, done.stderr
 
 
+def test_long_texts_take_no_more_memory() -> None:
+    """The table of the default model, its weights and the interpreter are 140 MB."""
+    for reading in readings(1_500_000, [*KINDS][:-1]):  # one word would be 250 MB if it were read at once
+        assert not reading.error and reading.megabytes < 200, reading
+
+
 def test_the_campaigns_are_commands() -> None:
     folder = Path(__file__).parent / "campaigns"
     names = sorted(file.stem for file in folder.glob("*.py") if file.stem not in ("__init__", "common"))
-    assert names == ["allocations", "endings", "forks", "interrupts", "threads"]
+    assert names == ["allocations", "endings", "forks", "interrupts", "texts", "threads"]
     for name in names:
         assert f"python -m campaigns.{name} " in (folder / f"{name}.py").read_text("utf-8")

@@ -63,12 +63,14 @@ inline void expect(bool ok, const std::string& what) {
 inline constexpr double kUnit = 0x1p-24;  // unit roundoff of float32
 inline constexpr double kSmallestNormal = 0x1p-126;
 
-// Runs a program's trials on every level that this CPU has; a part of them where FEWER_TRIALS is set, as it is on an
-// emulated one.
+// Runs a program's trials on every level that this CPU has; one in TRIALS_DIVISOR of them where that is set, as it is
+// on an emulated one.
 template <class F>
 int on_every_level(int64_t trials, F&& f) {
-  const char* const fewer = std::getenv("FEWER_TRIALS");
-  if (fewer) trials /= std::atoi(fewer);
+  if (const char* const divisor = std::getenv("TRIALS_DIVISOR")) {
+    expect(std::atoi(divisor) > 0, "TRIALS_DIVISOR must be a positive number");
+    trials /= std::atoi(divisor);
+  }
   for (const std::string& name : polysemy::usable_isas()) {
     Random random(42);
     for (int64_t i = 0; i < trials; ++i) f(polysemy::kernels(name), random);

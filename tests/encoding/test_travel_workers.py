@@ -65,8 +65,11 @@ def test_a_worker_that_finds_another_model_says_so(folder: Path, method: str) ->
             future.result(timeout=60)
 
 
-def test_loky_and_its_threads(folder: Path) -> None:
+def test_loky_and_its_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers have as many threads as joblib gives each, the tokenizer's pool with ours."""
+    monkeypatch.delenv(
+        "TOKENIZERS_PARALLELISM", raising=False
+    )  # other libraries set it when they are imported
     encoder = Encoder.from_pretrained(folder)
     for given, expected in ((1, (1, 0)), (3, (3, 3))):
         limits = joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=given)

@@ -122,11 +122,7 @@ class LongTexts:
             return size if known.spliced and self._same_in_a_word(text, size, tokens[:needed]) else 0
         if end > less - known.margin:
             return 0
-        last = next(
-            i
-            for i in range(len(tokens) - 1, -1, -1)
-            if tokens[i][3] != word and tokens[i - 1][3] != tokens[i][3]
-        )
+        last = max(i for i in range(1, len(tokens)) if tokens[i - 1][3] != tokens[i][3])
         border = tokens[last][1]
         return border if last >= needed and self._tokens(text[:border]) == tokens[:last] else size
 

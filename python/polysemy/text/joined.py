@@ -11,27 +11,33 @@ from .pieces import Tokens
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
-__all__ = ["Around", "JoinedEncoding", "special_around"]
+__all__ = ["JoinedEncoding", "Special", "special_around", "special_tokens"]
 
 T = TypeVar("T")
 
 
 @record
-class Around:
-    """Special tokens before or behind a text."""
+class Special:
+    """Consecutive special tokens."""
 
     ids: list[int]
+    type_ids: list[int]
     tokens: list[str]
 
 
-def special_around(encoding: Encoding) -> tuple[Around, Around]:
-    """The special tokens of a text that has others, too."""
-    special = encoding.special_tokens_mask
-    first = special.index(0) if 0 in special else len(special)
-    last = len(special) - special[::-1].index(0) if 0 in special else len(special)
+def special_tokens(encoding: Encoding, part: slice) -> Special:
+    """Those of a part that has no others."""
+    return Special(encoding.ids[part], encoding.type_ids[part], encoding.tokens[part])
+
+
+def special_around(encoding: Encoding) -> tuple[Special, Special]:
+    """The special tokens before and behind the tokens of a text."""
+    mask = encoding.special_tokens_mask
+    before = mask.index(0) if 0 in mask else len(mask)
+    behind = mask[::-1].index(0) if 0 in mask else 0
     return (
-        Around(encoding.ids[:first], encoding.tokens[:first]),
-        Around(encoding.ids[last:], encoding.tokens[last:]),
+        special_tokens(encoding, slice(before)),
+        special_tokens(encoding, slice(len(mask) - behind, None)),
     )
 
 
@@ -40,7 +46,7 @@ class JoinedEncoding:
 
     __slots__ = ("_after", "_before", "_tokens", "tokens_cut")
 
-    def __init__(self, tokens: Tokens, cut: int, around: tuple[Around, Around]) -> None:
+    def __init__(self, tokens: Tokens, cut: int, around: tuple[Special, Special]) -> None:
         """``cut`` tokens of the text are left out."""
         self._tokens = tokens
         self._before, self._after = around

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from ..record import record
-from .joined import JoinedEncoding
+from .joined import JoinedEncoding, Special, special_tokens
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -22,15 +22,6 @@ T = TypeVar("T")
 
 Encoded: TypeAlias = "Encoding | JoinedEncoding | PairEncoding"
 """A tokenized text, or pair of texts."""
-
-
-@record
-class Special:
-    """Consecutive special tokens."""
-
-    ids: list[int]
-    type_ids: list[int]
-    tokens: list[str]
 
 
 @record
@@ -162,14 +153,10 @@ def pair_template(encoding: Encoding) -> PairTemplate | None:
     if len({*types[slice(*first)]}) != 1 or len({*types[slice(*second)]}) != 1:
         return None
 
-    def special(start: int, stop: int) -> Special:
-        part = slice(start, stop)
-        return Special(encoding.ids[part], types[part], encoding.tokens[part])
-
     return PairTemplate(
-        special(0, first[0]),
-        special(first[1], second[0]),
-        special(second[1], len(sequences)),
+        special_tokens(encoding, slice(first[0])),
+        special_tokens(encoding, slice(first[1], second[0])),
+        special_tokens(encoding, slice(second[1], None)),
         (types[first[0]], types[second[0]]),
     )
 

@@ -12,7 +12,7 @@ from .check import Text, shortened
 from .decoding import decode, joined
 from .folder import read_plain_tokenizer, read_tokenizer, special_ids
 from .head import LongTexts
-from .joined import Around, JoinedEncoding, special_around
+from .joined import JoinedEncoding, Special, special_around
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 from .threads import prepare_pool
@@ -188,7 +188,7 @@ class TextTokenizer:
     def _in_pieces(self, text: str, *, special: bool) -> JoinedEncoding | None:
         if not self._long.is_long(text):
             return None
-        around = self._around if special else (Around([], []), Around([], []))
+        around = self._around if special else (Special([], [], []), Special([], [], []))
         read = self._long.in_pieces(text, self.max_length - sum(len(part.ids) for part in around))
         return None if read is None else JoinedEncoding(*read, around)
 
@@ -235,10 +235,9 @@ class TextTokenizer:
     ) -> tuple[int, int]:
         """Tokens of each text: of a long one as many as are known, but more than the other's if it has more."""
         first, second = (len(encoding) + cut_tokens(encoding) for encoding in encodings)
-        known = min(first, second) < self._long.needed or not any(map(self._long.is_long, pair))
-        if (
-            known or self._keep_end or form.room(self.max_length) % 2 == 0
-        ):  # all is known, or both have the same
+        counted = self._keep_end or not any(map(self._long.is_long, pair))
+        even = form.room(self.max_length) % 2 == 0  # both have the same
+        if counted or even or min(first, second) < self._long.needed:
             return first, second
         if self._long.first_is_longer(*pair):
             return first, min(second, first - 1)
