@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .calls import encode_texts
 from .library import library
-from .pieces import Tokens, pieces
+from .pieces import Tokens, moved, pieces
 from .reach import Reach, longest_token, reach
 
 if TYPE_CHECKING:
@@ -51,10 +52,13 @@ class LongTexts:
         return len(text) > 2 * self._most
 
     def in_pieces(self, text: str, most: int) -> tuple[Tokens, int] | None:
-        """At most ``most`` tokens of the text, and how many are left out; None where it can't be read in pieces."""
+        """At most ``most`` tokens of the text, and how many are left out; None where the library has to say it.
+
+        Where not all of the text is read, at least `counted_up_to` are left out.
+        """
         known = self._known()
         if known is None or not known.parted:
-            return None
+            return None if known is None or not self._keep_end else self._tail(text, most, known)
         parts: deque[Tokens] = deque()
         count = first = 0  # tokens, and those of parts that are gone
         for part in pieces(text, known, self._tokens, self._length):
@@ -80,6 +84,18 @@ class LongTexts:
                 return text[:stop]
             size *= 4
         return text
+
+    def _tail(self, text: str, most: int, known: Reach) -> tuple[Tokens, int] | None:
+        """The last tokens of a text, read from a space that ends a word; the words are counted from there."""
+        size = self._most
+        while known.spaces and self.needed < len(text) and 2 * size < len(text):
+            border = _SPACE.search(text, len(text) - size, len(text) - size // 2)
+            if border is not None:
+                tokens = moved(self._tokens(text[border.start() :]), border.start())
+                if len(tokens) >= self.needed:
+                    return tokens[-most:] if most else [], len(tokens) - most
+            size *= 4
+        return None
 
     def first_is_longer(self, first: str, second: str) -> bool:
         """Has the first text more tokens than the second? No more is read than shows it."""
@@ -113,9 +129,8 @@ class LongTexts:
     def _decided(self, text: str, size: int, known: Reach) -> int:
         """How much of the text that is, at most ``size``; 0 where what follows could still change these tokens."""
         less = size - size // 8
-        tokens, more = self._tokens(text[:less]), self._tokens(text[:size])
-        needed = self.needed
-        if len(tokens) < needed or tokens[:needed] != more[:needed]:
+        tokens, needed = self._tokens(text[:less]), self.needed
+        if len(tokens) < needed or tokens[:needed] != self._tokens(text[:size])[:needed]:
             return 0
         _, _, end, word, _ = tokens[needed - 1]
         if word == tokens[-1][3]:
@@ -137,8 +152,7 @@ class LongTexts:
         )
 
     def _tokens(self, text: str) -> Tokens:
-        with library("tokenizer: a text can't be tokenized"):
-            encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        (encoding,) = encode_texts(self._tokenizer, [text], spans=True, special=False)
         parts = [encoding, *encoding.overflowing]
         names = self._names
         return [

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from .reach import Reach
 
-__all__ = ["Tokens", "pieces"]
+__all__ = ["Tokens", "moved", "pieces"]
 
 Tokens: TypeAlias = list[tuple[int, int, int, int | None, str]]
 """Id, first and last character, number of the word, and name of each token."""
@@ -28,7 +28,7 @@ def pieces(
     while start < len(text):
         stop = start + size
         if stop >= len(text):
-            yield _moved(encode(text[start:]), start, words)
+            yield moved(encode(text[start:]), start, words)
             return
         tokens = encode(text[start:stop] + _LETTER)
         first, undecided = tokens[0][1], _first_undecided(tokens, size, reach.margin)
@@ -43,12 +43,12 @@ def pieces(
         else:
             size *= 4  # a word that ends just there, or a letter with thousands of marks
             continue
-        yield _moved(found, start, words)
+        yield moved(found, start, words)
         words += len({word for _, _, _, word, _ in found})
         start, size = end, _PIECE
 
 
-def _moved(tokens: Tokens, start: int, words: int) -> Tokens:
+def moved(tokens: Tokens, start: int, words: int = 0) -> Tokens:
     """Those of a piece as those of the text."""
     return [
         (number, first + start, end + start, None if word is None else word + words, name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import positive
 from ..errors import TokenizerError
+from .calls import encode_texts
 from .check import Text, shortened
 from .decoding import decode, joined
 from .folder import read_plain_tokenizer, read_tokenizer, special_ids
@@ -15,7 +16,6 @@ from .head import LongTexts
 from .joined import JoinedEncoding, Special, special_around
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
-from .threads import prepare_pool
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -195,17 +195,7 @@ class TextTokenizer:
     def _encode(
         self, texts: Sequence[str], *, spans: bool, num_threads: int, special: bool
     ) -> list[Encoding]:
-        tokenizer = self._tokenizer
-        batch = tokenizer.encode_batch if spans else tokenizer.encode_batch_fast
-        try:
-            if len(texts) > 1 and prepare_pool(tokenizer, num_threads):
-                return batch(texts, add_special_tokens=special)
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
-            raise
-        except BaseException:
-            pass  # the library panics where no thread can be started; what is wrong with a text comes up again
-        with library("tokenizer: a text can't be tokenized"):
-            return [tokenizer.encode(text, add_special_tokens=special) for text in texts]
+        return encode_texts(self._tokenizer, texts, spans=spans, special=special, num_threads=num_threads)
 
     def _encode_pairs(
         self, pairs: Sequence[tuple[str, str]], *, spans: bool, num_threads: int
@@ -235,7 +225,7 @@ class TextTokenizer:
     ) -> tuple[int, int]:
         """Tokens of each text: of a long one as many as are known, but more than the other's if it has more."""
         first, second = (len(encoding) + cut_tokens(encoding) for encoding in encodings)
-        counted = self._keep_end or not any(map(self._long.is_long, pair))
+        counted = not any(map(self._long.is_long, pair))
         even = form.room(self.max_length) % 2 == 0  # both have the same
         if counted or even or min(first, second) < self._long.needed:
             return first, second
