@@ -52,8 +52,8 @@ def test_interrupts() -> None:
     """One of every kind. The limit is wide, since a busy machine delays everything."""
     code = """
 from campaigns.interrupts import interrupts
-found = interrupts(9)
-assert found["interrupted"] == 9 and found["missed"] == found["differing"] == 0, found
+found = interrupts(11)
+assert found["interrupted"] == 11 and found["missed"] == found["differing"] == 0, found
 assert found["median"] < 500, found
 """
     done = python(code)

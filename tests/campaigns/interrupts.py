@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -31,6 +32,8 @@ def long_calls() -> dict[str, Callable[[], object]]:
     """Calls that take from a second to for ever."""
     from deterministic import SPECS, integers, weights_of
     from polysemy import Encoder, ops
+    from polysemy.text.tokenizer import TextTokenizer
+    from tokenizer_folders import bert, sentencepiece
 
     encoder = Encoder(SPECS["deep"], weights_of("deep"))
     one = integers("long", 600, 0, 48).tolist()
@@ -42,6 +45,16 @@ def long_calls() -> dict[str, Callable[[], object]]:
     keys = as_strided(long, (1, huge, 8), (0, 0, 4))
     left, right = as_strided(long, (1, huge), (0, 0)), as_strided(long, (huge, 1), (0, 0))
     heads = np.ones((8, 6000, 64), np.float32)
+    parted, whole = (
+        TextTokenizer.from_folder(
+            make(Path(mkdtemp()) / "m", model_type),
+            max_seq_length=None,
+            max_positions=512,
+            model_type=model_type,
+        )
+        for make, model_type in ((bert, "bert"), (sentencepiece, "xlm-roberta"))
+    )
+    word, unknown = "bank" * 3_000_000, "\U0001f642\U0001f3e6" * 300_000
     return {
         "forward": lambda: encoder.forward(ids, num_threads=2),
         "forward, one thread": lambda: encoder.forward(ids, num_threads=1),
@@ -52,6 +65,8 @@ def long_calls() -> dict[str, Callable[[], object]]:
         "2^40 keys": lambda: ops.scaled_dot_product_attention(long, keys, keys),
         "2^40 terms": lambda: ops.matmul(left, right, num_threads=2),
         "softmax": again(99, lambda: ops.softmax(rows)),
+        "a text in pieces": lambda: parted.encode([word]),
+        "a text read whole": lambda: whole.encode([unknown]),
     }
 
 

@@ -17,6 +17,7 @@ from ..families import find_family, static
 from ..families.config import Config
 from ..families.family import Family, NameMatch, match_names, stored_as
 from ..families.heads import HeadMatch, found_heads, match_head
+from ..families.other_graphs import refuse_other_graphs
 from ..io.background import Background
 from ..io.checkpoint import Checkpoint
 from ..io.footprint import Footprint, footprint
@@ -189,7 +190,9 @@ def _card(source: Source, model_type: str, sentence: SentenceFolder, heads: tupl
 def read_spec(family: Family, config: Config) -> EncoderSpec:
     """The spec of a configuration. Sizes that no model can have raise ``CheckpointError``."""
     try:
-        return family.spec(config)
+        spec = family.spec(config)
+        refuse_other_graphs(config)
+        return spec
     except PolysemyError:
         raise
     except ValueError as error:

@@ -42,11 +42,13 @@ class Config:
     modelled raises ``UnsupportedModelError``.
     """
 
-    __slots__ = ("_values", "source")
+    __slots__ = ("_values", "asked", "source")
 
     def __init__(self, values: Mapping[str, object], source: str = "config.json") -> None:
         self._values = values
         self.source = source
+        self.asked: set[str] = set()
+        """The names of the fields that somebody has looked at, whether they are there or not."""
 
     def __bool__(self) -> bool:
         return bool(self._values)
@@ -89,7 +91,7 @@ class Config:
 
     def texts(self, name: str) -> list[str] | None:
         """A list of strings, or None where there is none."""
-        value = self._values.get(name)
+        value = self._look(name)
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -105,15 +107,15 @@ class Config:
 
     def is_section(self, name: str) -> bool:
         """Whether the field is an object."""
-        return isinstance(self._values.get(name), dict)
+        return isinstance(self._look(name), dict)
 
     def is_text(self, name: str) -> bool:
         """Whether the field is a string."""
-        return isinstance(self._values.get(name), str)
+        return isinstance(self._look(name), str)
 
     def has(self, name: str) -> bool:
         """Whether the field is there, and not null."""
-        return self._values.get(name) is not None
+        return self._look(name) is not None
 
     def activation(self, name: str, default: str = "gelu") -> Activation:
         """The activation that a field names, by its name in transformers."""
@@ -166,12 +168,16 @@ class Config:
         return hidden // heads
 
     def _get(self, name: str, default: object) -> object:
-        value = self._values.get(name)  # null is written for what is not set
+        value = self._look(name)  # null is written for what is not set
         return default if value is None else value
+
+    def _look(self, name: str) -> object:
+        self.asked.add(name)
+        return self._values.get(name)
 
     def require(self, name: str, *allowed: object) -> None:
         """Raise ``UnsupportedModelError`` unless the field is absent, null, or one of ``allowed``."""
-        value = self._values.get(name)
+        value = self._look(name)
         if value is not None and value not in allowed:
             expected = " or ".join(repr(option) for option in allowed) or "absent"
             raise UnsupportedModelError(

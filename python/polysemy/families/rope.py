@@ -68,6 +68,12 @@ def with_rotary(
     base = scaling.number("rope_theta", base)
     for place in (config, scaling):
         place.require("partial_rotary_factor", 1.0)
+    for name, whole in {
+        "rotary_pct": 1.0,
+        "rotary_emb_fraction": 1.0,
+        "rotary_dim": attention.head_dim,
+    }.items():
+        config.require(name, whole)
     rope_type = scaling.text("rope_type", scaling.text("type", "default"))
     if rope_type not in _TYPES:
         raise UnsupportedModelError(

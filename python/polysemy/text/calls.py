@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_texts"]
 
-# Texts of so many characters take a tenth of a second and more, beside which a thread costs nothing.
-_MANY = 65_536
+# Texts of more characters take hundredths of a second, beside which a thread costs nothing.
+_MANY = 32_768
 # What the library holds at most while it reads: measured are 56 to 321 bytes for each byte of a text, over byte-pair
 # encoding, unigram models and WordPiece, and texts of letters, words, spaces, Chinese, emoji and ligatures.
 _BYTES_PER_BYTE = 350
@@ -36,27 +38,35 @@ def encode_texts(
         _reserve(long)
     batch = tokenizer.encode_batch if spans else tokenizer.encode_batch_fast
 
-    def together(texts: Sequence[str]) -> list[Encoding]:
-        return batch(texts, add_special_tokens=special)
+    def in_pool(texts: Sequence[str], *, alone: bool = False) -> list[Encoding] | None:
+        """None where the library panics, as it does where no thread can be started; what is wrong is said later."""
+        try:
+            if not prepare_pool(tokenizer, num_threads, alone=alone):
+                return None
+            work = partial(batch, texts, add_special_tokens=special)
+            return _interruptible(work) if long else work()
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:
+            return None
 
-    def alone(text: str) -> Encoding:
-        if len(text) > _MANY and prepare_pool(tokenizer, num_threads, alone=True):
-            return _interruptible(lambda: together([text]))[0]
-        return tokenizer.encode(text, add_special_tokens=special)
-
-    try:
-        if len(texts) > 1 and prepare_pool(tokenizer, num_threads):
-            return _interruptible(lambda: together(texts)) if long else together(texts)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException:
-        pass  # the library panics where no thread can be started; what is wrong with a text comes up again
-    with library("tokenizer: a text can't be tokenized"):
-        return [alone(text) for text in texts]
+    together = in_pool(texts) if len(texts) > 1 else None
+    if together is not None:
+        return together
+    found = []
+    for text in texts:
+        read = in_pool([text], alone=True) if len(text) > _MANY else None
+        if read is None:
+            with library("tokenizer: a text can't be tokenized"):
+                read = [tokenizer.encode(text, add_special_tokens=special)]
+        found += read
+    return found
 
 
 def _reserve(texts: Sequence[str]) -> None:
     """Ask for the memory, and give it back: a limit of the process shows by that, and a machine that is too small."""
+    if sys.platform == "win32":
+        return
     most = sum(len(text) if text.isascii() else 4 * len(text) for text in texts) * _BYTES_PER_BYTE
     try:
         mmap.mmap(-1, most, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
