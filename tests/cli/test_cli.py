@@ -221,3 +221,23 @@ def test_a_full_device_is_an_error(arguments: list[str], unbuffered: str) -> Non
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == "python -m polysemy: error: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "command", [["compare", "--word", "bank", "a bank", "the bank"], ["pull"], ["encode", "-"]]
+)
+def test_a_home_that_nobody_has(command: list[str]) -> None:
+    """As in a container that runs with a number for a user."""
+    name = ["org/model"] if command[0] == "pull" else ["--model", "org/model"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "XDG_"))}
+    done = subprocess.run(
+        [*COMMAND, *command, *name],
+        env=environment | {"HF_HOME": "~nobody-here"},
+        input="a text\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the home directory of a user who has none. Set HF_HOME" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from cli_texts import COMMAND, TEXTS, Run, only
 from polysemy import Encoder
-from polysemy.cli.lines import open_texts, refuse_records
+from polysemy.cli.lines import open_texts
 from polysemy.cli.parser import PRECISIONS
 from polysemy.model import precision
 from tiny_models import write_sentence_model, write_transformer
@@ -266,32 +267,66 @@ def test_progress(
     assert ("4/4" in err) == shown
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv", ".TSV", ".parquet", ".arrow", ".gz", ".zst"])
-def test_files_of_records_are_refused_by_their_ending(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize(
+    "ending", [".jsonl", ".json", ".csv", ".TSV", ".parquet", ".arrow", ".gz", ".zst", ".xz"]
+)
+@pytest.mark.parametrize("command", ["encode", "rerank", "classify"])
+def test_files_of_records_are_refused_by_their_ending(
+    run: Run, model: Path, tmp_path: Path, command: str, ending: str
+) -> None:
     path = tmp_path / f"in{ending}"
     path.write_text("a text\n")
-    with pytest.raises(ValueError, match=r"not one text per line; .* --lines"):
-        refuse_records(str(path))
+    arguments = [command, *(["a query"] if command == "rerank" else []), path, "--model", model]
+    code, printed, error = run(*arguments)
+    assert (code, printed) == (1, "") and re.search(r"not one text per line; .* --lines", error)
+    if command == "encode":
+        assert run(*arguments, "--lines")[0] == 0
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b'{"text": "x"}\n',
-     b'\xef\xbb\xbf{"a": 1}', b'[{"a": 1}]', b'["a", "b"]', b"[\n", b"{\n", b"PAR1\0", b"ARROW1\0\0",
-     b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"BZh9", b"PK\3\4"],
-)  # fmt: skip
-def test_files_of_records_are_refused_by_how_they_begin(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "in.txt"
+RECORDS = [
+    b'{"text": "x"}\n', b'\xef\xbb\xbf{"a": 1}', b'[{"a": 1}]', b'["a", "b"]', b"[\n", b"{\n", b"PAR1\0", b"ARROW1\0\0",
+    b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"BZh9", b"PK\3\4",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", RECORDS)
+def test_files_of_records_are_refused_by_how_they_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Files before anything is read, what can be read only once on reading."""
+    path, pipe = tmp_path / "in.txt", tmp_path / "pipe"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="not one text per line"):
-        refuse_records(str(path))
+        open_texts(str(path))
+    os.mkfifo(pipe)
+    with (
+        subprocess.Popen(["sh", "-c", f'cat "{path}" > "{pipe}"']),
+        pytest.raises(ValueError, match="not one text per line"),
+    ):
+        list(open_texts(str(pipe)))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with pytest.raises(ValueError, match=r"standard input: this is .*, not one text per line"):
+        list(open_texts("-"))
+
+
+def test_lines_of_records_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = '{"text": "x"}'
+    path = tmp_path / "in.jsonl"
+    path.write_text(line + "\n")
+    assert list(open_texts(str(path), any_lines=True)) == [line]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
+    assert list(open_texts("-", any_lines=True)) == [line]
 
 
 @pytest.mark.parametrize(
     "content", ["[CLS] is a token", "{curly} words", '"quoted", he said', "", "PARIS", "[1] a note"]
 )
-def test_texts_are_not_taken_for_records(tmp_path: Path, content: str) -> None:
+def test_texts_are_not_taken_for_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
     path = tmp_path / "in.txt"
     path.write_text(content)
-    refuse_records(str(path))
-    refuse_records("-")
+    expected = [content] if content else []
+    assert list(open_texts(str(path))) == expected
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    assert list(open_texts("-")) == expected

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ..encoding.encoder import Encoder
 from ..encoding.sink import LineSink, NpySink
 from ..encoding.stream import Stream
-from .lines import open_texts, refuse_records
+from .lines import open_texts
 from .outfile import check_writable, ends_cleanly, replacing, scratch
 
 __all__ = ["run"]
@@ -29,9 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(output)
         if arguments.file != "-" and output.exists() and output.samefile(arguments.file):
             raise ValueError(f"{output}: the output would take the place of the input")
-    if not arguments.lines:
-        refuse_records(arguments.file)
-    texts = open_texts(arguments.file)
+    texts = open_texts(arguments.file, any_lines=arguments.lines)
     encoder = Encoder.from_pretrained(
         arguments.model, num_threads=arguments.threads, precision=arguments.precision
     )

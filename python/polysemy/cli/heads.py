@@ -19,7 +19,7 @@ def run_rerank(arguments: argparse.Namespace) -> int:
     """Print documents by their score with a query, best first."""
     from ..heads.cross_encoder import CrossEncoder
 
-    documents = list(open_texts(arguments.file))
+    documents = list(open_texts(arguments.file, any_lines=arguments.lines))
     model = CrossEncoder(arguments.model, num_threads=arguments.threads)
     found = model.rank(arguments.query, documents, top_k=arguments.top_k, return_documents=True)
     for hit in found:
@@ -32,7 +32,7 @@ def run_rerank(arguments: argparse.Namespace) -> int:
 
 def run_classify(arguments: argparse.Namespace) -> int:
     """Print the label of every text; names in it, or labels of one's own, where that was asked for."""
-    texts = open_texts(arguments.file)
+    texts = open_texts(arguments.file, any_lines=arguments.lines)
     _answer(texts, _classifier(arguments), arguments.json)
     return 0
 

@@ -178,11 +178,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truncate-dim", type=_positive, metavar="N", help="keep the first N dimensions of each vector"
     )
-    parser.add_argument(
-        "--lines",
-        action="store_true",
-        help="encode the lines of JSON, tables and other records as they stand",
-    )
+    heads.add_lines(parser)
     parser.add_argument("--prompt", metavar="NAME", help="the model's prompt to put before each text")
     parser.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, help="progress bar (default: on a terminal)"

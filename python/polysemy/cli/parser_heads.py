@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-__all__ = ["add_classify", "add_fill_mask", "add_rerank"]
+__all__ = ["add_classify", "add_fill_mask", "add_lines", "add_rerank"]
 
 RERANK = """\
 Documents by how well they answer a query: one document per line in, best first out, each with its score.
@@ -49,6 +49,7 @@ def add_rerank(parser: argparse.ArgumentParser, positive: Number) -> None:
     """Arguments of `polysemy rerank`."""
     parser.add_argument("query", metavar="QUERY", help="what is sought")
     parser.add_argument("file", metavar="FILE", help="UTF-8 text, one document per line; - is standard input")
+    add_lines(parser)
     _add_model(parser, positive)
     parser.add_argument("--top-k", type=positive, metavar="N", help="the best N only (default: all)")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
@@ -57,6 +58,7 @@ def add_rerank(parser: argparse.ArgumentParser, positive: Number) -> None:
 def add_classify(parser: argparse.ArgumentParser, positive: Number) -> None:
     """Arguments of `polysemy classify`."""
     parser.add_argument("file", metavar="FILE", help="UTF-8 text, one text per line; - is standard input")
+    add_lines(parser)
     _add_model(parser, positive)
     parser.add_argument("--entities", action="store_true", help="names in a text, joined over their tokens")
     parser.add_argument("--labels", metavar="A,B,...", help="labels of your own, with commas between")
@@ -69,6 +71,13 @@ def add_fill_mask(parser: argparse.ArgumentParser, positive: Number) -> None:
     _add_model(parser, positive)
     parser.add_argument("--top-k", type=positive, default=5, metavar="N", help="how many tokens (default: 5)")
     parser.add_argument("--json", action="store_true", help="print JSON lines")
+
+
+def add_lines(parser: argparse.ArgumentParser) -> None:
+    """The switch of all commands that read texts from a file."""
+    parser.add_argument(
+        "--lines", action="store_true", help="take the lines of JSON, tables and other records as they stand"
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser, positive: Number) -> None:
