@@ -83,7 +83,7 @@ assert seen and all(seen), seen
 
 
 def test_end_of_the_interpreter_with_calls_in_daemon_threads() -> None:
-    assert endings(6) == {"0": 6}
+    assert endings(9) == {"0": 9}
 
 
 def test_sub_interpreters_are_refused() -> None:

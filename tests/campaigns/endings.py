@@ -10,14 +10,18 @@ from collections import Counter
 from campaigns.common import counted, python, trials
 
 CODE = """
-import sys, threading, time
+import pathlib, sys, tempfile, threading, time
 from campaigns.common import small_calls
 import numpy as np
 from polysemy import ops
+from polysemy.text.tokenizer import TextTokenizer
+from tokenizer_folders import bert
 
 number = int(sys.argv[1])
 calls = small_calls()
 heads = np.ones((4, 1500, 64), np.float32)
+folder = bert(pathlib.Path(tempfile.mkdtemp()) / "m")
+tokenizer = TextTokenizer.from_folder(folder, max_seq_length=None, max_positions=512, model_type="bert")
 started = threading.Semaphore(0)
 
 def short():
@@ -30,7 +34,14 @@ def long():
     while True:
         ops.scaled_dot_product_attention(heads, heads, heads)
 
-team = [threading.Thread(target=target, daemon=True) for target in (short, long, short)[: 1 + number % 3]]
+def texts():
+    started.release()
+    while True:
+        tokenizer.encode(["the bank of the river " * 30] * 40, num_threads=2)
+        tokenizer.encode(["bank" * 20_000])
+
+targets = (short, long, texts)
+team = [threading.Thread(target=targets[(number + i) % 3], daemon=True) for i in range(1 + number // 3 % 3)]
 for thread in team:
     thread.start()
 for thread in team:

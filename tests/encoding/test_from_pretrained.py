@@ -157,7 +157,22 @@ def test_mmap_is_a_switch() -> None:
         Encoder.from_pretrained(mmap="no")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_float64_gives_the_vectors_of_what_it_rounds_to(tmp_path: Path) -> None:
+    exact = {name: tensor + np.float64(1e-9) / 3 for name, tensor in stored().items()}
+    assert {tensor.dtype for tensor in exact.values()} == {np.dtype(np.float64)}
+    vectors = [
+        Encoder.from_pretrained(
+            write_transformer(
+                tmp_path / np.dtype(dtype).name, tensors={k: v.astype(dtype) for k, v in exact.items()}
+            ),
+            pooling="mean",
+        ).encode(["bank money", "river"])
+        for dtype in (np.float64, np.float32)
+    ]
+    np.testing.assert_array_equal(*vectors)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_a_live_encoder_does_not_depend_on_its_files(tmp_path: Path, dtype: type) -> None:
     folder = write_transformer(tmp_path / "m", tensors={k: v.astype(dtype) for k, v in stored().items()})
     encoder = Encoder.from_pretrained(folder, pooling="mean")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,13 @@ def test_all_problems_in_one_error(tmp_path: Path) -> None:
     assert "1 missing: layers.1.ffn.down.bias (encoder.layer.1.output.dense.bias)" in message
     assert "1 surplus: adapter.weight" in message
     assert "(encoder.layer.0.intermediate.dense.weight) must have shape (40, 24), got (24, 40)" in message
+
+
+@pytest.mark.parametrize(
+    "name", ["projection.weight", "2_Dense.linear.weight", "encoder.layer.0.adapter.up.weight"]
+)
+def test_a_tensor_too_many_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    """A layer that is not known may change every vector."""
+    tensors = {**stored(), name: np.zeros((3, 24), np.float32)}
+    with pytest.raises(CheckpointError, match=f"1 surplus: {re.escape(name)}"):
+        load_model(write_transformer(tmp_path / "m", tensors=tensors))

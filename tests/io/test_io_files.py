@@ -29,7 +29,7 @@ def a_socket(path: Path) -> None:
         (os.mkfifo, "is not a regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "is not a regular file"),
         (lambda path: path.symlink_to("/dev/tty"), "can't be read|is not a regular file"),
-        (lambda path: path.symlink_to("/proc/self/mem"), "can't be read|not valid|became shorter|"),
+        (lambda path: path.symlink_to("/proc/self/mem"), "can't be read|is not valid JSON"),
         (a_socket, "can't be read: No such device or address"),
     ],
 )
