@@ -75,6 +75,7 @@ def test_interrupted() -> None:
     """The next call works, and so does the end of the interpreter while the text is still read."""
     code = f"""{MAKE}
 import os, signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in what a shell runs in the background
 expected = tokenizer.encode([text[:10]])[0].ids
 def readers():
     return sum(thread.name == "polysemy-texts" for thread in threading.enumerate())

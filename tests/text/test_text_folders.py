@@ -81,6 +81,9 @@ def test_tokenizer_json_and_its_settings(tmp_path: Path, settings: dict[str, obj
     check(folder)
 
 
+OTHERS: dict[str, Any] = {"roberta": make.roberta, "mpnet": make.mpnet}
+
+
 @pytest.mark.parametrize("form", ["vocab", "json"])
 def test_special_tokens_map_and_added_tokens(tmp_path: Path, form: str) -> None:
     folder = make.bert(tmp_path / "m", settings={"cls_token": "water"})
@@ -89,6 +92,24 @@ def test_special_tokens_map_and_added_tokens(tmp_path: Path, form: str) -> None:
         made.backend_tokenizer.save(str(folder / "tokenizer.json"))
     write_json(folder / "special_tokens_map.json", {"cls_token": "money", "sep_token": added("river")})
     write_json(folder / "added_tokens.json", {"[E1]": 30523, "Naïve": 30522})
+    check(folder)
+
+
+@pytest.mark.parametrize("form", ["older", "json"])
+@pytest.mark.parametrize(
+    "kind", ["roberta", "mpnet", "xlm-roberta", "camembert", "albert", "t5", "deberta-v2"]
+)
+def test_such_files_beside_other_vocabularies(tmp_path: Path, kind: str, form: str) -> None:
+    def made_in(folder: Path) -> Path:
+        return make.sentencepiece(folder, kind) if kind not in OTHERS else OTHERS[kind](folder)
+
+    folder = made_in(tmp_path / "m")
+    count = len(AutoTokenizer.from_pretrained(made_in(tmp_path / "same")))
+    if form == "json":
+        made: Any = AutoTokenizer.from_pretrained(made_in(tmp_path / "made"))
+        made.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    write_json(folder / "special_tokens_map.json", {"mask_token": added("[E9]", lstrip=True)})
+    write_json(folder / "added_tokens.json", {"[E1]": count + 1, "Na\u00efve": count, "[E9]": count + 2})
     check(folder)
 
 
