@@ -95,7 +95,12 @@ for _ in range(3):
     assert (done.stdout, done.stderr, done.returncode) == ("interrupted\n" * 3, "", 0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="limits and peaks of memory are read as Linux has them"
+)
+
+
+@LINUX
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_memory_that_is_not_there(side: str) -> None:
     """The library would end the process."""
@@ -135,6 +140,7 @@ def test_what_is_wrong_is_said(tokenizer: TextTokenizer, texts: list[str]) -> No
         tokenizer.encode(texts)
 
 
+@LINUX
 def test_as_much_memory_as_the_library_takes(tmp_path: Path) -> None:
     """The bound that is asked for holds for kinds of texts and tokenizers that take the most."""
     code = """
