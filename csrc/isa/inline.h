@@ -8,6 +8,13 @@
 // the body can be a function.
 #define INLINE_LAMBDA __attribute__((always_inline))
 
+// A function that is compiled once: neither into its callers nor for the constants of each of them.
+#ifdef __clang__
+#define APART [[gnu::noinline]]
+#else
+#define APART [[gnu::noinline, gnu::noclone]]
+#endif
+
 // Before a loop that compilers would unroll, and keep in memory what is needed after it; or one of a few rounds that
 // they would not unroll.
 #ifdef __clang__

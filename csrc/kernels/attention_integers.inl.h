@@ -121,19 +121,20 @@ struct IntegerValues {
     for (int64_t i = 0; i < keys; i += kValueKeys) {
       const int64_t n = keys - i < kValueKeys ? keys - i : kValueKeys;
       const auto* const words = reinterpret_cast<const typename Pairs::Word*>(values + (first + i) / 2 * kLanes);
-      typename Pairs::Sum sum[rows][panels];
-      unroll<rows>([&](auto r)
-                       INLINE_LAMBDA { unroll<panels>([&](auto q) INLINE_LAMBDA { sum[r][q] = Pairs::zero(); }); });
+      using Sum = typename Pairs::Sum;
+      Tile<rows, panels, Sum> integers;
+      each_sum(integers, [](Sum& sum, auto, auto) INLINE_LAMBDA { sum = Pairs::zero(); });
       for (int64_t k = 0; k < n; k += 2) {
         typename Pairs::Words w[panels];
         unroll<panels>([&](auto q)
                            INLINE_LAMBDA { w[q] = Pairs::load_weights(words + 2 * q * room * kLanes + k * kLanes); });
         unroll<rows>([&](auto r) INLINE_LAMBDA {
           const auto x = Pairs::load_input(reinterpret_cast<const char*>(p + r * p_stride + i + k));
-          unroll<panels>([&](auto q) INLINE_LAMBDA { sum[r][q] = Pairs::add_products(sum[r][q], x, w[q]); });
+          unroll<panels>([&](auto q)
+                             INLINE_LAMBDA { integers.sum[r][q] = Pairs::add_products(integers.sum[r][q], x, w[q]); });
         });
       }
-      each_sum(total, [&](Vec& part, auto r, auto q) INLINE_LAMBDA { part = part + Pairs::value(sum[r][q]); });
+      each_sum(total, [&](Vec& part, auto r, auto q) INLINE_LAMBDA { part = part + Pairs::value(integers.sum[r][q]); });
     }
     each_sum(tile, [&](Vec& sum, auto r, auto q) INLINE_LAMBDA {
       sum = fma(total.sum[r][q], load(values + q * room * kLanes + scale_at(room)), sum);

@@ -23,7 +23,7 @@ struct OutputTile {
 
 // Bias, activation, residual. The sums were just written, so they come from L1; kept apart from the tiles because each
 // of them would otherwise carry a copy of all activations.
-[[gnu::noinline]] void epilogue(const GemmTask& t, OutputTile at) {
+APART void epilogue(const GemmTask& t, OutputTile at) {
   with_activation(t.activation, [&](auto activation) INLINE_LAMBDA {
     for (int64_t r = at.row; r < at.row + at.rows; ++r) {
       float* c = t.c + r * t.c_stride;
@@ -41,7 +41,7 @@ struct OutputTile {
 }
 
 // activation(gate + bias) * (up + bias) of pairs of panels, from their sums; panel is the first one's gate.
-[[gnu::noinline]] void gated_epilogue(const GemmTask& t, int64_t row, int64_t rows, int64_t panel, int64_t panels) {
+APART void gated_epilogue(const GemmTask& t, int64_t row, int64_t rows, int64_t panel, int64_t panels) {
   with_activation(t.activation, [&](auto activation) INLINE_LAMBDA {
     for (int64_t r = row; r < row + rows; ++r) {
       for (int64_t p = 0; p < panels; p += 2) {
@@ -87,6 +87,19 @@ constexpr int64_t panel_at(int64_t k) {
   return panel_offset(Panels::kPrecision, k) / static_cast<int64_t>(sizeof(typename Panels::Word));
 }
 
+// What few products have, those whose last panel is in part beyond C, is kept apart, too: the sums of a tile lie in
+// `from`, row by row.
+APART void add_part(const float* from, int64_t rows, int64_t width, float* to, int64_t to_stride, int64_t columns,
+                    bool first) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < columns; j += kLanes) {
+      const Vec sum = load(from + r * width + j);
+      float* const at = to + r * to_stride + j;
+      store_n(at, first ? sum : load_n(at, columns - j) + sum, columns - j);
+    }
+  }
+}
+
 template <class Panels, bool gated, int rows, int panels, int fetched>
 INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block) {
   float* const c = sums_of<gated, panels>(t, row, panel);
@@ -95,8 +108,9 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block
   Tile<rows, panels> tile;
   each_sum(tile, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
   if (block.first) {  // write-allocate: prefetch C while the tile accumulates
-    each_sum(tile, [&](Vec&, auto r, auto p)
-                       INLINE_LAMBDA { prefetch_to_write(c + r * sums_stride<gated>(t) + p * kLanes); });
+    for (int r = 0; r < rows; ++r) {
+      for (int p = 0; p < panels; ++p) prefetch_to_write(c + r * sums_stride<gated>(t) + p * kLanes);
+    }
   }
   using Word = typename Panels::Word;
   using Input = typename Panels::Input;
@@ -112,11 +126,9 @@ INLINE void gemm_tile(const GemmTask& t, int64_t row, int64_t panel, Block block
       store(to, block.first ? sum : load(to) + sum);
     });
   } else {
-    each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA {
-      float* to = c + r * sums_stride<gated>(t) + p * kLanes;
-      const int64_t n = columns - p * kLanes;
-      store_n(to, block.first ? sum : load_n(to, n) + sum, n);
-    });
+    float sums[rows * panels * kLanes];
+    each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { store(sums + (r * panels + p) * kLanes, sum); });
+    add_part(sums, rows, panels * kLanes, c, sums_stride<gated>(t), columns, block.first);
   }
   if (!block.last) return;
   if constexpr (!gated) {
@@ -149,6 +161,8 @@ template <class Panels>
 constexpr bool widens = !std::is_void_v<typename Panels::Wide>;
 template <class Panels>
 constexpr int tile_rows = Panels::Tiles::kRows;
+// Rows from which on a block of weights is widened once for all tiles.
+constexpr int kWidenedFrom = 2 * kWideningRows + 1;
 
 // Many rows with weights that are widened once per block, not by every tile. The block's part of the product is a task
 // of its own, whose panels lie on the stack; they keep their place in a pair.
@@ -176,7 +190,7 @@ INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
     }
     part.a = static_cast<const typename Panels::Input*>(t.a) + Panels::input_at(block.start);
     each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
-      with_constant<kTileRows>(height, [&](auto rows) INLINE_LAMBDA {
+      with_constant<kTileRows, least_height(kWidenedFrom, kTileRows)>(height, [&](auto rows) INLINE_LAMBDA {
         const Block whole{0, block.length, 0, block.first, block.last};
         gemm_tile<Wide, gated, rows, panels, 0>(part, row, place, whole);
       });
@@ -187,10 +201,10 @@ INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
 // A model larger than the caches streams its weights from memory, and the hardware prefetcher stops at every 4 KB page,
 // a third of a block. So tiles prefetch the next block, one panel each: all at once would be more than memory delivers
 // during one tile.
-template <class Panels, bool gated, int tallest, int panels>
+template <class Panels, bool gated, int tallest, int lowest, int panels>
 INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
   if constexpr (widens<Panels>) {
-    if (t.rows > 2 * kWideningRows) return gemm_widened<Panels, gated, panels>(t, panel);
+    if (t.rows >= kWidenedFrom) return gemm_widened<Panels, gated, panels>(t, panel);
   }
   each_block<Panels>(t, panels, [&](Block block) INLINE_LAMBDA {
     const int64_t ahead = block.ahead;
@@ -199,7 +213,7 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
       block.ahead =
           tile < panels ? ahead + tile * t.panel_stride / static_cast<int64_t>(sizeof(typename Panels::Word)) : 0;
       ++tile;
-      with_constant<tallest>(
+      with_constant<tallest, lowest>(
           height, [&](auto rows) INLINE_LAMBDA { gemm_tile<Panels, gated, rows, panels, 1>(t, row, panel, block); });
     });
   });
@@ -208,9 +222,10 @@ INLINE void gemm_panels(const GemmTask& t, int64_t panel) {
 // One or two rows are bound by reading the weights; a second request for each line would only cost cache bandwidth.
 constexpr int kFetchRows = 3;
 
-// So few rows that one tile holds them all: it may take more panels at once, to have enough sums in flight.
+// So few rows that one tile holds them all: it may take more panels at once, to have enough sums in flight. A function
+// of its own for each, as for products of many rows: in large ones GCC no longer holds tiles in registers.
 template <class Panels, bool gated, int rows, int panels>
-INLINE void gemm_few_rows(const GemmTask& t, int64_t count) {
+APART void gemm_few_rows(const GemmTask& t, int64_t count) {
   constexpr bool fetch = rows >= kFetchRows;
   int64_t panel = 0;
   for (; panel + panels <= count; panel += panels) {
@@ -249,24 +264,27 @@ constexpr bool has_many_rows() {
   }
 }
 
-// All panels, `wide` of them at once.
-template <class Panels, bool gated, int tallest, int wide>
-INLINE void gemm_all_panels(const GemmTask& t, int64_t count) {
+// The least number of rows that is not few.
+template <class Panels, bool gated>
+constexpr int least_many() {
+  int rows = 1;
+  while (few<Panels, gated>(rows)) ++rows;
+  return rows;
+}
+
+// All panels, `wide` of them at once, for products of at least `from` rows.
+template <class Panels, bool gated, int from, int tallest, int wide>
+APART void gemm_many_rows(const GemmTask& t, int64_t count) {
+  constexpr int lowest = least_height(from, tallest);
   int64_t panel = 0;
-  for (; panel + wide <= count; panel += wide) gemm_panels<Panels, gated, tallest, wide>(t, panel);
+  for (; panel + wide <= count; panel += wide) gemm_panels<Panels, gated, tallest, lowest, wide>(t, panel);
   if constexpr (wide > 1) {
-    for (; panel < count; ++panel) gemm_panels<Panels, gated, tallest, 1>(t, panel);
+    for (; panel < count; ++panel) gemm_panels<Panels, gated, tallest, lowest, 1>(t, panel);
   }
 }
 
-// Kept apart from each other: in one function of twice the size GCC no longer holds tiles in registers.
 template <class Panels, bool gated>
-[[gnu::noinline]] void gemm_many_rows(const GemmTask& t, int64_t count) {
-  using Many = typename Panels::Tiles::Many;
-  gemm_all_panels<Panels, gated, Many::rows(gated), Many::panels(gated)>(t, count);
-}
-template <class Panels, bool gated>
-[[gnu::noinline]] void gemm_loops(const GemmTask& t) {
+INLINE void gemm_loops(const GemmTask& t) {
   const int64_t columns = (t.columns + kLanes - 1) / kLanes, count = gated ? 2 * columns : columns;
   if (t.rows <= tile_rows<Panels> && few<Panels, gated>(static_cast<int>(t.rows))) {
     return with_constant<tile_rows<Panels>>(t.rows, [&](auto rows) INLINE_LAMBDA {
@@ -276,9 +294,12 @@ template <class Panels, bool gated>
     });
   }
   if constexpr (has_many_rows<typename Panels::Tiles::Many, gated>()) {
-    if (t.rows >= Panels::Tiles::Many::kFrom) return gemm_many_rows<Panels, gated>(t, count);
+    using Many = typename Panels::Tiles::Many;
+    if (t.rows >= Many::kFrom) {
+      return gemm_many_rows<Panels, gated, Many::kFrom, Many::rows(gated), Many::panels(gated)>(t, count);
+    }
   }
-  gemm_all_panels<Panels, gated, tile_rows<Panels>, kTilePanels>(t, count);
+  gemm_many_rows<Panels, gated, least_many<Panels, gated>(), tile_rows<Panels>, kTilePanels>(t, count);
 }
 
 template <class Panels>

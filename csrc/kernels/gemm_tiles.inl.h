@@ -168,7 +168,7 @@ INLINE void finish_tile(const GemmTask& task, const TileTask<Tiles>& t, const fl
 
 // The sums of one tile wait in a scratch while the registers sum up the next one.
 template <class Tiles, bool gated>
-[[gnu::noinline]] void gemm_tiles(const GemmTask& t) {
+APART void gemm_tiles(const GemmTask& t) {
   using Panels = typename Tiles::Panels;
   using Task = TileTask<Tiles>;
   constexpr int64_t word = sizeof(typename Task::Word), input = sizeof(typename Panels::Input), tile = 2 * kTileHeight;

@@ -61,7 +61,7 @@ INLINE void scale_rows(const NormTask& t, Value value, float* y, const Vec (&sca
 
 // Rows side by side: a sum is a chain of additions that wait for each other, and so are those of other rows meanwhile.
 template <bool rms, int rows>
-[[gnu::noinline]] void norm_rows(const NormTask& t, int64_t row) {
+APART void norm_rows(const NormTask& t, int64_t row) {
   float* const y = t.out + row * t.out_stride;
   RowsAt x{t.x + row * t.x_stride, t.x_stride};
   DVec sum[rows];

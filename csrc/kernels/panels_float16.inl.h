@@ -37,10 +37,8 @@ struct Float16Panels {
           w[p] = load_float16_n(b + p * panel_stride + i * kLanes, kLanes);
           if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
         });
-        unroll<rows>([&](auto r) INLINE_LAMBDA {
-          const Vec x = set1(a[r * a_stride + i]);
-          unroll<panels>([&](auto p) INLINE_LAMBDA { chain.sum[r][p] = fma(x, w[p], chain.sum[r][p]); });
-        });
+        each_sum(chain,
+                 [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = fma(set1(a[r * a_stride + i]), w[p], sum); });
       }
       each_sum(tile, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = sum + chain.sum[r][p]; });
     }

@@ -40,8 +40,9 @@ INLINE void accumulate_group(Tile<rows, panels>& tile, const char* a, int64_t a_
                              int64_t panel_stride, int64_t k, int64_t ahead) {
   if (k == 0) return;  // nothing lies there
   const char* const elements = a + Scales::kHeader;
-  typename Step::Sum sum[rows][panels];
-  unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Step::zero(); }); });
+  using Sum = typename Step::Sum;
+  Tile<rows, panels, Sum> integers;
+  each_sum(integers, [](Sum& sum, auto, auto) INLINE_LAMBDA { sum = Step::zero(); });
   const int64_t count = round_up(k, Scales::kPadded), end = count * kLanes;
   for (int64_t i = 0; i < count; i += Step::kInputs) {
     decltype(Step::load_weights(b)) w[panels];
@@ -49,17 +50,16 @@ INLINE void accumulate_group(Tile<rows, panels>& tile, const char* a, int64_t a_
       w[p] = Step::load_weights(b + p * panel_stride + i * kLanes);
       if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
     });
-    unroll<rows>([&](auto r) INLINE_LAMBDA {
-      const auto x =
-          Step::load_input(elements + r * a_stride + i * static_cast<int64_t>(sizeof(typename Step::Element)));
-      unroll<panels>([&](auto p) INLINE_LAMBDA { sum[r][p] = Step::add_products(sum[r][p], x, w[p]); });
+    const char* const input = elements + i * static_cast<int64_t>(sizeof(typename Step::Element));
+    each_sum(integers, [&](Sum& sum, auto r, auto p) INLINE_LAMBDA {
+      sum = Step::add_products(sum, Step::load_input(input + r * a_stride), w[p]);
     });
   }
   unroll<panels>([&](auto p) INLINE_LAMBDA {
     const auto scales = Scales::load(reinterpret_cast<const float*>(b + p * panel_stride + end));
     unroll<rows>([&](auto r) INLINE_LAMBDA {
       const auto* const row = reinterpret_cast<const float*>(a + r * a_stride);
-      tile.sum[r][p] = scales.template value<Step>(sum[r][p], row);
+      tile.sum[r][p] = scales.template value<Step>(integers.sum[r][p], row);
     });
   });
 }

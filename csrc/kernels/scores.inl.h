@@ -213,9 +213,8 @@ INLINE void precise_scores(const AttentionTask& t, const float* query, int64_t r
 
 // scores[r][j - keys.block] for the rows of one query block. query: dense. Lanes past the last key are -inf.
 template <class Scores>
-[[gnu::noinline]] void block_scores(const AttentionTask& t, const typename Scores::Input* query, float scale,
-                                    int64_t first_query, int64_t rows, KeyRange keys, const float* packed_keys,
-                                    float* scores) {
+APART void block_scores(const AttentionTask& t, const typename Scores::Input* query, float scale, int64_t first_query,
+                        int64_t rows, KeyRange keys, const float* packed_keys, float* scores) {
   const int64_t end = round_up(keys.last - keys.block, kLanes);
   int64_t column = keys.first - keys.block;
   if constexpr (Scores::kFloats) {

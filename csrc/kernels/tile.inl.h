@@ -34,15 +34,21 @@ struct WideningTiles {
   static constexpr int panels(int rows) { return widening_panels(rows); }
 };
 
-template <int rows, int panels>
+template <int rows, int panels, class Sum = Vec>
 struct Tile {
-  Vec sum[rows][panels];
+  Sum sum[rows][panels];
 };
 
-// Calls f(sum, row, panel) for each sum of a tile.
-template <int rows, int panels, class F>
-INLINE void each_sum(Tile<rows, panels>& t, F f) {
-  unroll<rows>([&](auto r) INLINE_LAMBDA { unroll<panels>([&](auto p) INLINE_LAMBDA { f(t.sum[r][p], r, p); }); });
+// Calls f(sum, row, panel) for each sum of a tile, row by row. One sequence, not one of `unroll` in another: those made
+// a half of all functions to be compiled. What f reads for a row is read once: compilers see that it is the same.
+template <int rows, int panels, class Sum, class F>
+INLINE void each_sum(Tile<rows, panels, Sum>& t, F f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) INLINE_LAMBDA {
+    (f(t.sum[i / panels][i % panels], std::integral_constant<int, i / panels>{},
+       std::integral_constant<int, i % panels>{}),
+     ...);
+  }
+  (std::make_integer_sequence<int, rows * panels>{});
 }
 
 // a: rows of length k, a_stride apart. b: panel p starts at b + p * panel_stride, its k-th row 16 floats further each.
@@ -58,10 +64,7 @@ INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const
       w[p] = load(b + p * panel_stride + i * kLanes);
       if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
     });
-    unroll<rows>([&](auto r) INLINE_LAMBDA {
-      const Vec x = set1(a[r * a_stride + i]);
-      unroll<panels>([&](auto p) INLINE_LAMBDA { t.sum[r][p] = fma(x, w[p], t.sum[r][p]); });
-    });
+    each_sum(t, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = fma(set1(a[r * a_stride + i]), w[p], sum); });
   }
   return t;
 }
@@ -78,15 +81,15 @@ INLINE void multiply_add(Tile<rows, panels>& t, const float* a, int64_t a_stride
   }
 }
 
-// Calls f(constant n) for the run-time value n in 1..most.
-template <int most, class F>
+// Calls f(constant n) for the run-time value n in least..most. Not by recursion: compilers would go through what is
+// called last once per level.
+template <int most, int least = 1, class F>
 INLINE void with_constant(int64_t n, F f) {
-  if constexpr (most == 1) {
-    f(std::integral_constant<int, 1>{});
-  } else {
-    if (n == most) return f(std::integral_constant<int, most>{});
-    with_constant<most - 1>(n, f);
+  [&]<int... i>(std::integer_sequence<int, i...>) INLINE_LAMBDA {
+    static_cast<void>(
+        (((n == most - i || i == most - least) && (f(std::integral_constant<int, most - i>{}), true)) || ...));
   }
+  (std::make_integer_sequence<int, most - least + 1>{});
 }
 
 // Splits rows into tiles of nearly equal height: 8 rows become 4 + 4, not 6 + 2, whose second tile would leave the
@@ -99,6 +102,17 @@ INLINE void each_row_tile(int64_t rows, int64_t most, F f) {
     f(row, height);
     row += height;
   }
+}
+
+// The least of these heights, for any number of rows from `rows` on: lower tiles need not be compiled. One row more
+// than a multiple of `most` makes the lowest tiles, the more rows, the less so: the first such number decides.
+constexpr int least_height(int rows, int most) {
+  int least = most;
+  for (int n = rows; n <= rows + most; ++n) {
+    const int height = n / ((n + most - 1) / most);
+    if (height < least) least = height;
+  }
+  return least;
 }
 
 }  // namespace
