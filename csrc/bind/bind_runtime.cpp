@@ -1,4 +1,4 @@
-// CPU, threads, build: what the runtime page and the benchmarks ask.
+// CPU, threads, build: what the runtime page and the benchmarks ask; and keys of JSON.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/cpu.h"
+#include "base/json_keys.h"
 #include "base/parallel.h"
 #include "base/startable.h"
 #include "bind/module.h"
@@ -158,6 +159,15 @@ void bind_runtime(py::module_& m) {
         return bandwidth;
       },
       py::arg("bytes"), py::arg("num_threads") = 0);
+  m.def(
+      "repeated_key",
+      [](const py::bytes& json) -> std::optional<py::bytes> {
+        const std::string_view text = json;
+        std::optional<std::string> key;
+        unlocked([&] { key = repeated_key(text); });
+        return key ? std::optional<py::bytes>(py::bytes(*key)) : std::nullopt;
+      },
+      py::arg("json"));
 }
 
 }  // namespace polysemy

@@ -95,6 +95,12 @@ def measure_fma_peak(num_threads: int = 0, isa: str | None = None) -> float:
 def measure_read_bandwidth(bytes: int, num_threads: int = 0) -> float:
     """Rate of reading ``bytes`` (4096 to 2**34) per thread over and over, in GB/s of all threads."""
 
+def repeated_key(json: bytes) -> bytes | None:
+    """A key that an object of a JSON text has twice, in UTF-8, escapes resolved; None where there is none.
+
+    None also for a text that is no JSON, or nested deeper than 128 levels.
+    """
+
 ACTIVATIONS: tuple[str, ...]
 """The names of the elementwise functions: none (the identity), gelu, gelu_tanh, relu, silu, tanh, quick_gelu, exp,
 erf, sigmoid."""

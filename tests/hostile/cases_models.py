@@ -75,6 +75,14 @@ def tokenizers() -> Iterator[tuple[str, Build]]:
     for number in (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**64, -1, 1.5, "1"):
         yield f"an id of {number}", model(vocab=tokenizer_json()["model"]["vocab"] | {"bank": number})
         yield f"an added id of {number}", changed("added_tokens", [token | {"id": number, "content": "[X]"}])
+    text = json.dumps(tokenizer_json())
+    for key, once, twice in (
+        ("normalizer", '"normalizer":', '"normalizer": null, "normalizer":'),
+        ("a token", '"bank":', '"bank": 6, "bank":'),
+        ("an escaped token", '"bank":', '"b\\u0061nk": 6, "bank":'),
+    ):
+        assert once in text
+        yield f"{key} twice", put("tokenizer.json", text.replace(once, twice, 1).encode())
     yield "ids twice", model(vocab=dict.fromkeys(tokenizer_json()["model"]["vocab"], 0))
     yield "no unknown token", model(unk_token="[NONE]")
     yield "no vocabulary", model(vocab={})

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import _core
 from ..errors import TokenizerError
 from ..io.files import is_there
 from ..shown import shown
@@ -81,7 +82,8 @@ def special_ids(tokenizer: Tokenizer, settings: TokenizerSettings, model_type: s
     ids: dict[str, int] = {}
     for role in ("unk_token", "pad_token", "mask_token", "cls_token", "sep_token", "eos_token"):
         token = settings.token(role, None if kind is None else kind.defaults.get(role))
-        number = None if token is None else tokenizer.token_to_id(token.content)
+        with library("tokenizer: a token can't be looked up"):
+            number = None if token is None else tokenizer.token_to_id(token.content)
         if number is not None:
             ids[role] = number
     return ids
@@ -99,6 +101,10 @@ def _buffered(source: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     data = read_file(source, _TOKENIZER_BYTES)
+    twice = _core.repeated_key(data)  # of which the library would take the last one
+    if twice is not None:
+        key = shown(twice.decode("utf-8", "replace"))
+        raise TokenizerError(f"{source} is not usable: the key {key} occurs twice in one object")
     check_tables(data, str(source))
     with library(f"{source} is not a usable tokenizer"):
         return Tokenizer.from_buffer(data)

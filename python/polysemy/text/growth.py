@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import TokenizerError
+from .library import steps
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,8 +24,6 @@ _MOST_GROWTH = 1_000
 _MOST_STEPS = 64
 # What a pattern needs to match between two characters, where each match inserts.
 _MAY_BE_EMPTY = set("*?{^$|(\\")
-_LISTS = ("normalizers", "pretokenizers")
-
 
 _TABLE = re.compile(rb'"precompiled_charsmap"\s*:\s*"([A-Za-z0-9+/=]*)"')
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
@@ -67,7 +65,7 @@ def check_growth(tokenizer: Tokenizer, source: str) -> None:
     growth = 1.0
     count = 0
     for part in (tokenizer.normalizer, tokenizer.pre_tokenizer):
-        for step in _steps(json.loads(part.__getstate__())) if part is not None else ():
+        for step in steps(part):
             count += 1
             growth *= _factor(step)
             if count > _MOST_STEPS or growth > _MOST_GROWTH:
@@ -75,17 +73,6 @@ def check_growth(tokenizer: Tokenizer, source: str) -> None:
                     f"{source}: its normalizers must have at most {_MOST_STEPS} steps and must not make a text "
                     f"more than {_MOST_GROWTH:,} times longer"
                 )
-
-
-def _steps(step: dict[str, object]) -> Iterator[dict[str, object]]:
-    waiting = [step]
-    while waiting:
-        step = waiting.pop()
-        inner = next((step[name] for name in _LISTS if name in step), None)
-        if isinstance(inner, list):
-            waiting += inner
-        else:
-            yield step
 
 
 def _factor(step: dict[str, object]) -> float:

@@ -57,11 +57,16 @@ class LongTexts:
         Where not all of the text is read, at least `counted_up_to` are left out.
         """
         known = self._known()
-        if known is None or not known.parted:
-            return None if known is None or not self._keep_end else self._tail(text, most, known)
+        if known is None:
+            return None
+        if not known.parted:
+            if self.needed < len(text):
+                return self._tail(text, most, known) if self._keep_end else None
+            if not known.placed or _SPACE.search(text, _SHORT) is None:
+                return None
         parts: deque[Tokens] = deque()
         count = first = 0  # tokens, and those of parts that are gone
-        for part in pieces(text, known, self._tokens, self._length):
+        for part in self._parts(text, known):
             parts.append(part)
             count += len(part)
             if not self._keep_end and count >= self.needed:
@@ -99,7 +104,8 @@ class LongTexts:
 
     def first_is_longer(self, first: str, second: str) -> bool:
         """Has the first text more tokens than the second? No more is read than shows it."""
-        counts = [self._counts(text) for text in (first, second)]
+        known = self._known()
+        counts = [map(len, self._parts(text, known)) for text in (first, second)]
         totals = [0, 0]
         while True:
             behind = int(totals[0] > totals[1])
@@ -113,17 +119,18 @@ class LongTexts:
             self._reach = reach(self._tokenizer)
         return self._reach
 
-    def _counts(self, text: str) -> Iterator[int]:
-        """The tokens of the text, a piece at a time."""
-        known = self._known()
+    def _parts(self, text: str, known: Reach | None) -> Iterator[Tokens]:
+        """The tokens of the text, a piece at a time where they are known to be the same."""
         if known is not None and known.parted:
-            yield from map(len, pieces(text, known, self._tokens, self._length))
+            yield from pieces(text, known, self._tokens, self._length)
             return
-        start = 0
+        start = words = 0
         while start < len(text):
             border = _SPACE.search(text, start + _SHORT) if known is not None and known.spaces else None
             stop = len(text) if border is None else border.start()
-            yield len(self._tokens(text[start:stop]))
+            tokens = self._tokens(text[start:stop])
+            yield moved(tokens, start, words)
+            words += 1 + max((word for _, _, _, word, _ in tokens if word is not None), default=-1)
             start = stop
 
     def _decided(self, text: str, size: int, known: Reach) -> int:

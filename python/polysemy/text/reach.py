@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..record import record
-from .library import library
+from .library import library, steps
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -52,16 +50,18 @@ class Reach:
     """Inside a word, tokens depend on their neighbours alone, see `longest_token`."""
     spaces: bool
     """A space between two letters ends a word, and the next word has the same tokens at the beginning of a text."""
+    placed: bool
+    """These have the same places, too."""
 
 
 def reach(tokenizer: Tokenizer) -> Reach | None:
     """What is known of this tokenizer; None for one with steps that may look anywhere."""
-    normalizers = [*_steps(tokenizer.normalizer, "normalizers")]
-    splitters = [*_steps(tokenizer.pre_tokenizer, "pretokenizers")]
+    normalizers, splitters = [*steps(tokenizer.normalizer)], [*steps(tokenizer.pre_tokenizer)]
     if not _known(normalizers, _NORMALIZERS) or not _known(splitters, _SPLITTERS):
         return None
     model = tokenizer.model
-    added = tokenizer.get_added_tokens_decoder().values()
+    with library("tokenizer: its added tokens can't be read"):
+        added = tokenizer.get_added_tokens_decoder().values()
     parted = (
         _known(normalizers, _STATELESS_NORMALIZERS)
         and len(splitters) == 1
@@ -75,7 +75,7 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         any(token.lstrip for token in added),
         model.max_input_chars_per_word if parted else 0,
         _spliced(model),
-        _spaces(tokenizer) and not any(re.search(r"\s", token.content) for token in added),
+        *_spaces(tokenizer, any(re.search(r"\s", token.content) for token in added)),
     )
 
 
@@ -87,17 +87,8 @@ def longest_token(tokenizer: Tokenizer) -> int:
     for a unigram model, since the best path to a place doesn't depend on what follows. So what all of these places
     have in common, the text has, however it goes on.
     """
-    return max(map(len, tokenizer.get_vocab()), default=0)
-
-
-def _steps(part: Any, name: str) -> Iterator[dict[str, Any]]:
-    waiting = [] if part is None else [json.loads(part.__getstate__())]
-    while waiting:
-        step = waiting.pop()
-        if name in step:
-            waiting += step[name]
-        else:
-            yield step
+    with library("tokenizer: its vocabulary can't be read"):
+        return max(map(len, tokenizer.get_vocab()), default=0)
 
 
 def _known(steps: list[dict[str, Any]], names: set[str]) -> bool:
@@ -121,10 +112,13 @@ def _spliced(model: Any) -> bool:
     return type(model).__name__ == "Unigram"
 
 
-def _spaces(tokenizer: Tokenizer) -> bool:
+def _spaces(tokenizer: Tokenizer, added: bool) -> tuple[bool, bool]:
+    """`Reach.spaces` and `Reach.placed`; ``added``: an added token has a space."""
     with library("tokenizer: a text can't be tokenized"):
         both, first, second = (
             tokenizer.encode(text, add_special_tokens=False) for text in ("be at", "be", " at")
         )
     words = both.word_ids
-    return both.ids == first.ids + second.ids and words[: len(first)][-1:] != words[len(first) :][:1]
+    same = both.ids == first.ids + second.ids and words[: len(first)][-1:] != words[len(first) :][:1]
+    places = [(start + 2, end + 2) for start, end in second.offsets]
+    return same and not added, same and not added and both.offsets[len(first) :] == places
