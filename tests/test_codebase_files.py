@@ -16,7 +16,6 @@ READING = {
     "open",
     "read_text",
     "read_bytes",
-    "load",
     "loadtxt",
     "fromfile",
     "memmap",

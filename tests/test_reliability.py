@@ -106,10 +106,19 @@ interpreters.run_string(interpreters.create(), inner)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs masks of threads")
-def test_cpus_are_counted_before_openmp_binds() -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"OMP_PROC_BIND": "true"}, {"OMP_PROC_BIND": "close"}, {"OMP_PROC_BIND": "spread"},
+        {"OMP_PROC_BIND": "primary"}, {"OMP_PLACES": "cores"}, {"OMP_PLACES": "threads", "OMP_PROC_BIND": "spread"},
+        {"OMP_PLACES": "sockets", "OMP_PROC_BIND": "close"}, {"GOMP_CPU_AFFINITY": "0-1023"},
+    ],
+    ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()),
+)  # fmt: skip
+def test_cpus_are_counted_before_openmp_binds(settings: dict[str, str]) -> None:
     code = "import polysemy; print(polysemy.get_num_threads())"
     clean = dict.fromkeys([name for name in os.environ if name.startswith(("OMP_", "GOMP_"))], "")
-    free, bound = python(code, **clean), python(code, **clean, OMP_PROC_BIND="true")
+    free, bound = python(code, **clean), python(code, **{**clean, **settings})
     assert free.returncode == bound.returncode == 0, free.stderr + bound.stderr
     assert free.stdout == bound.stdout
 

@@ -107,3 +107,18 @@ def write_sentence_model(
     if prompts is not None:
         write_json(folder / "config_sentence_transformers.json", prompts)
     return folder
+
+
+SHARDS = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+
+
+def shard(folder: Path) -> dict[str, str]:
+    """Replace the weights of a folder by two shards; gives the map of its index."""
+    (folder / "model.safetensors").unlink()
+    tensors = stored()
+    names = sorted(tensors)
+    where = {name: SHARDS[1 - i % 2] for i, name in enumerate(names)}
+    for file in SHARDS:
+        save_file({name: tensors[name] for name in names if where[name] == file}, folder / file)
+    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": where})
+    return where

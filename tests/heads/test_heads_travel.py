@@ -76,6 +76,24 @@ def test_tasks(name: str, checkpoint: Checkpoint, tmp_path: Path) -> None:
         again.nothing  # noqa: B018
 
 
+@pytest.mark.filterwarnings("ignore::polysemy.TruncationWarning")
+@pytest.mark.parametrize("change", ["write", "truncate", "delete"])
+@pytest.mark.parametrize("name", sorted(set(TASKS) - {"mask"}))  # which is mapped on demand
+def test_files_that_change_under_a_task(
+    name: str, change: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    kind, head, options, ask = TASKS[name]
+    folder = shutil.copytree(checkpoint("bert", head).folder, tmp_path / "m")
+    task = kind(folder, **options)
+    expected = ask(task)
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
+        if change == "delete":
+            file.unlink()
+        else:
+            file.write_bytes(bytes(file.stat().st_size) if change == "write" else b"")
+    assert ask(task) == expected
+
+
 def test_what_may_change_belongs_to_each_copy(checkpoint: Checkpoint) -> None:
     sparse = SparseEncoder(checkpoint("bert", "MaskedLM").folder, max_active_dims=4)
     copied = pickle.loads(pickle.dumps(sparse))

@@ -11,21 +11,7 @@ from polysemy.encoding.loading import load_model
 from polysemy.errors import CheckpointError, UnsupportedModelError
 from polysemy.io.checkpoint import Checkpoint
 from safetensors.numpy import save_file
-from tiny_models import random_weights, stored, write_json, write_transformer
-
-ONE, TWO = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
-
-
-def shard(folder: Path) -> dict[str, str]:
-    """Replace the weights of a folder by two shards; gives the map of its index."""
-    (folder / "model.safetensors").unlink()
-    tensors = stored()
-    names = sorted(tensors)
-    where = {name: ONE if i % 2 else TWO for i, name in enumerate(names)}
-    for file in (ONE, TWO):
-        save_file({name: tensors[name] for name in names if where[name] == file}, folder / file)
-    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": where})
-    return where
+from tiny_models import SHARDS, random_weights, shard, stored, write_json, write_transformer
 
 
 def test_shards_load_as_one_file_does(tmp_path: Path) -> None:
@@ -66,8 +52,8 @@ def test_shards_stay_in_the_folder(tmp_path: Path, name: object) -> None:
 def test_missing_shard(tmp_path: Path) -> None:
     folder = write_transformer(tmp_path / "m")
     shard(folder)
-    (folder / TWO).unlink()
-    with pytest.raises(CheckpointError, match=f"{TWO} is missing"):
+    (folder / SHARDS[1]).unlink()
+    with pytest.raises(CheckpointError, match=f"{SHARDS[1]} is missing"):
         Checkpoint(folder)
 
 
@@ -76,8 +62,8 @@ def test_index_and_shards_disagree(tmp_path: Path) -> None:
     where = shard(folder)
     first = next(iter(where))
     index = folder / "model.safetensors.index.json"
-    write_json(index, {"weight_map": {**where, "ghost": ONE}})
-    with pytest.raises(CheckpointError, match=f"tensor 'ghost' is not in {ONE}"):
+    write_json(index, {"weight_map": {**where, "ghost": SHARDS[0]}})
+    with pytest.raises(CheckpointError, match=f"tensor 'ghost' is not in {SHARDS[0]}"):
         Checkpoint(folder)
     write_json(index, {"weight_map": {k: v for k, v in where.items() if k != first}})
     with pytest.raises(CheckpointError, match="does not list"):
