@@ -128,6 +128,7 @@ struct IntegerValues {
         typename Pairs::Words w[panels];
         unroll<panels>([&](auto q)
                            INLINE_LAMBDA { w[q] = Pairs::load_weights(words + 2 * q * room * kLanes + k * kLanes); });
+        // Not by each_sum: with vpdpwssd GCC then keeps sums in memory.
         unroll<rows>([&](auto r) INLINE_LAMBDA {
           const auto x = Pairs::load_input(reinterpret_cast<const char*>(p + r * p_stride + i + k));
           unroll<panels>([&](auto q)
