@@ -1,6 +1,7 @@
 #include "base/json_keys.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -10,6 +11,10 @@ namespace {
 
 constexpr size_t kDeepest = 128;
 constexpr std::string_view kSpace = " \t\n\r";
+// Halves of hashes of so many keys don't agree by chance.
+constexpr std::ptrdiff_t kMostAlike = 64;
+// From so many keys on an object is looked at before it ends, or a file of one key over and over would take memory.
+constexpr size_t kManyKeys = 1 << 18;
 
 void append_utf8(std::string& to, uint32_t code) {
   const auto byte = [&](uint32_t bits) { to.push_back(static_cast<char>(bits)); };
@@ -104,7 +109,13 @@ class Keys {
           i = end_of_string(start);
           if (i == text_.size()) return std::nullopt;
           const size_t next = text_.find_first_not_of(kSpace, i + 1);
-          if (next != std::string_view::npos && text_[next] == ':') add(start, i);
+          if (next == std::string_view::npos || text_[next] != ':') break;
+          if (starts_.empty()) return std::nullopt;
+          add(start, i);
+          const size_t count = keys_.size() - starts_.back();
+          if (count >= kManyKeys && std::has_single_bit(count)) {
+            if (const auto key = repeated_since(starts_.back())) return key;
+          }
           break;
         }
         default:
@@ -138,6 +149,7 @@ class Keys {
     std::sort(begin, keys_.end());
     for (auto run = begin; run != keys_.end();) {
       const auto end = std::find_if(run, keys_.end(), [&](uint64_t key) { return key >> 32 != *run >> 32; });
+      if (end - run > kMostAlike) return spelled(*run);
       if (end - run > 1) {
         std::vector<std::string> same;
         for (auto key = run; key != end; ++key) same.push_back(spelled(*key));

@@ -83,6 +83,7 @@ def tokenizers() -> Iterator[tuple[str, Build]]:
     ):
         assert once in text
         yield f"{key} twice", put("tokenizer.json", text.replace(once, twice, 1).encode())
+    yield "one key over and over", put("tokenizer.json", b'{"model":{' + b'"":0,' * (12 * MIB) + b'"":0}}')
     yield "ids twice", model(vocab=dict.fromkeys(tokenizer_json()["model"]["vocab"], 0))
     yield "no unknown token", model(unk_token="[NONE]")
     yield "no vocabulary", model(vocab={})

@@ -44,6 +44,16 @@ def test_a_key_twice(key: str, tmp_path: Path) -> None:
         read(tmp_path, text)
 
 
+def test_many_keys() -> None:
+    """Of long objects, too, in which one comes twice far apart, or over and over."""
+    names = [f"k{i}" for i in range(600_000)]
+    for place in (1, 262_144, 599_999):
+        doubled = "{" + ",".join(f'"{name}":0' for name in [*names, names[place]]) + "}"
+        assert _core.repeated_key(doubled.encode()) == names[place].encode()
+    assert _core.repeated_key(("[{" + ",".join(f'"{name}":0' for name in names) + "}]").encode()) is None
+    assert _core.repeated_key(b"{" + b'"":0,' * 10**6) == b""
+
+
 def test_keys_once(tmp_path: Path) -> None:
     """Of one object, not of one in another, nor of strings that look like keys."""
     tokenizer = read(tmp_path, stored().replace('"river":1', '"type":1,"bank\\":":3', 1))
