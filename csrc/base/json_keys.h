@@ -1,4 +1,5 @@
-// Keys of JSON, where the library that reads a file would take the last of two without a word.
+// Keys of JSON, where the library that reads a file would take the last of two without a word. Not in Python, whose
+// reader makes an object of every entry of a vocabulary.
 #pragma once
 
 #include <optional>

@@ -141,14 +141,13 @@ print((kilobytes("VmHWM") - before) * 1024, encoder.parameters * 4)
 """
 
 
-@pytest.mark.parametrize(("mmap", "least", "most"), [(False, 1, 1.5), (True, 0.4, 1)])
+@pytest.mark.parametrize(("mmap", "least", "most"), [(False, 1, 1.35), (True, 0.4, 1)])
 def test_a_model_is_never_held_twice(mmap: bool, least: float, most: float) -> None:
     """At most the tables, the packed matrices, a few buffers and the tokenizer. A mapped embedding table takes what is
-    in use of it."""
-    run = subprocess.run(
-        [sys.executable, "-c", PEAK % mmap], check=True, capture_output=True, text=True, timeout=60
-    )
-    grown, stored = map(int, run.stdout.split())
+    in use of it. Of three processes the least counts: how threads take turns can only add to a peak."""
+    command = [sys.executable, "-c", PEAK % mmap]
+    runs = [subprocess.run(command, check=True, capture_output=True, text=True, timeout=60) for _ in range(3)]
+    grown, stored = min(tuple(map(int, run.stdout.split())) for run in runs)
     assert least * stored < grown < most * stored
 
 

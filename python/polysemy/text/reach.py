@@ -112,8 +112,8 @@ def _spliced(model: Any) -> bool:
     return type(model).__name__ == "Unigram"
 
 
-def _spaces(tokenizer: Tokenizer, added: bool) -> tuple[bool, bool]:
-    """`Reach.spaces` and `Reach.placed`; ``added``: an added token has a space."""
+def _spaces(tokenizer: Tokenizer, across: bool) -> tuple[bool, bool]:
+    """`Reach.spaces` and `Reach.placed`; ``across``: an added token may go across a space."""
     with library("tokenizer: a text can't be tokenized"):
         both, first, second = (
             tokenizer.encode(text, add_special_tokens=False) for text in ("be at", "be", " at")
@@ -121,4 +121,5 @@ def _spaces(tokenizer: Tokenizer, added: bool) -> tuple[bool, bool]:
     words = both.word_ids
     same = both.ids == first.ids + second.ids and words[: len(first)][-1:] != words[len(first) :][:1]
     places = [(start + 2, end + 2) for start, end in second.offsets]
-    return same and not added, same and not added and both.offsets[len(first) :] == places
+    spaces = same and not across
+    return spaces, spaces and both.offsets[len(first) :] == places
