@@ -15,6 +15,7 @@ from .calls import encode_texts
 from .library import library
 from .pieces import Tokens, moved, pieces
 from .reach import Reach, longest_token, reach
+from .runs import Runs, Shortened
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,8 +24,13 @@ __all__ = ["LongTexts", "counted_up_to"]
 
 # A text of which a part is enough is longer than this.
 _CHARACTERS_PER_TOKEN, _SHORT, _LONG = 16, 16_384, 131_072
-# Ordinary letters on both sides: no mark, no run of spaces, nothing that a pattern could join across.
-_SPACE = re.compile(r"(?<=[A-Za-z0-9]) (?=[A-Za-z0-9])")
+# A space between ordinary letters: no mark, no run of spaces, nothing that a pattern could join across. Those of Latin,
+# Greek, Cyrillic, Hebrew, Arabic, Devanagari, kana, Chinese characters, and Hangul.
+_LETTER = (
+    r"[A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u017f\u0391-\u03a1\u03a3-\u03ce\u0400-\u0481\u05d0-\u05ea"
+    r"\u0621-\u064a\u0905-\u0939\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]"
+)
+_SPACE = re.compile(f"(?<={_LETTER}) (?={_LETTER})")
 
 
 def counted_up_to(max_length: int) -> int:
@@ -35,7 +41,7 @@ def counted_up_to(max_length: int) -> int:
 class LongTexts:
     """What of a long text is read."""
 
-    __slots__ = ("_keep_end", "_longest", "_most", "_names", "_reach", "_tokenizer", "needed")
+    __slots__ = ("_keep_end", "_longest", "_most", "_names", "_reach", "_runs", "_tokenizer", "needed")
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, *, keep_end: bool) -> None:
         self._tokenizer = tokenizer
@@ -43,6 +49,7 @@ class LongTexts:
         self._most = min(max(_CHARACTERS_PER_TOKEN * max_length, _SHORT), _LONG)
         self._reach: Reach | bool | None = False  # not known yet
         self._longest = 0
+        self._runs: Runs | None = None
         self._names: dict[int, str] = {}  # each once, not once per token
         self.needed = max_length + counted_up_to(max_length)
         """So many tokens of a part are those of the whole, or the part has all of them."""
@@ -51,7 +58,7 @@ class LongTexts:
         """Whether a part may be enough."""
         return len(text) > 2 * self._most
 
-    def in_pieces(self, text: str, most: int) -> tuple[Tokens, int] | None:
+    def read(self, text: str, most: int) -> tuple[Tokens, int] | None:
         """At most ``most`` tokens of the text, and how many are left out; None where the library has to say it.
 
         Where not all of the text is read, at least `counted_up_to` are left out.
@@ -59,11 +66,38 @@ class LongTexts:
         known = self._known()
         if known is None:
             return None
-        if not known.parted:
-            if self.needed < len(text):
-                return self._tail(text, most, known) if self._keep_end else None
-            if not known.placed or _SPACE.search(text, _SHORT) is None:
-                return None
+        if known.parted:
+            return self._streamed(text, most, known)
+        windows = self.needed >= len(text)
+        found = None if windows else self._part(text, most, known, self._most)
+        if found is not None:
+            return found
+        short = self._shortened(text, known)
+        if short is None:
+            return self._part(text, most, known, len(text))
+        part = self._part(short.text, most, known, len(text))
+        tokens, cut = self._streamed(short.text, most, None) if part is None else part
+        return short.restored(tokens), cut
+
+    def _part(self, text: str, most: int, known: Reach, largest: int) -> tuple[Tokens, int] | None:
+        """What `read` gives, where at most ``largest`` characters show it, or a part at a time."""
+        if self.needed >= len(text):  # all of it is read
+            spaces = known.placed and _SPACE.search(text, _SHORT)
+            return self._streamed(text, most, known) if spaces else None
+        read = self._tail if self._keep_end else self._head
+        size = self._most
+        while size <= largest and 2 * size < len(text):
+            found = read(text, most, known, size)
+            if found is not None:
+                return found
+            size *= 4
+        return None
+
+    def _shortened(self, text: str, known: Reach) -> Shortened | None:
+        self._runs = self._runs or Runs(self._tokenizer, known.margin, self._tokens)
+        return self._runs.shortened(text)
+
+    def _streamed(self, text: str, most: int, known: Reach | None) -> tuple[Tokens, int]:
         parts: deque[Tokens] = deque()
         count = first = 0  # tokens, and those of parts that are gone
         for part in self._parts(text, known):
@@ -77,35 +111,35 @@ class LongTexts:
         kept = tokens[max(len(tokens) - most, 0) :] if self._keep_end else tokens[:most]
         return kept, count - len(kept)
 
-    def head(self, text: str) -> str:
-        """A beginning of the text that has the first `needed` tokens of it."""
-        known = self._known() if self.is_long(text) and not self._keep_end else None
-        if known is None or self.needed > len(text):
-            return text
-        size = self._most
-        while 2 * size < len(text):
-            stop = self._decided(text, size, known)
-            if stop:
-                return text[:stop]
-            size *= 4
-        return text
+    def _head(self, text: str, most: int, known: Reach, size: int) -> tuple[Tokens, int] | None:
+        """The first tokens, from ``size`` characters; None where what follows could still change them."""
+        less = size - size // 8
+        some = self._tokens(text[:less])
+        tokens = some[: self.needed]
+        if len(tokens) < self.needed or tokens != self._tokens(text[:size])[: self.needed]:
+            return None
+        _, _, end, word, _ = tokens[-1]
+        if word == some[-1][3]:
+            same = known.spliced and self._same_in_a_word(text, size, tokens)
+        else:
+            same = end <= less - known.margin
+        return (tokens[:most], len(tokens) - most) if same else None
 
-    def _tail(self, text: str, most: int, known: Reach) -> tuple[Tokens, int] | None:
-        """The last tokens of a text, read from a space that ends a word; the words are counted from there."""
-        size = self._most
-        while known.spaces and self.needed < len(text) and 2 * size < len(text):
-            border = _SPACE.search(text, len(text) - size, len(text) - size // 2)
-            if border is not None:
-                tokens = moved(self._tokens(text[border.start() :]), border.start())
-                if len(tokens) >= self.needed:
-                    return tokens[-most:] if most else [], len(tokens) - most
-            size *= 4
-        return None
+    def _tail(self, text: str, most: int, known: Reach, size: int) -> tuple[Tokens, int] | None:
+        """The last tokens, read from a space that ends a word; the words are counted from there."""
+        border = _SPACE.search(text, len(text) - size, len(text) - size // 2) if known.spaces else None
+        if border is None:
+            return None
+        tokens = moved(self._tokens(text[border.start() :]), border.start())
+        return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self.needed else None
 
     def first_is_longer(self, first: str, second: str) -> bool:
         """Has the first text more tokens than the second? No more is read than shows it."""
         known = self._known()
-        counts = [map(len, self._parts(text, known)) for text in (first, second)]
+        counts = []
+        for text in (first, second):
+            short = None if known is None or known.parted else self._shortened(text, known)
+            counts.append(map(len, self._parts(text if short is None else short.text, known)))
         totals = [0, 0]
         while True:
             behind = int(totals[0] > totals[1])
@@ -132,21 +166,6 @@ class LongTexts:
             yield moved(tokens, start, words)
             words += 1 + max((word for _, _, _, word, _ in tokens if word is not None), default=-1)
             start = stop
-
-    def _decided(self, text: str, size: int, known: Reach) -> int:
-        """How much of the text that is, at most ``size``; 0 where what follows could still change these tokens."""
-        less = size - size // 8
-        tokens, needed = self._tokens(text[:less]), self.needed
-        if len(tokens) < needed or tokens[:needed] != self._tokens(text[:size])[:needed]:
-            return 0
-        _, _, end, word, _ = tokens[needed - 1]
-        if word == tokens[-1][3]:
-            return size if known.spliced and self._same_in_a_word(text, size, tokens[:needed]) else 0
-        if end > less - known.margin:
-            return 0
-        last = max(i for i in range(1, len(tokens)) if tokens[i - 1][3] != tokens[i][3])
-        border = tokens[last][1]
-        return border if last >= needed and self._tokens(text[:border]) == tokens[:last] else size
 
     def _same_in_a_word(self, text: str, size: int, tokens: Tokens) -> bool:
         """Has the text these tokens, wherever a token ends near here? See `longest_token`."""

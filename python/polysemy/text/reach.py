@@ -27,9 +27,9 @@ _STATELESS_NORMALIZERS = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "
 _STATELESS_SPLITTERS = {"BertPreTokenizer", "WhitespaceSplit"}
 
 # Looking ahead, behind or back; a dot, which matches all that follows; and all but some characters (N) up to something
-# that must come. "No space follows" looks at one character.
+# that must come; and numbers of ten and more. "No space follows" looks at one character.
 _CLASS = re.compile(r"\[(\^?)(?:\\.|[^\]\\])*\]|\\(?:[SDW]|P\{\w+\})")
-_FAR = re.compile(r"\(\?[=<]|\(\?!(?!N\))|\\[1-9]|(?<!\\)\.|N[*+](?!C[*?]|[|)]|$)")
+_FAR = re.compile(r"\(\?[=<]|\(\?!(?!N\))|\\[1-9]|(?<!\\)\.|N[*+](?!C[*?]|[|)]|$)|\{\d*,?\d{2,}")
 # A letter and all of its marks, or an emoji of several parts, is shorter.
 _MARGIN = 64
 

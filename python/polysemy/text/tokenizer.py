@@ -180,16 +180,16 @@ class TextTokenizer:
         """As much of each text as decides what the model reads, and of what is cut enough to be counted."""
         if not any(map(self._long.is_long, texts)):
             return [*self._encode(texts, spans=spans, num_threads=num_threads, special=special)]
-        joined = [self._in_pieces(text, special=special) for text in texts]
-        heads = [self._long.head(text) for text, found in zip(texts, joined, strict=True) if found is None]
-        others = iter(self._encode(heads, spans=spans, num_threads=num_threads, special=special))
-        return [next(others) if found is None else found for found in joined]
+        parts = [self._part(text, special=special) for text in texts]
+        wholes = [text for text, part in zip(texts, parts, strict=True) if part is None]
+        others = iter(self._encode(wholes, spans=spans, num_threads=num_threads, special=special))
+        return [next(others) if part is None else part for part in parts]
 
-    def _in_pieces(self, text: str, *, special: bool) -> JoinedEncoding | None:
+    def _part(self, text: str, *, special: bool) -> JoinedEncoding | None:
         if not self._long.is_long(text):
             return None
         around = self._around if special else (Special([], [], []), Special([], [], []))
-        read = self._long.in_pieces(text, self.max_length - sum(len(part.ids) for part in around))
+        read = self._long.read(text, self.max_length - sum(len(part.ids) for part in around))
         return None if read is None else JoinedEncoding(*read, around)
 
     def _encode(
