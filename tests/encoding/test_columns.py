@@ -70,11 +70,15 @@ def _in_this_process() -> Any:
         yield
 
 
+@pytest.fixture(scope="module")
+def model(tiny: Encoder) -> SentenceTransformer:
+    return SentenceTransformer(tiny.card.folder)
+
+
 @pytest.mark.parametrize("kind", COLUMNS)
-def test_columns(tiny: Encoder, kind: str) -> None:
+def test_columns(tiny: Encoder, model: SentenceTransformer, kind: str) -> None:
     """Every function that takes texts gives the bits of a list, row by row."""
-    column, model = COLUMNS[kind](TEXTS), SentenceTransformer(tiny._card.folder)
-    expected = tiny.encode(TEXTS)
+    column, expected = COLUMNS[kind](TEXTS), tiny.encode(TEXTS)
     assert expected.shape == EXPECTED
     assert tiny.encode(column).tobytes() == expected.tobytes()
     assert np.concatenate([*tiny.stream(column)]).tobytes() == expected.tobytes()
@@ -121,12 +125,11 @@ MISSING: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", MISSING)
-def test_a_missing_row(tiny: Encoder, kind: str) -> None:
+def test_a_missing_row(tiny: Encoder, model: SentenceTransformer, kind: str) -> None:
     column, got = MISSING[kind]
     got = (
         "(NoneType|float|NAType)" if kind == "dask" else got
     )  # Dask has a type of its own for columns of str
-    model = SentenceTransformer(tiny._card.folder)
     for call, name in (
         (tiny.encode, "encode: texts"),
         (lambda texts: [*tiny.stream(texts)], "stream: texts"),
@@ -171,9 +174,9 @@ TABLES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_table(tiny: Encoder, kind: str) -> None:
+def test_a_table(tiny: Encoder, model: SentenceTransformer, kind: str) -> None:
     """Not the names of its columns, which iteration over many of them would give."""
-    table, model = TABLES[kind], SentenceTransformer(tiny._card.folder)
+    table = TABLES[kind]
     for call, message in (
         (tiny.encode, "encode: texts must be a str or an ordered iterable of str"),
         (tiny.stream, "stream: texts must be a str or an ordered iterable of str"),
