@@ -88,7 +88,7 @@ build_wheel() {
 install_polysemy() {
   build_wheel
   if is_current "$1"; then return; fi
-  pip_install --force-reinstall --no-deps "$POLYSEMY_WHEEL" && pip_install "$POLYSEMY_WHEEL${2:-}" ||
+  { pip_install --force-reinstall --no-deps "$POLYSEMY_WHEEL" && pip_install "$POLYSEMY_WHEEL${2:-}"; } ||
     fail "polysemy could not be installed; the messages above say why"
   done_step "$1"
 }

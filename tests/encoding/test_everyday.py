@@ -93,7 +93,7 @@ def test_words_of_columns(tmp_path: Path) -> None:
         found = encoder.word_vectors(column, "bank")
         assert [array.tobytes() for array in found] == [array.tobytes() for array in expected]
     for wrong in ({"a": 1}, 3, np.array([texts])):
-        with pytest.raises(TypeError, match=r"word_vectors: text must be a str, got"):
+        with pytest.raises(TypeError, match=r"word_vectors: text must be a str or a list of str, got"):
             encoder.word_vectors(wrong, "bank")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match=r"word_vectors: text\[1\] must be a str, got int"):
         encoder.word_vectors(["a", 1], "a")  # type: ignore[list-item]

@@ -66,7 +66,7 @@ def test_not_there(tiny: Encoder, text: str, word: str, message: str) -> None:
 
 
 def test_wrong_types(tiny: Encoder) -> None:
-    with pytest.raises(TypeError, match="text must be a str, got set"):
+    with pytest.raises(TypeError, match="text must be a str or a list of str, got set"):
         tiny.word_vectors({"bank"}, "bank")
     with pytest.raises(TypeError, match="word must be a str, got int"):
         tiny.word_vectors("bank", 5)  # type: ignore[arg-type]

@@ -34,6 +34,13 @@ def check_writable(path: Path) -> None:
     if _is_special(target):
         return
     try:
+        if target.exists():  # what cannot be replaced is written to; an append-only file is neither
+            os.close(os.open(target, os.O_WRONLY))
+    except PermissionError as error:
+        raise PermissionError(
+            error.errno, f"it may not be overwritten: {error.strerror}", str(path)
+        ) from None
+    try:
         with _part(target.parent):
             pass
     except OSError as error:
@@ -46,7 +53,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     It lies in the same folder, so that taking the place is one step. Otherwise it is removed. What is no
     regular file (a device, a named pipe) can't be replaced and gets the content instead; so does a file that may
-    be written but not replaced, such as one mounted into a container.
+    be written but not replaced, such as one mounted into a container. Where in the end neither can be done, the file
+    stays beside ``path``, and the ``OSError`` says under which name.
     """
     target = _target(path)
     if _is_special(target):
@@ -62,11 +70,11 @@ def replacing(path: Path) -> Iterator[Path]:
         else:
             _open_to_others(part)
         try:
-            part.replace(target)
-        except OSError:
-            if not target.is_file():
-                raise
-            _copy(part, target)
+            _place(part, target)
+        except OSError as error:
+            kept = part.with_name(part.name.removeprefix("."))  # which no later run removes
+            part.rename(kept)
+            raise OSError(error.errno, f"{error.strerror}; the output is kept as {kept}", str(path)) from None
 
 
 @contextlib.contextmanager
@@ -90,7 +98,7 @@ def _part(folder: Path) -> Iterator[Path]:
     part = folder / f".polysemy.{os.getpid()}.{secrets.token_hex(8)}.part"
     try:
         try:
-            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             yield part
         finally:
             part.unlink(missing_ok=True)
@@ -109,6 +117,8 @@ def _remove_left(folder: Path) -> None:
 
 
 def _is_left(process: int, status: os.stat_result) -> bool:
+    if not hasattr(os, "geteuid"):  # Windows, where a signal is no way to ask for a process
+        return False
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
         return False
     if (
@@ -122,6 +132,15 @@ def _is_left(process: int, status: os.stat_result) -> bool:
     except OSError:
         return False
     return False
+
+
+def _place(part: Path, target: Path) -> None:
+    try:
+        part.replace(target)
+    except OSError:
+        if not target.is_file():
+            raise
+        _copy(part, target)
 
 
 def _open_to_others(part: Path) -> None:
@@ -138,8 +157,13 @@ def _sync(part: Path) -> None:
 
 
 def _copy(part: Path, target: Path) -> None:
-    with part.open("rb") as source, target.open("wb") as sink:
+    with part.open("rb") as source, open(target, "wb", opener=_existing) as sink:
         shutil.copyfileobj(source, sink)
+
+
+def _existing(path: str, flags: int) -> int:
+    """Open what is there. Asked to create it if it were not, Linux refuses others' files in folders like /tmp."""
+    return os.open(path, flags & ~os.O_CREAT)
 
 
 def _target(path: Path) -> Path:

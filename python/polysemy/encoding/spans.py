@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..model.pooling import Plan, SentenceHead
 from ..model.spec import Pooling
 from ..model.steps import Normalize
 from ..text.batch import split_by_tokens
-from ..text.check import check_text
+from ..text.check import check_text, check_texts
 from ..text.chunks import text_chunks
 from ..text.inputs import from_encoded
 from ..text.windows import Window, read_windows
@@ -73,7 +73,7 @@ class SpanEncoding:
     @overload
     def encode_spans(
         self,
-        text: list[str] | tuple[str, ...],
+        text: Iterable[str],
         spans: Sequence[Sequence[Span]],
         *,
         stride: int | None = ...,
@@ -86,7 +86,7 @@ class SpanEncoding:
 
     def encode_spans(
         self,
-        text: str | list[str] | tuple[str, ...],
+        text: str | Iterable[str],
         spans: Sequence[Span] | Sequence[Sequence[Span]],
         *,
         stride: int | None = None,
@@ -107,8 +107,10 @@ class SpanEncoding:
         the text, or without a ``stride`` not in what the model reads of it.
         """
         method = "encode_spans"
-        several = isinstance(text, (list, tuple))
-        texts = [*text] if isinstance(text, (list, tuple)) else [check_text(text, f"{method}: text")]
+        several, name = not isinstance(text, str), f"{method}: text"
+        texts = (
+            check_texts(text, name, wanted="a str or a list of str") if several else [check_text(text, name)]
+        )
         wanted = [*spans] if several else [spans]
         if len(texts) != len(wanted):
             raise ValueError(
@@ -139,7 +141,7 @@ class SpanEncoding:
 
     def encode_windows(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         stride: int = 0,
         normalize: bool | None = None,
@@ -155,9 +157,7 @@ class SpanEncoding:
         ``stride`` that leaves no room for further tokens.
         """
         method = "encode_windows"
-        if isinstance(texts, str):
-            raise TypeError("encode_windows: texts must be a list of str, got str")
-        given = [check_text(text, f"{method}: texts[{i}]") for i, text in enumerate(texts)]
+        given = check_texts(texts, f"{method}: texts")
         before = prompt_text(self._card, method, prompt_name, prompt)
         head = self._sentence_head(method)
         skipped = (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import whole
-from ..text.check import check_text, is_ordered, members
+from ..text.check import check_text, check_texts
 from ..text.inputs import read_texts
 from ..text.words import WordUse, uses_of_word
 from .losses import Losses
@@ -81,9 +81,9 @@ def word_vectors(
 
 def _texts(text: object) -> list[str]:
     name = "word_vectors: text"
-    if isinstance(text, str) or not is_ordered(text):
+    if isinstance(text, str):
         return [check_text(text, name)]
-    return [check_text(item, f"{name}[{i}]") for i, item in enumerate(members(text))]
+    return check_texts(text, name, wanted="a str or a list of str")
 
 
 def _is_several(layer: object) -> bool:

@@ -13,7 +13,7 @@ from ..arguments import check_device, flag, positive, switch
 from ..compat import Prompting, refuse_unknown
 from ..model.heads import HeadKind
 from ..shown import shown
-from ..text.check import Text, check_text, is_ordered, members
+from ..text.check import Text, check_text, check_texts, is_ordered, members
 from ..util.vectors import as_tensor
 from .scores import Scores, activation_named, as_activation, softmax
 from .task import Task
@@ -182,9 +182,7 @@ class CrossEncoder(Task, Prompting):
             )
         most = None if top_k is None else positive(top_k, "rank: top_k")
         with_text = flag(return_documents, "rank: return_documents")
-        if not isinstance(documents, Iterable):
-            raise TypeError(f"rank: documents must be a list of str, got {type(documents).__name__}")
-        texts = [check_text(text, f"rank: documents[{i}]") for i, text in enumerate(documents)]
+        texts = check_texts(documents, "rank: documents")
         scores = self.predict(
             [(check_text(query, "rank: query"), text) for text in texts],
             prompt_name=prompt_name,
@@ -206,7 +204,7 @@ def _pairs(inputs: object) -> tuple[list[Text], bool]:
     if isinstance(inputs, str):
         return [check_text(inputs, "predict: inputs")], True
     given: Any = inputs
-    if getattr(inputs, "ndim", 0) == 2:
+    if getattr(inputs, "ndim", 0) == 2 and hasattr(inputs, "tolist"):  # an array: a table has none
         given = given.tolist()
     if not is_ordered(given):
         raise TypeError(f"predict: inputs must be a list of pairs, got {type(inputs).__name__}")

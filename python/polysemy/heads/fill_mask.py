@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..arguments import positive
 from ..compat import check_running
 from ..errors import TokenizerError
 from ..model.heads import HeadKind
-from ..text.check import check_text, shortened
+from ..text.check import check_texts, shortened
 from .scores import softmax
 from .task import Task
 
@@ -30,7 +30,7 @@ class FillMask(Task):
         return self._tokenizer.token_of(self._mask())
 
     def __call__(
-        self, inputs: object, *, top_k: int = 5, targets: str | Sequence[str] | None = None, **others: object
+        self, inputs: object, *, top_k: int = 5, targets: str | Iterable[str] | None = None, **others: object
     ) -> Any:
         """The ``top_k`` best tokens for the mask: ``{"score", "token", "token_str", "sequence"}``, best first.
 
@@ -74,14 +74,14 @@ class FillMask(Task):
             raise TokenizerError("FillMask: the tokenizer of this model names no mask token")
         return number
 
-    def _targets(self, targets: str | Sequence[str]) -> NDArray[np.int64]:
-        given = [targets] if isinstance(targets, str) else list(targets)
-        if not given:
-            raise ValueError("FillMask: targets must have at least one token, got none")
+    def _targets(self, targets: str | Iterable[str]) -> NDArray[np.int64]:
         name = "FillMask: targets"
-        return np.array(
-            sorted({self._tokenizer.single_token(check_text(token, name), name) for token in given})
+        given = check_texts(
+            [targets] if isinstance(targets, str) else targets, name, wanted="a str or a list of str"
         )
+        if not given:
+            raise ValueError(f"{name} must have at least one token, got none")
+        return np.array(sorted({self._tokenizer.single_token(token, name) for token in given}))
 
     def _best(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ..arguments import flag, positive
 from ..compat import check_running
 from ..model.heads import HeadKind
-from ..text.check import check_text
+from ..text.check import check_text, check_texts
 from .scores import softmax
 from .task import Part, Task
 
@@ -27,8 +28,8 @@ class QuestionAnswerer(Task):
 
     def __call__(
         self,
-        question: str | list[str],
-        context: str | list[str],
+        question: str | Iterable[str],
+        context: str | Iterable[str],
         *,
         top_k: int = 1,
         max_answer_len: int = 15,
@@ -46,17 +47,14 @@ class QuestionAnswerer(Task):
         name = "QuestionAnswerer"
         check_running(others, name)
         single = isinstance(question, str) and isinstance(context, str)
-        questions = [question] if isinstance(question, str) else list(question)
-        contexts = [context] * len(questions) if isinstance(context, str) else list(context)
+        questions, contexts = _listed(question, f"{name}: question"), _listed(context, f"{name}: context")
+        contexts = contexts * len(questions) if isinstance(context, str) else contexts
         questions = questions * len(contexts) if isinstance(question, str) else questions
         if len(questions) != len(contexts):
             raise ValueError(
                 f"{name}: question must be as many as context, got {len(questions)} and {len(contexts)}"
             )
-        pairs = [
-            (check_text(a, f"{name}: question"), check_text(b, f"{name}: context"))
-            for a, b in zip(questions, contexts, strict=True)
-        ]
+        pairs = [*zip(questions, contexts, strict=True)]
         count, most = positive(top_k, f"{name}: top_k"), positive(max_answer_len, f"{name}: max_answer_len")
         empty = flag(handle_impossible_answer, f"{name}: handle_impossible_answer")
         found: list[list[list[dict[str, Any]]]] = [[] for _ in pairs]
@@ -68,6 +66,12 @@ class QuestionAnswerer(Task):
         best = [windows[0] if len(windows) == 1 else _best(windows, count) for windows in found]
         results: list[Any] = best if count > 1 else [answers[0] for answers in best]
         return results[0] if single else results
+
+
+def _listed(given: object, name: str) -> list[str]:
+    if isinstance(given, str):
+        return [check_text(given, name)]
+    return check_texts(given, name, wanted="a str or a list of str")
 
 
 def _answers(part: Part, i: int, logits: Floats, count: int, most: int, empty: bool) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from ..model.network import Network
 from ..progress import progress_bar
 from ..record import record
 from ..text.batch import RaggedBatch, split_by_tokens
-from ..text.check import Text, check_text, is_ordered, members
+from ..text.check import Text, check_text, check_texts
 from ..text.chunks import text_chunks
 from ..text.inputs import from_encoded, read_texts
 from ..text.pairs import Encoded
@@ -136,13 +136,12 @@ class Task:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._card.name!r}, max_seq_length={self.max_seq_length})"
 
-    def _texts(self, inputs: object, method: str) -> tuple[list[str], bool]:
+    def _texts(self, inputs: object, method: str, argument: str = "inputs") -> tuple[list[str], bool]:
         """The texts of a call, and whether there was one that was no list."""
+        name = f"{method}: {argument}"
         if isinstance(inputs, str):
-            return [check_text(inputs, f"{method}: inputs")], True
-        if not is_ordered(inputs):
-            raise TypeError(f"{method}: inputs must be a str or a list of str, got {type(inputs).__name__}")
-        return [check_text(text, f"{method}: inputs[{i}]") for i, text in enumerate(members(inputs))], False
+            return [check_text(inputs, name)], True
+        return check_texts(inputs, name, wanted="a str or a list of str"), False
 
     def _logits(
         self, texts: Sequence[Text], method: str, *, prompt: str = "", show_progress: bool | None = False

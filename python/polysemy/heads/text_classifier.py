@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..arguments import is_one_of, positive
 from ..compat import check_running
 from ..model.heads import HeadKind
 from ..shown import shown
-from ..text.check import Text, check_text, is_ordered, members
+from ..text.check import Text, check_text, check_texts, is_ordered, members
 from .scores import Scores, sigmoid, softmax
 from .task import Task
 
@@ -56,15 +56,13 @@ class TextClassifier(Task):
             return results[0][0] if pair else [result[0] for result in results]
         return results[0] if single or pair else results
 
-    def scores(self, texts: list[str]) -> NDArray[np.float32]:
+    def scores(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """A row of scores per text, (texts, labels) float32, in the order of ``labels``.
 
         Probabilities that add up to 1, or one of each label where the model's labels do not exclude each other, or the
         values of a regression. Raises ``TypeError`` or ``ValueError`` for what is no text.
         """
-        return self._scores(
-            [check_text(text, f"TextClassifier: texts[{i}]") for i, text in enumerate(texts)], None
-        )
+        return self._scores(check_texts(texts, "TextClassifier: texts"), None)
 
     def _scores(self, texts: Sequence[Text], function: str | None) -> NDArray[np.float32]:
         if function is not None and not is_one_of(function, _FUNCTIONS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..arguments import flag
 from ..compat import check_running
 from ..errors import UnsupportedModelError
 from ..model.heads import HeadKind
-from ..text.check import check_text
+from ..text.check import check_text, check_texts
 from .scores import softmax
 from .task import Task
 
@@ -30,7 +30,7 @@ class ZeroShotClassifier(Task):
     def __call__(
         self,
         sequences: object,
-        candidate_labels: str | Sequence[str],
+        candidate_labels: str | Iterable[str],
         *,
         hypothesis_template: str = "This example is {}.",
         multi_label: bool = False,
@@ -43,7 +43,7 @@ class ZeroShotClassifier(Task):
         """
         name = "ZeroShotClassifier"
         check_running(others, name)
-        texts, single = self._texts(sequences, name)
+        texts, single = self._texts(sequences, name, "sequences")
         labels = _labels(candidate_labels, f"{name}: candidate_labels")
         check_text(hypothesis_template, f"{name}: hypothesis_template")
         try:
@@ -76,11 +76,11 @@ class ZeroShotClassifier(Task):
         )
 
 
-def _labels(value: str | Sequence[str], name: str) -> list[str]:
+def _labels(value: str | Iterable[str], name: str) -> list[str]:
     if isinstance(value, str):
         labels = [label.strip() for label in value.split(",") if label.strip()]
     else:
-        labels = [check_text(label, f"{name}[{i}]") for i, label in enumerate(value)]
+        labels = check_texts(value, name, wanted="a str or a list of str")
     if not labels:
         raise ValueError(f"{name} must have at least one label, got none")
     return labels

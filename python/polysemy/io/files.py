@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from contextvars import ContextVar
 from io import FileIO
 from pathlib import Path
@@ -19,8 +20,13 @@ from ..errors import CheckpointError
 
 __all__ = ["ForeignFile", "Read", "is_there", "note", "read_bytes", "reads"]
 
-# O_NONBLOCK: opening a pipe that nobody writes to must not wait for a writer.
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+# O_NONBLOCK: opening a pipe that nobody writes to must not wait for a writer. Windows has the last of these alone.
+_FLAGS = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY")
+)
+# Whether a read can say where it begins. On Windows it begins where the last one of any thread ended.
+_PLACED_READS = hasattr(os, "preadv")
+_turn = threading.Lock()
 # One read system call takes at most 2 GiB - 4 KiB on Linux.
 _LARGEST_READ = 1 << 30
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
@@ -81,7 +87,7 @@ class ForeignFile:
         done = 0
         while done < len(target):
             try:
-                count = os.preadv(self._descriptor, [target[done : done + _LARGEST_READ]], offset + done)
+                count = self._read_into(target[done : done + _LARGEST_READ], offset + done)
             except OSError as error:
                 raise self._failed(error) from None
             if not count:
@@ -91,12 +97,26 @@ class ForeignFile:
     def read(self, offset: int, count: int) -> bytes:
         """``count`` bytes from ``offset`` on."""
         try:
-            data = os.pread(self._descriptor, count, offset)
+            data = self._read(count, offset)
         except OSError as error:
             raise self._failed(error) from None
         if len(data) < count:
             raise CheckpointError(f"{self.path} became shorter while it was read")
         return data
+
+    def _read_into(self, target: memoryview, offset: int) -> int:
+        if _PLACED_READS:
+            return os.preadv(self._descriptor, [target], offset)
+        with _turn:
+            self._file.seek(offset)
+            return self._file.readinto(target)
+
+    def _read(self, count: int, offset: int) -> bytes:
+        if _PLACED_READS:
+            return os.pread(self._descriptor, count, offset)
+        with _turn:
+            self._file.seek(offset)
+            return self._file.read(count)
 
     def close(self) -> None:
         """Close the descriptor. What was read stays."""

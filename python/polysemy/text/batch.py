@@ -6,7 +6,7 @@ their token types, and the offsets at which they begin.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 _CPU = 1  # kDLCPU in dlpack.h
+# One of them has everything that NumPy can read as a sequence.
+_OF_SEQUENCES = ("__len__", "__iter__", "__array__", "__array_interface__", "__dlpack__")
 
 
 @record
@@ -176,8 +178,9 @@ def _sequence(value: object, i: int) -> NDArray[np.integer]:
         raise TypeError(
             f"forward: {name} must be a sequence of token ids like those before it, got {value!r}"
         )
-    if isinstance(value, (int, np.integer)):
-        raise TypeError(f"forward: {name} must be a sequence of token ids, got one {type(value).__name__}")
+    if _is_single(value):
+        wanted = "a sequence of token ids" if i else "a text or a sequence of token ids"
+        raise TypeError(f"forward: {name} must be {wanted}, got one {type(value).__name__}")
     array = _integers(value, name)
     if array.ndim != 1:
         raise ValueError(
@@ -185,6 +188,13 @@ def _sequence(value: object, i: int) -> NDArray[np.integer]:
             "(input_ids, attention_mask)"
         )
     return array
+
+
+def _is_single(value: object) -> bool:
+    """Whether this is no sequence in any form: a number, a missing value of a column, a row of a table."""
+    if isinstance(value, (np.generic, Mapping)):
+        return True
+    return not any(hasattr(value, name) for name in _OF_SEQUENCES)
 
 
 def _integers(value: object, name: str, *, allow_bool: bool = False) -> NDArray[np.integer]:

@@ -9,6 +9,7 @@ __all__ = [
     "Text",
     "check_text",
     "check_text_or_pair",
+    "check_texts",
     "count_dimensions",
     "is_ordered",
     "is_textual",
@@ -52,6 +53,16 @@ def check_text_or_pair(item: object, name: str) -> Text:
     return check_text(item[0], f"{name}[0]"), check_text(item[1], f"{name}[1]")
 
 
+def check_texts(items: object, name: str, *, wanted: str = "a list of str") -> list[str]:
+    """The texts of a list or a column. Raises as `check_text`, with the place of the member that is none.
+
+    ``wanted`` is what the argument may be, where that is more.
+    """
+    if isinstance(items, str) or not is_ordered(items):
+        raise TypeError(f"{name} must be {wanted}, got {type(items).__name__}")
+    return [check_text(item, f"{name}[{i}]") for i, item in enumerate(members(items))]
+
+
 def is_textual(item: object) -> bool:
     """Whether a member of a list is meant as a text or as a pair of texts."""
     return isinstance(item, str) or (isinstance(item, tuple) and bool(item) and isinstance(item[0], str))
@@ -77,7 +88,10 @@ def is_ordered(items: object) -> TypeGuard[Iterable[object]]:
 def count_dimensions(items: object) -> int | None:
     """Of an array, a column or a table; None for what has no shape."""
     shape = getattr(items, "shape", None)
-    return len(shape) if isinstance(shape, Sized) else None
+    try:
+        return len(shape) if isinstance(shape, Sized) else None
+    except TypeError:  # one that is not known yet, such as that of a Dask task
+        return None
 
 
 def members(items: Iterable[object]) -> Iterator[object]:
@@ -92,4 +106,4 @@ def members(items: Iterable[object]) -> Iterator[object]:
 
 def shortened(text: str) -> str:
     """The text in quotes, or its beginning."""
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+    return repr(str(text) if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")  # without NumPy's type
