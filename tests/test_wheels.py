@@ -139,7 +139,7 @@ def test_only_what_signs_may_do_more_than_read() -> None:
     for file in (ROOT / ".github" / "workflows").glob("*.yml"):
         text = file.read_text("utf-8")
         assert "\npermissions:\n  contents: read\n" in text, file.name
-        writes = re.findall(r"^ +([\w-]+): write$", text, re.M)
+        writes = re.findall(r"^ +([\w-]+): write\b", text, re.M)
         assert writes == (["id-token", "attestations"] if file.name == "wheels.yml" else []), file.name
         assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@"), file.name
     workflow = (ROOT / ".github" / "workflows" / "wheels.yml").read_text("utf-8")
