@@ -15,7 +15,7 @@ from .calls import encode_texts
 from .library import library
 from .pieces import Tokens, moved, pieces
 from .reach import Reach, longest_token, reach
-from .runs import Runs, Shortened
+from .runs import Runs, Shortened, may_have_run
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -94,7 +94,10 @@ class LongTexts:
         return None
 
     def _shortened(self, text: str, known: Reach) -> Shortened | None:
-        self._runs = self._runs or Runs(self._tokenizer, known.margin, self._tokens)
+        if not may_have_run(text):
+            return None
+        if self._runs is None:  # two threads at once make two: either will do
+            self._runs = Runs(self._tokenizer, known.margin, self._tokens)
         return self._runs.shortened(text)
 
     def _streamed(self, text: str, most: int, known: Reach | None) -> tuple[Tokens, int]:

@@ -16,10 +16,10 @@ from .pieces import Tokens
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Runs", "Shortened"]
+__all__ = ["Runs", "Shortened", "may_have_run"]
 
 _LONG, _PIECE = 4096, 16_384
-_SOME = re.compile(f"[^A-Za-z0-9]{{{_LONG}}}")  # found in a hundredth of the time
+_SOME = re.compile(f"[^A-Za-z0-9]{{{_LONG}}}")
 _LETTER = "a"
 _BLANK = re.compile(r"[\s\u2581]+")
 # Splitters that treat all characters alike that are no spaces.
@@ -27,6 +27,11 @@ _PLAIN = {"Metaspace", "WhitespaceSplit"}
 # Hieroglyphs, of which hardly any vocabulary has one.
 _MARKS = [chr(number) for number in range(0x13000, 0x13100)]
 _BYTE = "<0x"  # entries that spell unknown characters
+
+
+def may_have_run(text: str) -> bool:
+    """Has the text a long run of anything but Latin letters and digits? This is known in a hundredth of the time."""
+    return _SOME.search(text) is not None
 
 
 @record
@@ -76,21 +81,29 @@ class Runs:
 
     def __init__(self, tokenizer: Tokenizer, margin: int, encode: Callable[[str], Tokens]) -> None:
         """``margin`` characters of a run may have to do with what stands before or behind it."""
-        self._tokenizer = tokenizer
+        self._normalizer = tokenizer.normalizer
         self._margin = margin
         self._encode = encode
-        self._letters: set[str] = set()  # of the vocabulary, read where it is needed
-        self._special: set[str] = set()  # of added tokens
-        self._edges: tuple[set[str], set[str]] = (
-            set(),
-            set(),
-        )  # of those that take spaces: the last and the first
-        self._fused = False  # unknown characters side by side are one token
-        self._before = self._behind = ""  # what normalization puts around a text
+        with library("tokenizer: its vocabulary can't be read"):
+            entries = [*tokenizer.get_vocab()]
+            added = tokenizer.get_added_tokens_decoder().values()
+        self._letters: set[str] = set().union(*entries)
+        self._special: set[str] = set().union(*(token.content for token in added))
+        plain = all(step["type"] in _PLAIN for step in steps(tokenizer.pre_tokenizer))
+        self._fused = plain and not any(entry.startswith(_BYTE) for entry in entries)
+        # What normalization puts around a text. Where it makes other letters of letters, it can't be told.
+        around = self._normalized(2 * _LETTER).split(2 * _LETTER)
+        self._told = len(around) == 2
+        self._before, self._behind = around[0], around[-1]
+        # The last characters of added tokens that take the spaces behind them, and the first of those that take others.
+        self._edges = (
+            self._spellings({token.content[-1:] for token in added if token.rstrip}),
+            self._spellings({token.content[:1] for token in added if token.lstrip}),
+        )
 
     def shortened(self, text: str) -> Shortened | None:
         """None for a text without such a run."""
-        if _SOME.search(text) is None or not self._read():
+        if not self._told:
             return None
         chars: set[str] = set().union(*map(set, _pieces(text)))
         names = {char: name for char in chars if (name := self._name(char)) is not None}
@@ -111,23 +124,6 @@ class Runs:
             length += bool(name)
             end = stop
         return Shortened("".join([*parts, text[end:]]), gaps, mark) if gaps else None
-
-    def _read(self) -> bool:
-        """False for a tokenizer that makes other letters of letters, so that what stands between them can't be told."""
-        if not self._letters:
-            with library("tokenizer: its vocabulary can't be read"):
-                entries = [*self._tokenizer.get_vocab()]
-                added = self._tokenizer.get_added_tokens_decoder().values()
-            self._letters = set().union(*entries)
-            self._special = set().union(*(token.content for token in added))
-            plain = all(step["type"] in _PLAIN for step in steps(self._tokenizer.pre_tokenizer))
-            self._fused = plain and not any(entry.startswith(_BYTE) for entry in entries)
-            self._before, *behind = self._normalized(2 * _LETTER).split(2 * _LETTER)
-            self._behind = "".join(behind)
-            ends = {token.content[-1:] for token in added if token.rstrip}
-            starts = {token.content[:1] for token in added if token.lstrip}
-            self._edges = self._spellings(ends), self._spellings(starts)
-        return self._normalized(2 * _LETTER) == self._before + 2 * _LETTER + self._behind
 
     def _name(self, char: str) -> str | None:
         """How normalization spells a character of which a run may consist."""
@@ -192,11 +188,10 @@ class Runs:
         return spelled[len(before) : len(spelled) - len(behind)] if between else None
 
     def _normalized(self, text: str) -> str:
-        normalizer = self._tokenizer.normalizer
-        if normalizer is None:
+        if self._normalizer is None:
             return text
         with library("tokenizer: a text can't be normalized"):
-            spelled: str = normalizer.normalize_str(text)
+            spelled: str = self._normalizer.normalize_str(text)
         return spelled
 
 
