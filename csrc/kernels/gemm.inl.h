@@ -189,8 +189,8 @@ INLINE void gemm_widened(const GemmTask& t, int64_t panel) {
       Panels::widen_block(from, block.length, block.ahead, reinterpret_cast<typename Wide::Word*>(to));
     }
     part.a = static_cast<const typename Panels::Input*>(t.a) + Panels::input_at(block.start);
-    each_row_tile(t.rows, kTileRows, [&](int64_t row, int64_t height) INLINE_LAMBDA {
-      with_constant<kTileRows, least_height(kWidenedFrom, kTileRows)>(height, [&](auto rows) INLINE_LAMBDA {
+    each_row_tile(t.rows, tile_rows<Wide>, [&](int64_t row, int64_t height) INLINE_LAMBDA {
+      with_constant<tile_rows<Wide>, least_height(kWidenedFrom, tile_rows<Wide>)>(height, [&](auto rows) INLINE_LAMBDA {
         const Block whole{0, block.length, 0, block.first, block.last};
         gemm_tile<Wide, gated, rows, panels, 0>(part, row, place, whole);
       });

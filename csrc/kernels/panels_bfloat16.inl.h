@@ -48,19 +48,24 @@ struct WideBFloat16 {
   using Input = float;
   static constexpr Precision kPrecision = Precision::kBFloat16;
   static constexpr int64_t kBlockBytes = panel_bytes(Precision::kFloat32, kBlockK);
-  using Tiles = FullTiles;
+  // Both chains at once: one after the other, the sums of the first would wait in memory.
+  struct Tiles {
+    static constexpr int kRows = kTileRows / 2;
+  };
 
   static constexpr int64_t input_at(int64_t k) { return k; }
 
   template <int fetched, int rows, int panels>
   INLINE static void accumulate(Tile<rows, panels>& tile, const Input* a, int64_t a_stride, const Word* b,
-                                int64_t panel_stride, int64_t k, int64_t ahead) {
+                                int64_t panel_stride, int64_t k, int64_t /*ahead*/) {
     add_chains(tile, k, [&](int64_t i, auto& first, auto& second) INLINE_LAMBDA {
-      const auto chain = [&](int64_t j) INLINE_LAMBDA {
-        return multiply_chain<fetched, rows, panels>(a + j, a_stride, b + j * kLanes, panel_stride, kHalf, ahead);
+      const auto add = [&](auto& sums, int64_t j) INLINE_LAMBDA {
+        Vec w[panels];
+        unroll<panels>([&](auto p) INLINE_LAMBDA { w[p] = load(b + p * panel_stride + j * kLanes); });
+        each_sum(sums,
+                 [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = fma(set1(a[r * a_stride + j]), w[p], sum); });
       };
-      first = chain(i);
-      second = chain(i + kHalf);
+      NOT_UNROLLED for (int64_t j = i; j < i + kHalf; ++j) add(first, j), add(second, j + kHalf);
     });
   }
 };

@@ -130,6 +130,7 @@ struct WideInt8 {
   using Step = typename Quads::Widened;
   using Word = typename Step::Word;
   using Input = char;
+  using Tiles = FullTiles;
   static constexpr Precision kPrecision = Precision::kInt8;
   static constexpr int64_t kBlockBytes = kInt8Group * kLanes * static_cast<int64_t>(sizeof(Word)) + kInt8Extra;
 
