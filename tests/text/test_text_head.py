@@ -177,6 +177,27 @@ def test_same_tokens(kind: str, side: str, trials: int, tmp_path: Path) -> None:
     assert (parts > 5) == (side == "right" or kind != "gemma")
 
 
+@pytest.mark.parametrize("kind", ["xlm-roberta", "camembert", "albert", "t5", "deberta-v2"])
+@pytest.mark.parametrize(
+    "part", ["\u94f6\u884c\u6cb3\u5cb8\u3002", "bank", "the\u3002riverbank", "\U0001f642a\ue000", "a\u0301b"]
+)
+def test_cut_on_the_left_in_a_word(kind: str, part: str, tmp_path: Path) -> None:
+    """Where no space ends a word near the end, tokens are read from inside of one."""
+    tokenizer = TextTokenizer(KINDS[kind](tmp_path / "m"), 16, side="left")
+    draw = random.Random(part)
+    parts = 0
+    for count in (20_000, 20_001, 25_000, 30_000):
+        text = "the bank " + "".join(draw.choices(part, k=count))
+        (found,), expected = tokenizer.encode([text]), whole(tokenizer, text)
+        for name in ("ids", "tokens", "offsets"):
+            assert getattr(found, name) == getattr(expected, name), name
+        assert counted(found.word_ids) == counted(expected.word_ids)  # type: ignore[attr-defined]
+        assert 24 <= tokenizer.tokens_cut(found) <= tokenizer.tokens_cut(expected)  # type: ignore[arg-type]
+        parts += isinstance(found, JoinedEncoding)
+    # Normalization leaves fewer characters than the longest token has, where it puts marks to their letters.
+    assert parts >= (0 if "\u0301" in part and kind in ("albert", "deberta-v2") else 3)
+
+
 @pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("kind", KINDS)

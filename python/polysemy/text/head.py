@@ -94,11 +94,12 @@ class LongTexts:
         return None
 
     def _shortened(self, text: str, known: Reach) -> Shortened | None:
-        if not may_have_run(text):
-            return None
+        return self._known_runs(known).shortened(text) if may_have_run(text) else None
+
+    def _known_runs(self, known: Reach) -> Runs:
         if self._runs is None:  # two threads at once make two: either will do
             self._runs = Runs(self._tokenizer, known.margin, self._tokens)
-        return self._runs.shortened(text)
+        return self._runs
 
     def _streamed(self, text: str, most: int, known: Reach | None) -> tuple[Tokens, int]:
         parts: deque[Tokens] = deque()
@@ -129,12 +130,41 @@ class LongTexts:
         return (tokens[:most], len(tokens) - most) if same else None
 
     def _tail(self, text: str, most: int, known: Reach, size: int) -> tuple[Tokens, int] | None:
-        """The last tokens, read from a space that ends a word; the words are counted from there."""
+        """The last tokens, read from a space that ends a word, or in a word; the words are counted from there."""
         border = _SPACE.search(text, len(text) - size, len(text) - size // 2) if known.spaces else None
-        if border is None:
-            return None
-        tokens = moved(self._tokens(text[border.start() :]), border.start())
+        if border is not None:
+            tokens = moved(self._tokens(text[border.start() :]), border.start())
+        else:
+            tokens = self._same_to_the_end(text, size, known) if known.spliced else []
         return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self.needed else None
+
+    def _same_to_the_end(self, text: str, size: int, known: Reach) -> Tokens:
+        """The last `needed` tokens, if they are the same wherever a token begins near here; else none.
+
+        Before each beginning stands a character of which no token is a part that has others.
+        """
+        window = self._window(text, len(text) - size, size)
+        mark = self._known_runs(known).mark({*text[-size:]}) if window else ""
+        found: Tokens = []
+        for start in window if mark else ():
+            tokens = self._tokens(mark + text[start:])[-self.needed :]
+            tokens = moved(tokens, start - len(mark), -(tokens[0][3] or 0))
+            if len(tokens) < self.needed or tokens[0][1] < window.stop or (found and tokens != found):
+                return []
+            found = tokens
+        return found
+
+    def _window(self, text: str, start: int, size: int) -> range:
+        """Places from ``start`` on, as many as the longest token has characters.
+
+        None where to read ``size`` characters for each would take longer than to read the text, or where normalization
+        leaves fewer.
+        """
+        self._longest = self._longest or longest_token(self._tokenizer)
+        window = range(start, start + self._longest)
+        some = self._longest * size < len(text)
+        enough = some and self._length(text[window.start : window.stop]) >= self._longest
+        return window if enough else range(0)
 
     def first_is_longer(self, first: str, second: str) -> bool:
         """Has the first text more tokens than the second? No more is read than shows it."""
@@ -173,12 +203,8 @@ class LongTexts:
     def _same_in_a_word(self, text: str, size: int, tokens: Tokens) -> bool:
         """Has the text these tokens, wherever a token ends near here? See `longest_token`."""
         self._longest = self._longest or longest_token(self._tokenizer)
-        window = range(size - self._longest, size)
-        return (
-            len(window) * size < len(text)
-            and self._length(text[window.start : size]) >= self._longest
-            and all(self._tokens(text[:stop])[: len(tokens)] == tokens for stop in window)
-        )
+        window = self._window(text, size - self._longest, size)
+        return bool(window) and all(self._tokens(text[:stop])[: len(tokens)] == tokens for stop in window)
 
     def _tokens(self, text: str) -> Tokens:
         (encoding,) = encode_texts(self._tokenizer, [text], spans=True, special=False)

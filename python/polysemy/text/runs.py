@@ -107,7 +107,7 @@ class Runs:
             return None
         chars: set[str] = set().union(*map(set, _pieces(text)))
         names = {char: name for char in chars if (name := self._name(char)) is not None}
-        mark = next((mark for mark in _MARKS if mark not in chars and self._name(mark) == mark), "")
+        mark = self.mark(chars)
         gaps: list[Gap] = []
         parts, end, length = [], 0, 0
         for run in self._runs(text, names):
@@ -125,9 +125,18 @@ class Runs:
             end = stop
         return Shortened("".join([*parts, text[end:]]), gaps, mark) if gaps else None
 
+    def mark(self, others: set[str]) -> str:
+        """A character that is unknown, as a token of its own beside any known one; empty where there is none.
+
+        It is none of the others.
+        """
+        if not self._told:
+            return ""
+        return next((mark for mark in _MARKS if mark not in others and self._name(mark) == mark), "")
+
     def _name(self, char: str) -> str | None:
         """How normalization spells a character of which a run may consist."""
-        if category(char) == "Cs" or combining(char) or char in self._special:
+        if category(char) == "Cs" or char in self._special:
             return None
         name = self._inside(char)
         if not name or char.isspace():
@@ -147,7 +156,12 @@ class Runs:
         if run[0].isspace():
             return self._blank(run) and self._any_length(run, named=True)
         same = all(self._inside(piece) == _spelled(piece, names) for piece in _pieces(run, self._margin))
-        return same and self._any_length(run, named=False)
+        return same and not self._many_marks(run, names) and self._any_length(run, named=False)
+
+    def _many_marks(self, run: str, names: dict[str, str]) -> bool:
+        """Has a letter so many marks, which normalization may sort, that no piece shows it?"""
+        marks = "".join(filter(combining, names))
+        return bool(marks) and re.search(f"[{marks}]{{{self._margin // 2}}}", run) is not None
 
     def _spellings(self, chars: set[str]) -> set[str]:
         return chars.union(*(self._inside(char) or "" for char in chars))
