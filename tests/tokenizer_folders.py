@@ -159,6 +159,11 @@ def charsmap(key: str, value: str) -> bytes:
     return struct.pack("<I", len(tree)) + tree + value.encode() + b"\0"
 
 
+def counted(words: list[object]) -> list[object]:
+    """Words by their order alone, since those of the end of a text are not counted from its beginning."""
+    return [words.index(word) for word in words]
+
+
 def sentencepiece(
     folder: Path, model_type: str, settings: Mapping[str, object] | None = None, charsmap: bytes = b""
 ) -> Path:

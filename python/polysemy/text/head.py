@@ -160,11 +160,14 @@ class LongTexts:
         None where to read ``size`` characters for each would take longer than to read the text, or where normalization
         leaves fewer.
         """
-        self._longest = self._longest or longest_token(self._tokenizer)
-        window = range(start, start + self._longest)
-        some = self._longest * size < len(text)
-        enough = some and self._length(text[window.start : window.stop]) >= self._longest
+        longest = self._longest_token()
+        window = range(start, start + longest)
+        enough = longest * size < len(text) and self._length(text[window.start : window.stop]) >= longest
         return window if enough else range(0)
+
+    def _longest_token(self) -> int:
+        self._longest = self._longest or longest_token(self._tokenizer)
+        return self._longest
 
     def first_is_longer(self, first: str, second: str) -> bool:
         """Has the first text more tokens than the second? No more is read than shows it."""
@@ -202,8 +205,7 @@ class LongTexts:
 
     def _same_in_a_word(self, text: str, size: int, tokens: Tokens) -> bool:
         """Has the text these tokens, wherever a token ends near here? See `longest_token`."""
-        self._longest = self._longest or longest_token(self._tokenizer)
-        window = self._window(text, size - self._longest, size)
+        window = self._window(text, size - self._longest_token(), size)
         return bool(window) and all(self._tokens(text[:stop])[: len(tokens)] == tokens for stop in window)
 
     def _tokens(self, text: str) -> Tokens:

@@ -30,7 +30,7 @@ _BYTE = "<0x"  # entries that spell unknown characters
 
 
 def may_have_run(text: str) -> bool:
-    """Has the text a long run of anything but Latin letters and digits? This is known in a hundredth of the time."""
+    """Has the text a long run of anything but Latin letters and digits? This is known without the vocabulary."""
     return _SOME.search(text) is not None
 
 
@@ -183,7 +183,10 @@ class Runs:
         )
 
     def _any_length(self, run: str, *, named: bool) -> bool:
-        """Has a shorter run of several lengths the same tokens, and the same names of them?"""
+        """Have shorter runs the same tokens, and the same names of them?
+
+        Their lengths differ by one, so that a step that counts by twos or threes shows, and by a margin or two.
+        """
         margin = self._margin
         tried = [
             [
