@@ -31,6 +31,8 @@ constexpr int kQueryStep = 3;
 constexpr int panels_beside(int) { return 1; }
 constexpr int kWideningRows = 2;
 constexpr int widening_panels(int) { return 1; }
+// Steps of a sum in float32 that a loop takes in one round.
+constexpr int kStepsAtOnce = 1;
 // Rows that are normalised side by side.
 constexpr int kNormRows = 1;
 

@@ -15,12 +15,14 @@
 #define APART [[gnu::noinline, gnu::noclone]]
 #endif
 
-// Before a loop that compilers would unroll, and keep in memory what is needed after it; or one of a few rounds that
-// they would not unroll.
+// Before a loop that compilers would unroll, and keep in memory what is needed after it; one of a few rounds that
+// they would not unroll; or the one in which a tile sums, by the number that its level names.
 #ifdef __clang__
 #define NOT_UNROLLED _Pragma("clang loop unroll(disable)")
 #define UNROLLED _Pragma("clang loop unroll(full)")
+#define UNROLLED_STEPS _Pragma("clang loop unroll_count(kStepsAtOnce)")
 #else
 #define NOT_UNROLLED _Pragma("GCC unroll 1")
 #define UNROLLED _Pragma("GCC unroll 16")
+#define UNROLLED_STEPS _Pragma("GCC unroll kStepsAtOnce")
 #endif

@@ -58,13 +58,19 @@ INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const
                                          int64_t k, int64_t ahead) {
   Tile<rows, panels> t;
   each_sum(t, [](Vec& sum, auto, auto) INLINE_LAMBDA { sum = zero(); });
-  for (int64_t i = 0; i < k; ++i) {
+  const auto step = [&](int64_t i) INLINE_LAMBDA {
     Vec w[panels];
     unroll<panels>([&](auto p) INLINE_LAMBDA {
       w[p] = load(b + p * panel_stride + i * kLanes);
       if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
     });
     each_sum(t, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = fma(set1(a[r * a_stride + i]), w[p], sum); });
+  };
+  if constexpr (panels == 1) {
+    UNROLLED_STEPS
+    for (int64_t i = 0; i < k; ++i) step(i);
+  } else {  // the weights of several panels and steps would not fit into registers
+    for (int64_t i = 0; i < k; ++i) step(i);
   }
   return t;
 }
