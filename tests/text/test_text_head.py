@@ -154,7 +154,7 @@ def whole(tokenizer: TextTokenizer, text: str) -> object:
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_tokens(kind: str, side: str, trials: int, tmp_path: Path) -> None:
-    """What is cut on the left, too: in pieces, or from a space near the end, where a space ends a word."""
+    """What is cut on the left, too: in pieces, from a space near the end, or from inside of a word."""
     tokenizer = TextTokenizer(KINDS[kind](tmp_path / "m"), 16, side=side)
     draw = random.Random(kind)
     tail = side == "left" and kind not in ("bert", "mpnet")
@@ -170,10 +170,14 @@ def test_same_tokens(kind: str, side: str, trials: int, tmp_path: Path) -> None:
         parts += isinstance(found, JoinedEncoding)
         told, cut = tokenizer.tokens_cut(found), tokenizer.tokens_cut(expected)  # type: ignore[arg-type]
         assert told == cut or ((side == "right" or tail) and 24 <= told <= cut)
-    assert (parts > 5) == (side == "right" or kind != "gemma")
+    assert parts > (
+        0 if side == "left" and kind == "gemma" else 5
+    )  # most of these texts are too short for it
 
 
-@pytest.mark.parametrize("kind", ["xlm-roberta", "camembert", "albert", "t5", "deberta-v2"])
+@pytest.mark.parametrize(
+    "kind", ["xlm-roberta", "camembert", "albert", "t5", "deberta-v2", "roberta", "qwen", "gemma"]
+)
 @pytest.mark.parametrize(
     "part", ["\u94f6\u884c\u6cb3\u5cb8\u3002", "bank", "the\u3002riverbank", "\U0001f642a\ue000", "a\u0301b"]
 )
@@ -190,8 +194,47 @@ def test_cut_on_the_left_in_a_word(kind: str, part: str, tmp_path: Path) -> None
         assert counted(found.word_ids) == counted(expected.word_ids)  # type: ignore[attr-defined]
         assert 24 <= tokenizer.tokens_cut(found) <= tokenizer.tokens_cut(expected)  # type: ignore[arg-type]
         parts += isinstance(found, JoinedEncoding)
-    # Normalization leaves fewer characters than the longest token has, where it puts marks to their letters.
-    assert parts >= (0 if "\u0301" in part and kind in ("albert", "deberta-v2") else 3)
+    # Normalization leaves fewer characters than the longest token has, where it puts marks to their letters; bytes of
+    # unknown characters have names that don't spell them.
+    marks, unknown = "\u0301" in part and kind in ("albert", "deberta-v2", "gemma"), "\ue000" in part
+    assert parts >= (0 if marks or (unknown and kind == "gemma") else 3)
+
+
+def random_bytes(draw: random.Random, letters: str, merges: int) -> Tokenizer:
+    """Byte pairs merged at random, inside of characters and across them."""
+    bytewise = pre_tokenizers.ByteLevel(False, use_regex=draw.random() < 0.5)
+    spelled = list(bytewise.pre_tokenize_str(letters)[0][0])
+    entries, pairs = sorted(pre_tokenizers.ByteLevel.alphabet()), []
+    while len(pairs) < merges:
+        pair = draw.choice(spelled), draw.choice(spelled)
+        if pair[0] + pair[1] not in entries:
+            pairs.append(pair)
+            entries.append(pair[0] + pair[1])
+            spelled.append(entries[-1])
+    tokenizer = Tokenizer(models.BPE({entry: i for i, entry in enumerate(entries)}, pairs))
+    tokenizer.pre_tokenizer = bytewise
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer
+
+
+@pytest.mark.parametrize("trials", [30, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_tokens_across_characters(side: str, trials: int) -> None:
+    """Where a token begins inside of a character, no beginning of the text ends where it does."""
+    draw = random.Random(side)
+    parts = 0
+    for _ in range(trials):
+        letters = draw.choice(
+            ["\u94f6\u884c", "\u94f6", "\U0001f642\U0001f3e6", "\u00e9a", "ab", "\u94f6\u3002a"]
+        )
+        tokenizer = TextTokenizer(random_bytes(draw, letters, draw.randint(2, 40)), 16, side=side)
+        text = "".join(draw.choices(letters, k=draw.randint(3000, 12_000)))
+        (found,), expected = tokenizer.encode([text]), whole(tokenizer, text)
+        for name in ("ids", "tokens", "offsets"):
+            assert getattr(found, name) == getattr(expected, name), name
+        assert counted(found.word_ids) == counted(expected.word_ids)  # type: ignore[attr-defined]
+        parts += isinstance(found, JoinedEncoding)
+    assert parts > trials // 2
 
 
 @pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=pytest.mark.slow)])

@@ -16,6 +16,7 @@ from .library import library
 from .pieces import Tokens, moved, pieces
 from .reach import Reach, longest_token, reach
 from .runs import Runs, Shortened, may_have_run
+from .spelling import same_after, same_before
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -30,6 +31,8 @@ _LETTER = (
     r"[A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u017f\u0391-\u03a1\u03a3-\u03ce\u0400-\u0481\u05d0-\u05ea"
     r"\u0621-\u064a\u0905-\u0939\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]"
 )
+# More characters than the longest word whose length a pattern counts.
+_WORD = 16
 _SPACE = re.compile(f"(?<={_LETTER}) (?={_LETTER})")
 
 
@@ -124,7 +127,7 @@ class LongTexts:
             return None
         _, _, end, word, _ = tokens[-1]
         if word == some[-1][3]:
-            same = known.spliced and self._same_in_a_word(text, size, tokens)
+            same = known.spliced and self._same_in_a_word(text, size, tokens, known)
         else:
             same = end <= less - known.margin
         return (tokens[:most], len(tokens) - most) if same else None
@@ -144,14 +147,46 @@ class LongTexts:
         Before each beginning stands a character of which no token is a part that has others.
         """
         window = self._window(text, len(text) - size, size)
-        mark = self._known_runs(known).mark({*text[-size:]}) if window else ""
+        mark = self._known_runs(known).mark({*text[-size:]}) if window and not known.bytewise else ""
+        if not mark:
+            return self._same_by_words(text, size, known)
         found: Tokens = []
-        for start in window if mark else ():
+        for start in window:
             tokens = self._tokens(mark + text[start:])[-self.needed :]
             tokens = moved(tokens, start - len(mark), -(tokens[0][3] or 0))
             if len(tokens) < self.needed or tokens[0][1] < window.stop or (found and tokens != found):
                 return []
             found = tokens
+        return found
+
+    def _same_by_words(self, text: str, size: int, known: Reach) -> Tokens:
+        """The same where there is no such character, as there is none for a tokenizer that works on bytes.
+
+        The first of them is in a later word than the first one, wherever the text begins; or this word goes on before
+        all of these places, and they are the same wherever in it a token begins.
+        """
+        start = len(text) - size
+        tokens = moved(self._tokens(text[start:]), start)
+        if len(tokens) < self.needed:
+            return []
+        found = tokens[-self.needed :]
+        word = [token for token in tokens if token[3] == found[0][3]]
+        inside = word[0][3] == tokens[0][3]
+        if inside:
+            kept = sum(token[3] == found[0][3] for token in found)
+            if not same_before(self._tokenizer.model, word, kept, self._longest_token(), known.margin):
+                return []
+            window = range(start + 1, start + _WORD)
+        else:
+            window = range(word[0][1] - known.margin - _WORD, word[0][1] - known.margin)
+        if window.start < start or len(window) * (len(text) - window.start) > len(text):
+            return []
+        found = moved(found, 0, -(found[0][3] or 0))
+        for place in window:
+            tokens = self._tokens(text[place:])
+            first, tokens = tokens[0][3], tokens[-self.needed :]
+            if not (inside or tokens[0][3] != first) or moved(tokens, place, -(tokens[0][3] or 0)) != found:
+                return []
         return found
 
     def _window(self, text: str, start: int, size: int) -> range:
@@ -203,9 +238,15 @@ class LongTexts:
             words += 1 + max((word for _, _, _, word, _ in tokens if word is not None), default=-1)
             start = stop
 
-    def _same_in_a_word(self, text: str, size: int, tokens: Tokens) -> bool:
+    def _same_in_a_word(self, text: str, size: int, tokens: Tokens, known: Reach) -> bool:
         """Has the text these tokens, wherever a token ends near here? See `longest_token`."""
-        window = self._window(text, size - self._longest_token(), size)
+        longest = self._longest_token()
+        if known.bytewise:
+            number = tokens[-1][3]
+            word = [token for token in self._tokens(text[:size]) if token[3] == number]
+            kept = sum(token[3] == number for token in tokens)
+            return same_after(self._tokenizer.model, word, kept, longest, known.margin)
+        window = self._window(text, size - longest, size)
         return bool(window) and all(self._tokens(text[:stop])[: len(tokens)] == tokens for stop in window)
 
     def _tokens(self, text: str) -> Tokens:

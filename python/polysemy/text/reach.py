@@ -48,6 +48,8 @@ class Reach:
     """Words of more characters are unknown, as a whole; 0: there is no such limit."""
     spliced: bool
     """Inside a word, tokens depend on their neighbours alone, see `longest_token`."""
+    bytewise: bool
+    """The model reads letters that stand for bytes."""
     spaces: bool
     """A space between two letters ends a word, and the next word has the same tokens at the beginning of a text."""
     placed: bool
@@ -75,6 +77,7 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         any(token.lstrip for token in added),
         model.max_input_chars_per_word if parted else 0,
         _spliced(model),
+        any(step["type"] == "ByteLevel" for step in (*normalizers, *splitters)),
         *_spaces(tokenizer, any(re.search(r"\s", token.content) for token in added)),
     )
 
