@@ -39,6 +39,8 @@ constexpr int kWideningRows = 4;
 constexpr int widening_panels(int rows) { return rows == 1 ? 2 : 1; }
 // A product takes 2 to 7 % longer with rounds of one step, or of eight (docs/decisions/0019).
 constexpr int kStepsAtOnce = 4;
+// Weights first, they and the sums of 3 x 2 or 2 x 3 panels would not fit: GCC then reads weights again for each row.
+constexpr bool kInputsFirst = true;
 constexpr int kNormRows = 2;
 
 INLINE Vec set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }

@@ -44,6 +44,7 @@ constexpr int panels_beside(int rows) { return rows <= 6 ? 4 : rows == 7 ? 3 : 2
 constexpr int kWideningRows = kTileRows;
 constexpr int widening_panels(int rows) { return rows == 1 ? 4 : kTilePanels; }
 constexpr int kStepsAtOnce = 1;
+constexpr bool kInputsFirst = false;
 constexpr int kNormRows = 2;
 
 INLINE Vec set1(float x) { return {_mm512_set1_ps(x)}; }

@@ -33,6 +33,8 @@ constexpr int kWideningRows = 2;
 constexpr int widening_panels(int) { return 1; }
 // Steps of a sum in float32 that a loop takes in one round.
 constexpr int kStepsAtOnce = 1;
+// Whether a tile of several panels reads the inputs of a step before its weights: that takes fewer registers.
+constexpr bool kInputsFirst = false;
 // Rows that are normalised side by side.
 constexpr int kNormRows = 1;
 

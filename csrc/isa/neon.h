@@ -22,6 +22,7 @@ constexpr int panels_beside(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1
 constexpr int kWideningRows = kTileRows;
 constexpr int widening_panels(int rows) { return rows == 1 ? 2 : 1; }
 constexpr int kStepsAtOnce = 1;
+constexpr bool kInputsFirst = false;
 constexpr int kNormRows = 1;
 
 INLINE Quad multiply_add(Quad a, Quad b, Quad c) {

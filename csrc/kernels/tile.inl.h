@@ -69,7 +69,17 @@ INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const
   if constexpr (panels == 1) {
     UNROLLED_STEPS
     for (int64_t i = 0; i < k; ++i) step(i);
-  } else {  // the weights of several panels and steps would not fit into registers
+  } else if constexpr (kInputsFirst) {
+    for (int64_t i = 0; i < k; ++i) {
+      Vec x[rows];
+      unroll<rows>([&](auto r) INLINE_LAMBDA { x[r] = set1(a[r * a_stride + i]); });
+      unroll<panels>([&](auto p) INLINE_LAMBDA {
+        const Vec w = load(b + p * panel_stride + i * kLanes);
+        if constexpr (p < fetched) prefetch_l2(b + p * panel_stride + i * kLanes + ahead);
+        unroll<rows>([&](auto r) INLINE_LAMBDA { t.sum[r][p] = fma(x[r], w, t.sum[r][p]); });
+      });
+    }
+  } else {
     for (int64_t i = 0; i < k; ++i) step(i);
   }
   return t;

@@ -7,6 +7,7 @@ locked, and memory that may not be there.
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -31,9 +32,9 @@ _LETTER = (
     r"[A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u017f\u0391-\u03a1\u03a3-\u03ce\u0400-\u0481\u05d0-\u05ea"
     r"\u0621-\u064a\u0905-\u0939\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]"
 )
+_SPACE = f"(?<={_LETTER}) (?={_LETTER})"  # compiled where it is needed first: that takes milliseconds
 # More characters than the longest word whose length a pattern counts.
 _WORD = 16
-_SPACE = re.compile(f"(?<={_LETTER}) (?={_LETTER})")
 
 
 def counted_up_to(max_length: int) -> int:
@@ -85,7 +86,7 @@ class LongTexts:
     def _part(self, text: str, most: int, known: Reach, largest: int) -> tuple[Tokens, int] | None:
         """What `read` gives, where at most ``largest`` characters show it, or a part at a time."""
         if self.needed >= len(text):  # all of it is read
-            spaces = known.placed and _SPACE.search(text, _SHORT)
+            spaces = known.placed and _space(text, _SHORT)
             return self._streamed(text, most, known) if spaces else None
         read = self._tail if self._keep_end else self._head
         size = self._most
@@ -134,7 +135,7 @@ class LongTexts:
 
     def _tail(self, text: str, most: int, known: Reach, size: int) -> tuple[Tokens, int] | None:
         """The last tokens, read from a space that ends a word, or in a word; the words are counted from there."""
-        border = _SPACE.search(text, len(text) - size, len(text) - size // 2) if known.spaces else None
+        border = _space(text, len(text) - size, len(text) - size // 2) if known.spaces else None
         if border is not None:
             tokens = moved(self._tokens(text[border.start() :]), border.start())
         else:
@@ -231,7 +232,7 @@ class LongTexts:
             return
         start = words = 0
         while start < len(text):
-            border = _SPACE.search(text, start + _SHORT) if known is not None and known.spaces else None
+            border = _space(text, start + _SHORT) if known is not None and known.spaces else None
             stop = len(text) if border is None else border.start()
             tokens = self._tokens(text[start:stop])
             yield moved(tokens, start, words)
@@ -265,3 +266,7 @@ class LongTexts:
         normalizer = self._tokenizer.normalizer
         with library("tokenizer: a text can't be normalized"):
             return len(text if normalizer is None else normalizer.normalize_str(text))
+
+
+def _space(text: str, start: int, stop: int = sys.maxsize) -> re.Match[str] | None:
+    return re.compile(_SPACE).search(text, start, stop)

@@ -28,8 +28,8 @@ _STATELESS_SPLITTERS = {"BertPreTokenizer", "WhitespaceSplit"}
 
 # Looking ahead, behind or back; a dot, which matches all that follows; and all but some characters (N) up to something
 # that must come; and numbers of ten and more. "No space follows" looks at one character.
-_CLASS = re.compile(r"\[(\^?)(?:\\.|[^\]\\])*\]|\\(?:[SDW]|P\{\w+\})")
-_FAR = re.compile(r"\(\?[=<]|\(\?!(?!N\))|\\[1-9]|(?<!\\)\.|N[*+](?!C[*?]|[|)]|$)|\{\d*,?\d{2,}")
+_CLASS = r"\[(\^?)(?:\\.|[^\]\\])*\]|\\(?:[SDW]|P\{\w+\})"
+_FAR = r"\(\?[=<]|\(\?!(?!N\))|\\[1-9]|(?<!\\)\.|N[*+](?!C[*?]|[|)]|$)|\{\d*,?\d{2,}"
 # A letter and all of its marks, or an emoji of several parts, is shorter.
 _MARGIN = 64
 
@@ -101,7 +101,7 @@ def _known(steps: list[dict[str, Any]], names: set[str]) -> bool:
 def _near(pattern: object) -> bool:
     """Does it match what it matches whatever stands farther on?"""
     if isinstance(pattern, dict) and "Regex" in pattern:
-        return not _FAR.search(_CLASS.sub(_kind_of_class, pattern["Regex"]))
+        return not re.search(_FAR, re.sub(_CLASS, _kind_of_class, pattern["Regex"]))
     return True
 
 

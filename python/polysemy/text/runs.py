@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Runs", "Shortened", "may_have_run"]
 
 _LONG, _PIECE = 4096, 16_384
-_SOME = re.compile(f"[^A-Za-z0-9]{{{_LONG}}}")
+_SOME = f"[^A-Za-z0-9]{{{_LONG}}}"
 _LETTER = "a"
 _BLANK = re.compile(r"[\s\u2581]+")
 # Splitters that treat all characters alike that are no spaces.
@@ -31,7 +31,7 @@ _BYTE = "<0x"  # entries that spell unknown characters
 
 def may_have_run(text: str) -> bool:
     """Has the text a long run of anything but Latin letters and digits? This is known without the vocabulary."""
-    return _SOME.search(text) is not None
+    return re.search(_SOME, text) is not None
 
 
 @record
