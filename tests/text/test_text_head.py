@@ -170,9 +170,8 @@ def test_same_tokens(kind: str, side: str, trials: int, tmp_path: Path) -> None:
         parts += isinstance(found, JoinedEncoding)
         told, cut = tokenizer.tokens_cut(found), tokenizer.tokens_cut(expected)  # type: ignore[arg-type]
         assert told == cut or ((side == "right" or tail) and 24 <= told <= cut)
-    assert parts > (
-        0 if side == "left" and kind == "gemma" else 5
-    )  # most of these texts are too short for it
+    # Most of these texts are too short for one that takes a text as one word.
+    assert parts > (0 if side == "left" and kind == "gemma" else 5)
 
 
 @pytest.mark.parametrize(
@@ -200,9 +199,18 @@ def test_cut_on_the_left_in_a_word(kind: str, part: str, tmp_path: Path) -> None
     assert parts >= (0 if marks or (unknown and kind == "gemma") else 3)
 
 
+SPLITS = [
+    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\p{L}+|\s+",
+    r"\p{L}{1,7}|\p{N}+|[^\p{L}\p{N}]",
+    r"\p{L}{2,9}|\p{L}|\p{N}{2}|\p{N}|[^\p{L}\p{N}]+",
+    r"\p{Lu}*\p{Ll}+|\p{Lu}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+",
+    r"[^\n]+|\n",
+]
+
+
 def random_bytes(draw: random.Random, letters: str, merges: int) -> Tokenizer:
-    """Byte pairs merged at random, inside of characters and across them."""
-    bytewise = pre_tokenizers.ByteLevel(False, use_regex=draw.random() < 0.5)
+    """Byte pairs merged at random, inside of characters and across them, in words of any sort."""
+    bytewise = pre_tokenizers.ByteLevel(False, use_regex=False)
     spelled = list(bytewise.pre_tokenize_str(letters)[0][0])
     entries, pairs = sorted(pre_tokenizers.ByteLevel.alphabet()), []
     while len(pairs) < merges:
@@ -212,7 +220,8 @@ def random_bytes(draw: random.Random, letters: str, merges: int) -> Tokenizer:
             entries.append(pair[0] + pair[1])
             spelled.append(entries[-1])
     tokenizer = Tokenizer(models.BPE({entry: i for i, entry in enumerate(entries)}, pairs))
-    tokenizer.pre_tokenizer = bytewise
+    words = pre_tokenizers.Split(Regex(draw.choice(SPLITS)), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, bytewise])
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     return tokenizer
 
@@ -220,13 +229,24 @@ def random_bytes(draw: random.Random, letters: str, merges: int) -> Tokenizer:
 @pytest.mark.parametrize("trials", [30, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_tokens_across_characters(side: str, trials: int) -> None:
-    """Where a token begins inside of a character, no beginning of the text ends where it does."""
+    """Where a token begins inside of a character, no beginning of the text ends where it does.
+
+    Nor may what is read depend on where words of a counted length begin.
+    """
     draw = random.Random(side)
+    sorts = [
+        "\u94f6\u884c",
+        "\u94f6",
+        "\U0001f642\U0001f3e6",
+        "\u00e9a",
+        "ab",
+        "\u94f6\u3002a",
+        "0123456789",
+        "7aB",
+    ]
     parts = 0
     for _ in range(trials):
-        letters = draw.choice(
-            ["\u94f6\u884c", "\u94f6", "\U0001f642\U0001f3e6", "\u00e9a", "ab", "\u94f6\u3002a"]
-        )
+        letters = draw.choice(sorts)
         tokenizer = TextTokenizer(random_bytes(draw, letters, draw.randint(2, 40)), 16, side=side)
         text = "".join(draw.choices(letters, k=draw.randint(3000, 12_000)))
         (found,), expected = tokenizer.encode([text]), whole(tokenizer, text)
@@ -234,7 +254,7 @@ def test_tokens_across_characters(side: str, trials: int) -> None:
             assert getattr(found, name) == getattr(expected, name), name
         assert counted(found.word_ids) == counted(expected.word_ids)  # type: ignore[attr-defined]
         parts += isinstance(found, JoinedEncoding)
-    assert parts > trials // 2
+    assert parts > trials // 3
 
 
 @pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=pytest.mark.slow)])

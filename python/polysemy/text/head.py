@@ -185,8 +185,10 @@ class LongTexts:
         found = moved(found, 0, -(found[0][3] or 0))
         for place in window:
             tokens = self._tokens(text[place:])
-            first, tokens = tokens[0][3], tokens[-self.needed :]
-            if not (inside or tokens[0][3] != first) or moved(tokens, place, -(tokens[0][3] or 0)) != found:
+            last = tokens[-self.needed :]
+            if not last or moved(last, place, -(last[0][3] or 0)) != found:
+                return []
+            if not inside and last[0][3] == tokens[0][3]:
                 return []
         return found
 
