@@ -17,7 +17,7 @@ from .library import library
 from .pieces import Tokens, moved, pieces
 from .reach import Reach, longest_token, reach
 from .runs import Runs, Shortened, may_have_run
-from .spelling import same_after, same_before
+from .spelling import Spelling
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -45,7 +45,17 @@ def counted_up_to(max_length: int) -> int:
 class LongTexts:
     """What of a long text is read."""
 
-    __slots__ = ("_keep_end", "_longest", "_most", "_names", "_reach", "_runs", "_tokenizer", "needed")
+    __slots__ = (
+        "_keep_end",
+        "_longest",
+        "_most",
+        "_names",
+        "_reach",
+        "_runs",
+        "_spelling",
+        "_tokenizer",
+        "needed",
+    )
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, *, keep_end: bool) -> None:
         self._tokenizer = tokenizer
@@ -54,6 +64,7 @@ class LongTexts:
         self._reach: Reach | bool | None = False  # not known yet
         self._longest = 0
         self._runs: Runs | None = None
+        self._spelling: Spelling | None = None
         self._names: dict[int, str] = {}  # each once, not once per token
         self.needed = max_length + counted_up_to(max_length)
         """So many tokens of a part are those of the whole, or the part has all of them."""
@@ -148,7 +159,7 @@ class LongTexts:
         Before each beginning stands a character of which no token is a part that has others.
         """
         window = self._window(text, len(text) - size, size)
-        mark = self._known_runs(known).mark({*text[-size:]}) if window and not known.bytewise else ""
+        mark = self._known_runs(known).mark({*text[-size:]}) if window and not known.lettered else ""
         if not mark:
             return self._same_by_words(text, size, known)
         found: Tokens = []
@@ -161,7 +172,7 @@ class LongTexts:
         return found
 
     def _same_by_words(self, text: str, size: int, known: Reach) -> Tokens:
-        """The same where there is no such character, as there is none for a tokenizer that works on bytes.
+        """The same where there is no such character, or where words can only be cut between letters of the model.
 
         The first of them is in a later word than the first one, wherever the text begins; or this word goes on before
         all of these places, and they are the same wherever in it a token begins.
@@ -175,7 +186,7 @@ class LongTexts:
         inside = word[0][3] == tokens[0][3]
         if inside:
             kept = sum(token[3] == found[0][3] for token in found)
-            if not same_before(self._tokenizer.model, word, kept, self._longest_token(), known.margin):
+            if not self._letters(known).same_before(word, kept):
                 return []
             window = range(start + 1, start + _WORD)
         else:
@@ -202,6 +213,11 @@ class LongTexts:
         window = range(start, start + longest)
         enough = longest * size < len(text) and self._length(text[window.start : window.stop]) >= longest
         return window if enough else range(0)
+
+    def _letters(self, known: Reach) -> Spelling:
+        if self._spelling is None:  # two threads at once make two: either will do
+            self._spelling = Spelling(self._tokenizer.model, self._longest_token(), known.margin)
+        return self._spelling
 
     def _longest_token(self) -> int:
         self._longest = self._longest or longest_token(self._tokenizer)
@@ -243,13 +259,11 @@ class LongTexts:
 
     def _same_in_a_word(self, text: str, size: int, tokens: Tokens, known: Reach) -> bool:
         """Has the text these tokens, wherever a token ends near here? See `longest_token`."""
-        longest = self._longest_token()
-        if known.bytewise:
+        if known.lettered:
             number = tokens[-1][3]
             word = [token for token in self._tokens(text[:size]) if token[3] == number]
-            kept = sum(token[3] == number for token in tokens)
-            return same_after(self._tokenizer.model, word, kept, longest, known.margin)
-        window = self._window(text, size - longest, size)
+            return self._letters(known).same_after(word, sum(token[3] == number for token in tokens))
+        window = self._window(text, size - self._longest_token(), size)
         return bool(window) and all(self._tokens(text[:stop])[: len(tokens)] == tokens for stop in window)
 
     def _tokens(self, text: str) -> Tokens:

@@ -48,8 +48,8 @@ class Reach:
     """Words of more characters are unknown, as a whole; 0: there is no such limit."""
     spliced: bool
     """Inside a word, tokens depend on their neighbours alone, see `longest_token`."""
-    bytewise: bool
-    """The model reads letters that stand for bytes."""
+    lettered: bool
+    """A word can only be cut between the letters that the model reads: they stand for bytes, or the last is marked."""
     spaces: bool
     """A space between two letters ends a word, and the next word has the same tokens at the beginning of a text."""
     placed: bool
@@ -77,7 +77,7 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         any(token.lstrip for token in added),
         model.max_input_chars_per_word if parted else 0,
         _spliced(model),
-        any(step["type"] == "ByteLevel" for step in (*normalizers, *splitters)),
+        any(step["type"] == "ByteLevel" for step in (*normalizers, *splitters)) or _marked(model),
         *_spaces(tokenizer, any(re.search(r"\s", token.content) for token in added)),
     )
 
@@ -111,8 +111,12 @@ def _kind_of_class(match: re.Match[str]) -> str:
 
 def _spliced(model: Any) -> bool:
     if type(model).__name__ == "BPE":
-        return not (model.dropout or model.continuing_subword_prefix or model.end_of_word_suffix)
+        return not (model.dropout or model.continuing_subword_prefix)
     return type(model).__name__ == "Unigram"
+
+
+def _marked(model: Any) -> bool:
+    return type(model).__name__ == "BPE" and bool(model.end_of_word_suffix)
 
 
 def _spaces(tokenizer: Tokenizer, across: bool) -> tuple[bool, bool]:
