@@ -70,10 +70,9 @@ def quick_gelu(
 
 
 def _apply(op: str, kind: str, x: Any, out: Any, num_threads: int | None) -> NDArray[np.float32]:
-    source = as_array(op, "x", x)
-    values = as_float32(op, "x", source)
+    values = as_float32(op, "x", x)
     count = thread_count(num_threads, 0, op)
-    result = output(op, out, values.shape, (source,))
+    result = output(op, out, values.shape, () if out is None else (as_array(op, "x", x),))
     if values.size:
         _core.activation(contiguous(values), kind, result, num_threads=count)
     return result

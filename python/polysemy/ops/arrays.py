@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 F32 = np.dtype(np.float32)
 F16 = np.dtype(np.float16)
+_UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 # Whether strided arrays share an element is found by a search; past this effort they count as overlapping.
 # (NumPy's stubs know only its two special values.)
 _OVERLAP_EFFORT: Any = 10_000
@@ -63,7 +64,7 @@ def as_float32(op: str, argument: str, value: Any, *, also: str = "") -> NDArray
 
     ``also``: dtypes that the caller takes besides, for the message.
     """
-    array = as_array(op, argument, value)
+    array = value if type(value) is np.ndarray else as_array(op, argument, value)
     if array.dtype is F32 and array.flags.aligned:
         return array
     native = array.dtype.newbyteorder("=")
@@ -109,8 +110,13 @@ def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDAr
     array = as_array(op, argument, value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{op}: {argument} must have an integer dtype, got {array.dtype}")
-    array = np.array(array, order="C")
+    array = array.copy()
     if array.size:
+        unsigned = (
+            _UNSIGNED.get(array.dtype) if low == 0 else None
+        )  # what is negative is larger than all others
+        if unsigned is not None and int(array.view(unsigned).max()) <= high:
+            return array
         least, most = int(array.min()), int(array.max())
         if least < low or most > high:
             raise ValueError(
