@@ -158,17 +158,20 @@ def vector(op: str, argument: str, value: Any, shape: tuple[int, ...]) -> NDArra
 
 
 def new(op: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A new C-contiguous float32 array; MemoryError also where NumPy can't even count the elements."""
-    try:
-        return np.empty(shape, F32)
-    except ValueError as error:
-        raise MemoryError(f"{op}: result must fit into memory, got shape {shape}: {error}") from None
+    """A new C-contiguous float32 array."""
+    return output(op, None, shape, ())
 
 
 def output(op: str, out: Any, shape: tuple[int, ...], inputs: Iterable[Any]) -> NDArray[np.float32]:
-    """A new C-contiguous float32 array, or ``out`` after it was checked against shape and inputs."""
+    """A new C-contiguous float32 array, or ``out`` after it was checked against shape and inputs.
+
+    MemoryError also where NumPy can't even count the elements of a new one.
+    """
     if out is None:
-        return new(op, shape)
+        try:
+            return np.empty(shape, F32)
+        except ValueError as error:
+            raise MemoryError(f"{op}: result must fit into memory, got shape {shape}: {error}") from None
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"{op}: out must be a NumPy array or None, got {type(out).__name__}")
     if out.dtype != F32:
