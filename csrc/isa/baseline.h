@@ -31,7 +31,7 @@ constexpr int kQueryStep = 3;
 constexpr int panels_beside(int) { return 1; }
 constexpr int kWideningRows = 2;
 constexpr int widening_panels(int) { return 1; }
-// Steps of a sum in float32 that a loop takes in one round.
+// Steps of a sum in float32, also of widened bfloat16, that a loop takes in one round.
 constexpr int kStepsAtOnce = 1;
 // Whether a tile of several panels reads the inputs of a step before its weights: that takes fewer registers.
 constexpr bool kInputsFirst = false;

@@ -65,7 +65,7 @@ struct WideBFloat16 {
         each_sum(sums,
                  [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = fma(set1(a[r * a_stride + j]), w[p], sum); });
       };
-      NOT_UNROLLED for (int64_t j = i; j < i + kHalf; ++j) add(first, j), add(second, j + kHalf);
+      UNROLLED_STEPS for (int64_t j = i; j < i + kHalf; ++j) add(first, j), add(second, j + kHalf);
     });
   }
 };

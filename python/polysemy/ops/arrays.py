@@ -107,14 +107,13 @@ def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDAr
         if outside:
             raise ValueError(f"{op}: {argument} must be integers from {low} to {high}, got {outside[0]}")
         return np.array(value, dtype=np.int64)
-    array = as_array(op, argument, value)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{op}: {argument} must have an integer dtype, got {array.dtype}")
-    array = array.copy()
+    given = as_array(op, argument, value)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"{op}: {argument} must have an integer dtype, got {given.dtype}")
+    array: NDArray[Any] = given.copy()
     if array.size:
-        unsigned = (
-            _UNSIGNED.get(array.dtype) if low == 0 else None
-        )  # what is negative is larger than all others
+        # Without a sign what is negative is larger than all others.
+        unsigned = _UNSIGNED.get(array.dtype) if low == 0 else None
         if unsigned is not None and int(array.view(unsigned).max()) <= high:
             return array
         least, most = int(array.min()), int(array.max())
