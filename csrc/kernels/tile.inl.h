@@ -66,7 +66,7 @@ INLINE Tile<rows, panels> multiply_chain(const float* a, int64_t a_stride, const
     });
     each_sum(t, [&](Vec& sum, auto r, auto p) INLINE_LAMBDA { sum = fma(set1(a[r * a_stride + i]), w[p], sum); });
   };
-  if constexpr (panels == 1) {
+  if constexpr (panels == 1) {  // the weights of several steps and panels would not fit into registers
     UNROLLED_STEPS
     for (int64_t i = 0; i < k; ++i) step(i);
   } else if constexpr (kInputsFirst) {

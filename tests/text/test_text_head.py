@@ -356,3 +356,13 @@ def test_what_may_look_anywhere(change: str, expected: tuple[bool, bool] | None)
     known = reach(tokenizer)
     assert (None if known is None else (known.spliced, known.spaces)) == expected
     assert known is None or not known.parted
+
+
+@pytest.mark.parametrize(("end", "bytewise"), [("", False), ("</w>", False), ("", True), ("</w>", True)])
+def test_words_that_are_cut_between_letters(end: str, bytewise: bool) -> None:
+    """Where letters stand for bytes, or the last one is marked, no text that is cut ends as its tokens do."""
+    tokenizer = Tokenizer(models.BPE({"a": 0}, [], **({"end_of_word_suffix": end} if end else {})))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(False) if bytewise else pre_tokenizers.Whitespace()
+    known = reach(tokenizer)
+    assert known is not None
+    assert known.lettered == (bool(end) or bytewise)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 F32 = np.dtype(np.float32)
 F16 = np.dtype(np.float16)
-_UNSIGNED = {np.dtype(f"i{size}"): np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+# Of integers with a sign: the same bits without it, and the largest value, above which the signed are negative.
+_UNSIGNED = {np.dtype(f"i{n}"): (np.dtype(f"u{n}"), (1 << (8 * n - 1)) - 1) for n in (1, 2, 4, 8)}
 # Whether strided arrays share an element is found by a search; past this effort they count as overlapping.
 # (NumPy's stubs know only its two special values.)
 _OVERLAP_EFFORT: Any = 10_000
@@ -112,9 +113,8 @@ def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDAr
         raise TypeError(f"{op}: {argument} must have an integer dtype, got {given.dtype}")
     array: NDArray[Any] = given.copy()
     if array.size:
-        # Without a sign what is negative is larger than all others.
-        unsigned = _UNSIGNED.get(array.dtype) if low == 0 else None
-        if unsigned is not None and int(array.view(unsigned).max()) <= high:
+        unsigned, largest = _UNSIGNED.get(array.dtype, (None, 0))
+        if low == 0 and unsigned is not None and int(array.view(unsigned).max()) <= min(high, largest):
             return array
         least, most = int(array.min()), int(array.max())
         if least < low or most > high:
