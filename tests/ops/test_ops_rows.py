@@ -205,3 +205,17 @@ def test_ids_that_change_during_the_call(turned: bool, monkeypatch: pytest.Monke
     monkeypatch.setattr(embeddings, "output", change)
     found = ops.embedding(ids, np.asfortranarray(table) if turned else table)
     np.testing.assert_array_equal(found, table[[1, 3, 0]])
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16])
+@pytest.mark.parametrize("rows", [3, 200, 40_000, 70_000])
+def test_ids_of_every_dtype(dtype: type[np.integer], rows: int) -> None:
+    """A negative id is refused in tables of more rows than the dtype can name."""
+    table = np.zeros((rows, 1), dtype=np.float32)
+    limits = np.iinfo(dtype)
+    last = min(rows - 1, int(limits.max))
+    assert ops.embedding(np.array([0, last], dtype=dtype), table).shape == (2, 1)
+    outside = [v for v in (-1, int(limits.min), rows, int(limits.max)) if limits.min <= v <= limits.max]
+    for value in (v for v in outside if not 0 <= v < rows):
+        with pytest.raises(ValueError, match=rf"must be integers from 0 to {rows - 1}, got {value}"):
+            ops.embedding(np.array([0, value], dtype=dtype), table)
