@@ -5,6 +5,7 @@ Imports of Python modules: import-linter; docstrings, prints and future imports:
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from collections.abc import Iterator
@@ -224,3 +225,11 @@ def test_nothing_runs_when_an_object_goes() -> None:
         assert not re.search(r"\b__del__\b(?!``)|weakref\.finalize|\bfinalize\(", file.read_text("utf-8")), (
             file
         )
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "python/polysemy/ops").glob("*.py")), ids=lambda f: f.name)
+def test_operations_call_the_core_by_position(file: Path) -> None:
+    """A call with keywords makes a string of the name of every argument, which small operations would feel."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[0] in ("_core", "core"):
+            assert not node.keywords, ast.unparse(node)

@@ -176,9 +176,9 @@ void bound_attention(const py::object& query, const py::object& key, const py::o
 void bind_attention(py::module_& m) {
   const py::none none;
   m.def("attention", &bound_attention, py::arg("query"), py::arg("key"), py::arg("value"), py::arg("out"),
-        py::arg("scale"), py::kw_only(), py::arg("q_offsets") = none, py::arg("k_offsets") = none,
-        py::arg("causal") = false, py::arg("window") = none, py::arg("alibi_slopes") = none, py::arg("mask") = none,
-        py::arg("weights") = none, py::arg("lse") = none, py::arg("num_threads") = 0, py::arg("isa") = none);
+        py::arg("scale"), py::arg("q_offsets") = none, py::arg("k_offsets") = none, py::arg("causal") = false,
+        py::arg("window") = none, py::arg("alibi_slopes") = none, py::arg("mask") = none, py::arg("weights") = none,
+        py::arg("lse") = none, py::arg("num_threads") = 0, py::kw_only(), py::arg("isa") = none);
 }
 
 }  // namespace polysemy

@@ -245,6 +245,7 @@ void bound_keep_largest(const py::object& products, int64_t first, const py::obj
 }  // namespace
 
 void bind_ops(py::module_& m) {
+  // May be given by position: a call with keywords makes a string of the name of every argument, half a microsecond.
   const auto threads = [] { return py::arg("num_threads") = 0; };
   const auto isa = [] { return py::arg("isa") = py::none(); };
   py::class_<BoundWeight>(m, "PackedWeight", "A (n, k) float32 weight in the order that the kernels read it.")
@@ -256,33 +257,33 @@ void bind_ops(py::module_& m) {
   m.attr("PRECISIONS") = names(kPrecisionNames);
   m.attr("POOLINGS") = names(kPoolingNames);
   m.def("linear", &bound_linear, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
-        py::arg("activation"), py::arg("out"), py::kw_only(), threads(), isa());
-  m.def("matmul", &bound_matmul, py::arg("a"), py::arg("b"), py::arg("out"), py::kw_only(), threads(), isa());
+        py::arg("activation"), py::arg("out"), threads(), py::kw_only(), isa());
+  m.def("matmul", &bound_matmul, py::arg("a"), py::arg("b"), py::arg("out"), threads(), py::kw_only(), isa());
   m.def("layer_norm", &bound_norm, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"),
-        py::arg("eps"), py::arg("out"), py::kw_only(), py::arg("rms") = false, threads(), isa());
-  m.def("activation", &bound_activation, py::arg("x"), py::arg("kind"), py::arg("out"), py::kw_only(), threads(),
+        py::arg("eps"), py::arg("out"), py::arg("rms") = false, threads(), py::kw_only(), isa());
+  m.def("activation", &bound_activation, py::arg("x"), py::arg("kind"), py::arg("out"), threads(), py::kw_only(),
         isa());
   m.def(
       "softmax",
       [](const py::object& x, const py::object& out, int64_t num_threads, const Name& isa_name) {
         bound_rows("softmax", softmax_parallel, x, out, num_threads, isa_name);
       },
-      py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());
+      py::arg("x"), py::arg("out"), threads(), py::kw_only(), isa());
   m.def(
       "l2_normalize",
       [](const py::object& x, const py::object& out, int64_t num_threads, const Name& isa_name) {
         bound_rows("l2_normalize", l2_normalize_parallel, x, out, num_threads, isa_name);
       },
-      py::arg("x"), py::arg("out"), py::kw_only(), threads(), isa());
+      py::arg("x"), py::arg("out"), threads(), py::kw_only(), isa());
   m.def("embed", &bound_embed, py::arg("ids"), py::arg("positions"), py::arg("types"), py::arg("token_table"),
         py::arg("position_table"), py::arg("type_table"), py::arg("norm_weight"), py::arg("norm_bias"), py::arg("eps"),
-        py::arg("out"), py::kw_only(), threads(), isa());
-  m.def("pool", &bound_pool, py::arg("x"), py::arg("offsets"), py::arg("mode"), py::arg("out"), py::kw_only(),
-        threads(), isa());
+        py::arg("out"), threads(), py::kw_only(), isa());
+  m.def("pool", &bound_pool, py::arg("x"), py::arg("offsets"), py::arg("mode"), py::arg("out"), threads(),
+        py::kw_only(), isa());
   m.def("keep_largest", &bound_keep_largest, py::arg("products"), py::arg("first"), py::arg("best"), py::arg("places"),
-        py::kw_only(), threads());
-  m.def("rotary", &bound_rotary, py::arg("x"), py::arg("cosine"), py::arg("sine"), py::arg("out"), py::kw_only(),
-        threads(), isa());
+        threads());
+  m.def("rotary", &bound_rotary, py::arg("x"), py::arg("cosine"), py::arg("sine"), py::arg("out"), threads(),
+        py::kw_only(), isa());
 }
 
 }  // namespace polysemy

@@ -1,5 +1,7 @@
 #include "ops/checks.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace polysemy {
@@ -125,6 +127,11 @@ void validate_offsets(const char* operation, const char* name, const int64_t* of
 }
 
 void validate_ids(const char* operation, const char* name, const int32_t* ids, int64_t count, int64_t rows) {
+  // Without a branch, so that several are compared at once; without their sign, negative ids are large ones.
+  const auto limit = static_cast<uint32_t>(std::clamp<int64_t>(rows, 0, int64_t{1} << 31));
+  uint32_t outside = 0;
+  for (int64_t i = 0; i < count; ++i) outside |= static_cast<uint32_t>(static_cast<uint32_t>(ids[i]) >= limit);
+  if (outside == 0) return;
   for (int64_t i = 0; i < count; ++i) {
     require(ids[i] >= 0 && ids[i] < rows, operation, ": ", name, "[", i, "] must be 0 to ", rows - 1, ", got ", ids[i]);
   }

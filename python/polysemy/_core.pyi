@@ -131,8 +131,8 @@ def linear(
     residual: NDArray[np.float32] | None,
     activation: str | None,
     out: NDArray[np.float32],
-    *,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """out = activation(x @ weight.T + bias) + residual.
@@ -145,8 +145,8 @@ def matmul(
     a: NDArray[np.float32],
     b: NDArray[np.float32],
     out: NDArray[np.float32],
-    *,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """out = a @ b for float32 a (..., m, k), b (..., k, n) and out (..., m, n).
@@ -160,7 +160,6 @@ def attention(
     value: NDArray[np.float32],
     out: NDArray[np.float32],
     scale: float,
-    *,
     q_offsets: NDArray[np.int64] | None = None,
     k_offsets: NDArray[np.int64] | None = None,
     causal: bool = False,
@@ -170,6 +169,7 @@ def attention(
     weights: NDArray[np.float32] | None = None,
     lse: NDArray[np.float32] | None = None,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """out = softmax(scale * query key^T + modifiers) value; a query without keys gives zeros.
@@ -196,9 +196,9 @@ def layer_norm(
     residual: NDArray[np.float32] | None,
     eps: float,
     out: NDArray[np.float32],
-    *,
     rms: bool = False,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """out = (x + residual - mean) / sqrt(variance + eps) * weight + bias, by rows.
@@ -211,19 +211,19 @@ def activation(
     x: NDArray[np.float32],
     kind: str,
     out: NDArray[np.float32],
-    *,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """out = f(x), float32 of any shape. kind: one of ``ACTIVATIONS``. out may be x."""
 
 def softmax(
-    x: NDArray[np.float32], out: NDArray[np.float32], *, num_threads: int = 0, isa: str | None = None
+    x: NDArray[np.float32], out: NDArray[np.float32], num_threads: int = 0, *, isa: str | None = None
 ) -> None:
     """out = exp(x - max) / sum by rows of float32 (..., n); a row of -inf gives zeros. out may be x."""
 
 def l2_normalize(
-    x: NDArray[np.float32], out: NDArray[np.float32], *, num_threads: int = 0, isa: str | None = None
+    x: NDArray[np.float32], out: NDArray[np.float32], num_threads: int = 0, *, isa: str | None = None
 ) -> None:
     """out = x / sqrt(sum of squares) by rows of float32 (..., n); a row of zeros stays. out may be x."""
 
@@ -238,8 +238,8 @@ def embed(
     norm_bias: NDArray[np.float32] | None,
     eps: float,
     out: NDArray[np.float32],
-    *,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """out = layer_norm(token_table[ids] + type_table[types] + position_table[positions]).
@@ -253,8 +253,8 @@ def pool(
     offsets: NDArray[np.int64],
     mode: str,
     out: NDArray[np.float32],
-    *,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """Row i of out (n, h) from rows offsets[i] to offsets[i + 1] of x (t, h); offsets int64 (n + 1,).
@@ -268,7 +268,6 @@ def keep_largest(
     first: int,
     best: NDArray[np.float32],
     places: NDArray[np.int64],
-    *,
     num_threads: int = 0,
 ) -> None:
     """Take products (rows, n), of rows from number ``first`` on, into the best so far of each of n queries.
@@ -282,8 +281,8 @@ def rotary(
     cosine: NDArray[np.float32],
     sine: NDArray[np.float32],
     out: NDArray[np.float32],
-    *,
     num_threads: int = 0,
+    *,
     isa: str | None = None,
 ) -> None:
     """Turns the pairs (d, d + dim / 2) of x (t, heads, dim) by the angles of cosine, sine (t, dim / 2)."""

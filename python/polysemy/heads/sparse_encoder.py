@@ -215,7 +215,7 @@ class SparseEncoder(Task, Comparing):
         found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
         for start, scores in self._head.vocabulary.blocks(hidden, self._num_threads):
             best = np.empty((count, scores.shape[1]), dtype=np.float32)
-            _core.pool(scores, part.batch.offsets, Pooling.MAX, best, num_threads=self._num_threads)
+            _core.pool(scores, part.batch.offsets, Pooling.MAX, best, self._num_threads)
             rows, columns = np.nonzero(best > 0)
             found.append((rows, start + columns, best[rows, columns]))
         rows, columns, values = (np.concatenate(parts) for parts in zip(*found, strict=True))

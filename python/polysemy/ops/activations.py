@@ -74,7 +74,7 @@ def _apply(op: str, kind: str, x: Any, out: Any, num_threads: int | None) -> NDA
     count = thread_count(num_threads, 0, op)
     result = output(op, out, values.shape, () if out is None else (as_array(op, "x", x),))
     if values.size:
-        _core.activation(contiguous(values), kind, result, num_threads=count)
+        _core.activation(contiguous(values), kind, result, count)
     return result
 
 

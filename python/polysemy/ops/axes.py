@@ -24,10 +24,10 @@ def along_axis(
     if not values.size:
         return result
     if where == values.ndim - 1:
-        core(contiguous(values), result, num_threads=count)
+        core(contiguous(values), result, count)
     else:
         rows = np.moveaxis(values, where, -1).copy(order="C")
-        core(rows, rows, num_threads=count)
+        core(rows, rows, count)
         np.moveaxis(result, where, -1)[...] = rows
     return result
 

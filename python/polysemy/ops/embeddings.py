@@ -47,7 +47,7 @@ def embedding(
     if direct and rows.shape[0] <= _INT32.max:
         flat = np.ascontiguousarray(index, dtype=np.int32).reshape(-1)
         target = result.reshape(flat.size, rows.shape[1])
-        _core.embed(flat, None, None, rows, None, None, None, None, 0.0, target, num_threads=count)
+        _core.embed(flat, None, None, rows, None, None, None, None, 0.0, target, count)
     else:
         # Only the wanted rows are converted: a table is often far larger than what one call takes from it.
         result[...] = rows[index]
@@ -112,7 +112,7 @@ def rotary(
             cosine,
             sine,
             np.asarray(result).reshape(grid),
-            num_threads=count,
+            count,
         )
     return result
 

@@ -115,7 +115,7 @@ def _norm(
             flat = (-1, math.prod(shape))
             rows, target = rows.reshape(flat), result.reshape(flat)
             added = None if added is None else added.reshape(flat)
-        _core.layer_norm(rows, scale, shift, added, epsilon, target, rms=rms, num_threads=count)
+        _core.layer_norm(rows, scale, shift, added, epsilon, target, rms, count)
     return result
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
-from polysemy.arguments import is_one_of
-from polysemy.ops.arrays import as_float32
+from polysemy.ops.arrays import as_float32, contiguous
 from polysemy.shown import shown
+
+_PRECISIONS = _core.PRECISIONS
 
 
 class PackedWeight:
@@ -35,7 +36,8 @@ class PackedWeight:
         matrix = as_float32("PackedWeight", "weight", weight)
         if matrix.ndim != 2:
             raise ValueError(f"PackedWeight: weight must have shape (out, in), got {matrix.shape}")
-        self._shape = (int(matrix.shape[0]), int(matrix.shape[1]))
+        outputs, inputs = matrix.shape
+        self._shape = outputs, inputs
         self._precision = known_precision("PackedWeight", precision)
         self._packed = pack(matrix, precision)
 
@@ -72,9 +74,9 @@ class PackedWeight:
 
 def known_precision(op: str, precision: object) -> str:
     """That precision. Raises ``ValueError`` for what is none."""
-    if not is_one_of(precision, _core.PRECISIONS):
+    if not isinstance(precision, str) or precision not in _PRECISIONS:
         raise ValueError(
-            f"{op}: precision must be one of {', '.join(_core.PRECISIONS)}, got {shown(precision)}"
+            f"{op}: precision must be one of {', '.join(_PRECISIONS)}, got {shown(precision)}"
         )
     return precision
 
@@ -83,4 +85,4 @@ def pack(matrix: NDArray[np.float32], precision: str = "float32") -> _core.Packe
     """The core's object for a matrix (out, in); without elements, for one column of zeros in its place."""
     if not matrix.size:
         matrix = np.zeros((max(matrix.shape[0], 1), 1), dtype=np.float32)
-    return _core.PackedWeight(np.ascontiguousarray(matrix), precision)
+    return _core.PackedWeight(contiguous(matrix), precision)

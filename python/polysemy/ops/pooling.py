@@ -58,5 +58,5 @@ def _pool(op: str, mode: str, x: Any, seqlens: Any, out: Any, num_threads: int |
     count = thread_count(num_threads, 0, op)
     result = output(op, out, (offsets.size - 1, width), (source, seqlens))
     if result.size:
-        _core.pool(contiguous(values), offsets, mode, result, num_threads=count)
+        _core.pool(contiguous(values), offsets, mode, result, count)
     return result

@@ -89,7 +89,7 @@ def linear(
             added,
             activation,
             result,
-            num_threads=count,
+            count,
         )
     return result
 
@@ -141,7 +141,7 @@ def matmul(
     count = thread_count(num_threads, 0, op)
     result = output(op, out, shape, sources)
     if result.size:
-        _core.matmul(left, right, np.asarray(result).reshape(*batch, m, n), num_threads=count)
+        _core.matmul(left, right, np.asarray(result).reshape(*batch, m, n), count)
     return result
 
 

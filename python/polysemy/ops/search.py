@@ -55,6 +55,6 @@ def topk(
         for start in range(0, len(right), _ROWS):
             part = contiguous(as_float32(op, "corpus", right[start : start + _ROWS]))
             products = np.empty((len(part), len(best[some])), dtype=np.float32)
-            _core.linear(part, packed, None, None, None, products, num_threads=threads)
-            _core.keep_largest(products, start, best[some], rows[some], num_threads=threads)
+            _core.linear(part, packed, None, None, None, products, threads)
+            _core.keep_largest(products, start, best[some], rows[some], threads)
     return best, rows
