@@ -75,9 +75,7 @@ class PackedWeight:
 def known_precision(op: str, precision: object) -> str:
     """That precision. Raises ``ValueError`` for what is none."""
     if not isinstance(precision, str) or precision not in _PRECISIONS:
-        raise ValueError(
-            f"{op}: precision must be one of {', '.join(_PRECISIONS)}, got {shown(precision)}"
-        )
+        raise ValueError(f"{op}: precision must be one of {', '.join(_PRECISIONS)}, got {shown(precision)}")
     return precision
 
 
