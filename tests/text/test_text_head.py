@@ -318,7 +318,7 @@ def test_same_pairs(kind: str, trials: int, tmp_path: Path) -> None:
     [
         (QWEN, True), (r"\w+|[^\w\s]+", True), (r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*", True), (r"\S+", True),
         (r"\S+@", False), (r"[^\n]*\n", False), (r"[^a]+?b", False), (r"a.", False), (r"(a)\1", False), (r"\.+", True),
-        (r"a(?=b)", False), (r"(?<=a)b", False), (r"a(?!\d)", False), (r"\s+(?!\S)", True), (r"[\]^a]+x", True),
+        (r"a(?=b)", False), (r"(?<=a)b", False), (r"a(?!\d)", False), (r"\s+(?!\S)", True), (r"[\]^a]+x", False),
         (r"\P{L}+x", False), (r" {1,500}", False), (r"a{12}", False), (r"\p{N}{,10}", False), (r"\p{N}{2,9}", True),
     ],
 )  # fmt: skip

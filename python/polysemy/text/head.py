@@ -16,6 +16,7 @@ from .calls import encode_texts
 from .library import library
 from .pieces import Tokens, moved, pieces
 from .reach import Reach, longest_token, reach
+from .repetitions import end_of_repetition
 from .runs import Runs, Shortened, may_have_run
 from .spelling import Spelling
 
@@ -33,6 +34,8 @@ _LETTER = (
     r"\u0621-\u064a\u0905-\u0939\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]"
 )
 _SPACE = f"(?<={_LETTER}) (?={_LETTER})"  # compiled where it is needed first: that takes milliseconds
+# What regular expressions call white space.
+_WHITE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # More characters than the longest word whose length a pattern counts.
 _WORD = 16
 
@@ -85,6 +88,8 @@ class LongTexts:
             return self._streamed(text, most, known)
         windows = self.needed >= len(text)
         found = None if windows else self._part(text, most, known, self._most)
+        if found is None and not windows and self._keep_end and known.paired:
+            found = self._repetition(text, most, known)
         if found is not None:
             return found
         short = self._shortened(text, known)
@@ -135,14 +140,37 @@ class LongTexts:
         less = size - size // 8
         some = self._tokens(text[:less])
         tokens = some[: self.needed]
-        if len(tokens) < self.needed or tokens != self._tokens(text[:size])[: self.needed]:
+        if len(tokens) < self.needed:
+            return None
+        behind = ""
+        if known.blank and not self._has_letter(text[tokens[-1][2] : less - known.margin]):
+            behind = self._behind(text, less, size, known)
+            some = self._tokens(text[:less] + behind) if behind else []
+            tokens = some[: self.needed]
+        more = self._tokens(text[:size] + behind)
+        if not tokens or tokens != more[: self.needed]:
             return None
         _, _, end, word, _ = tokens[-1]
-        if word == some[-1][3]:
-            same = known.spliced and self._same_in_a_word(text, size, tokens, known)
+        if word == some[-1][3] or behind:
+            seen = [token for token in more if token[3] == word and token[2] <= less]
+            same = known.spliced and self._same_in_a_word(text, size, tokens, seen, known)
         else:
             same = end <= less - known.margin
         return (tokens[:most], len(tokens) - most) if same else None
+
+    def _behind(self, text: str, start: int, stop: int, known: Reach) -> str:
+        """What stands behind the spaces from ``start`` to beyond ``stop``, and the last of them.
+
+        Whether a run of spaces is one word depends on what ends it, and on the last of them that ends a line. Empty
+        where there is no such run, or where normalization may change it.
+        """
+        letter = re.compile(f"[^{_WHITE}]").search(text, start)
+        end = len(text) if letter is None else letter.start()
+        lines = max(text.rfind(line, start, end) for line in "\r\n")
+        last = max(min(end, lines if lines >= 0 else end) - known.margin, stop)
+        kept = all(self._normalized(f"a{space}a")[1:-1].isspace() for space in {*text[start:end]})
+        behind = text[last : end + known.margin]
+        return behind if kept and stop < end and (letter is None or self._has_letter(behind)) else ""
 
     def _tail(self, text: str, most: int, known: Reach, size: int) -> tuple[Tokens, int] | None:
         """The last tokens, read from a space that ends a word, or in a word; the words are counted from there."""
@@ -186,7 +214,7 @@ class LongTexts:
         inside = word[0][3] == tokens[0][3]
         if inside:
             kept = sum(token[3] == found[0][3] for token in found)
-            if not self._letters(known).same_before(word, kept):
+            if not (known.paired and self._letters(known).same_before(word, kept)):
                 return []
             window = range(start + 1, start + _WORD)
         else:
@@ -202,6 +230,18 @@ class LongTexts:
             if not inside and last[0][3] == tokens[0][3]:
                 return []
         return found
+
+    def _repetition(self, text: str, most: int, known: Reach) -> tuple[Tokens, int] | None:
+        """The last tokens of a text that repeats itself near its end."""
+
+        def begin(place: int) -> int | None:
+            border = _space(text, place - self._most, place) if known.spaces and place > self._most else None
+            return border.start() if border is not None else 0 if place <= self._most else None
+
+        around = max(self._longest_token(), known.margin) + _WORD
+        probe = len(text) - self._most
+        tokens = end_of_repetition(text, probe, self.needed, around, begin, self._tokens)
+        return (tokens[-most:] if most else [], len(tokens) - most) if tokens else None
 
     def _window(self, text: str, start: int, size: int) -> range:
         """Places from ``start`` on, as many as the longest token has characters.
@@ -257,12 +297,14 @@ class LongTexts:
             words += 1 + max((word for _, _, _, word, _ in tokens if word is not None), default=-1)
             start = stop
 
-    def _same_in_a_word(self, text: str, size: int, tokens: Tokens, known: Reach) -> bool:
-        """Has the text these tokens, wherever a token ends near here? See `longest_token`."""
+    def _same_in_a_word(self, text: str, size: int, tokens: Tokens, seen: Tokens, known: Reach) -> bool:
+        """Has the text these tokens, wherever a token ends near here? See `longest_token`.
+
+        ``seen`` are those of the last word, some more of which are known.
+        """
         if known.lettered:
-            number = tokens[-1][3]
-            word = [token for token in self._tokens(text[:size]) if token[3] == number]
-            return self._letters(known).same_after(word, sum(token[3] == number for token in tokens))
+            kept = sum(token[3] == tokens[-1][3] for token in tokens)
+            return self._letters(known).same_after(seen, kept)
         window = self._window(text, size - self._longest_token(), size)
         return bool(window) and all(self._tokens(text[:stop])[: len(tokens)] == tokens for stop in window)
 
@@ -279,9 +321,17 @@ class LongTexts:
         ]
 
     def _length(self, text: str) -> int:
+        return len(self._normalized(text))
+
+    def _has_letter(self, text: str) -> bool:
+        """Or anything but spaces?"""
+        return self._normalized(text).strip() != ""
+
+    def _normalized(self, text: str) -> str:
         normalizer = self._tokenizer.normalizer
         with library("tokenizer: a text can't be normalized"):
-            return len(text if normalizer is None else normalizer.normalize_str(text))
+            spelled: str = text if normalizer is None else normalizer.normalize_str(text)
+        return spelled
 
 
 def _space(text: str, start: int, stop: int = sys.maxsize) -> re.Match[str] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..record import record
 from .library import library, steps
+from .patterns import Sight, sight
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -26,10 +27,6 @@ _SPLITTERS = {
 _STATELESS_NORMALIZERS = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
 _STATELESS_SPLITTERS = {"BertPreTokenizer", "WhitespaceSplit"}
 
-# Looking ahead, behind or back; a dot, which matches all that follows; and all but some characters (N) up to something
-# that must come; and numbers of ten and more. "No space follows" looks at one character.
-_CLASS = r"\[(\^?)(?:\\.|[^\]\\])*\]|\\(?:[SDW]|P\{\w+\})"
-_FAR = r"\(\?[=<]|\(\?!(?!N\))|\\[1-9]|(?<!\\)\.|N[*+](?!C[*?]|[|)]|$)|\{\d*,?\d{2,}"
 # A letter and all of its marks, or an emoji of several parts, is shorter.
 _MARGIN = 64
 
@@ -46,8 +43,12 @@ class Reach:
     """An added token takes the spaces before it."""
     word: int
     """Words of more characters are unknown, as a whole; 0: there is no such limit."""
+    blank: bool
+    """A word may depend on where the white space ends that it stands in, and what comes then."""
     spliced: bool
     """Inside a word, tokens depend on their neighbours alone, see `longest_token`."""
+    paired: bool
+    """An encoding is what any two neighbours of it are, see `repetitions`."""
     lettered: bool
     """A word can only be cut between the letters that the model reads: they stand for bytes, or the last is marked."""
     spaces: bool
@@ -59,7 +60,7 @@ class Reach:
 def reach(tokenizer: Tokenizer) -> Reach | None:
     """What is known of this tokenizer; None for one with steps that may look anywhere."""
     normalizers, splitters = [*steps(tokenizer.normalizer)], [*steps(tokenizer.pre_tokenizer)]
-    if not _known(normalizers, _NORMALIZERS) or not _known(splitters, _SPLITTERS):
+    if not _known(normalizers, _NORMALIZERS) or not _known(splitters, _SPLITTERS, Sight.BLANK):
         return None
     model = tokenizer.model
     with library("tokenizer: its added tokens can't be read"):
@@ -71,13 +72,16 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         and type(model).__name__ == "WordPiece"
         and not any(token.single_word for token in added)
     )
+    bytewise = any(step["type"] == "ByteLevel" for step in (*normalizers, *splitters))
     return Reach(
         max([_MARGIN, *(2 * len(token.content) for token in added)]),
         parted,
         any(token.lstrip for token in added),
         model.max_input_chars_per_word if parted else 0,
-        _spliced(model),
-        any(step["type"] == "ByteLevel" for step in (*normalizers, *splitters)) or _marked(model),
+        _farthest(splitters) is Sight.BLANK,
+        _paired(model) or (type(model).__name__ == "Unigram" and not bytewise),
+        _paired(model),
+        bytewise or _marked(model),
         *_spaces(tokenizer, any(re.search(r"\s", token.content) for token in added)),
     )
 
@@ -94,25 +98,18 @@ def longest_token(tokenizer: Tokenizer) -> int:
         return max(map(len, tokenizer.get_vocab()), default=0)
 
 
-def _known(steps: list[dict[str, Any]], names: set[str]) -> bool:
-    return all(step["type"] in names and _near(step.get("pattern")) for step in steps)
+def _known(steps: list[dict[str, Any]], names: set[str], most: Sight = Sight.NEAR) -> bool:
+    return all(step["type"] in names for step in steps) and _farthest(steps).value <= most.value
 
 
-def _near(pattern: object) -> bool:
-    """Does it match what it matches whatever stands farther on?"""
-    if isinstance(pattern, dict) and "Regex" in pattern:
-        return not re.search(_FAR, re.sub(_CLASS, _kind_of_class, pattern["Regex"]))
-    return True
+def _farthest(steps: list[dict[str, Any]]) -> Sight:
+    """Of the regular expressions in them."""
+    patterns = [step["pattern"]["Regex"] for step in steps if "Regex" in (step.get("pattern") or ())]
+    return max(map(sight, patterns), key=lambda s: s.value, default=Sight.NEAR)
 
 
-def _kind_of_class(match: re.Match[str]) -> str:
-    return "N" if match[1] != "" else "C"
-
-
-def _spliced(model: Any) -> bool:
-    if type(model).__name__ == "BPE":
-        return not (model.dropout or model.continuing_subword_prefix)
-    return type(model).__name__ == "Unigram"
+def _paired(model: Any) -> bool:
+    return type(model).__name__ == "BPE" and not (model.dropout or model.continuing_subword_prefix)
 
 
 def _marked(model: Any) -> bool:

@@ -1,0 +1,172 @@
+"""Long texts that repeat themselves, and long runs of spaces: a part of them has the tokens of the whole."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from polysemy.text.joined import JoinedEncoding
+from polysemy.text.patterns import Sight, sight
+from polysemy.text.repetitions import end_of_repetition
+from polysemy.text.tokenizer import TextTokenizer
+from tokenizer_folders import counted
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+pytestmark = pytest.mark.usefixtures("short_texts_are_long")
+QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+CLIP = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+LINES = [QWEN, QWEN.replace(r"\p{N}", r"\p{N}{1,3}")]
+SPLITS = [
+    *LINES, r"\p{L}{1,7}|\p{N}+|[^\p{L}\p{N}]", r"[^\n]+|\n", r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\p{L}+|\s+",
+]  # fmt: skip
+SORTS = [
+    *("a", "ab", "aab", "aaab", "7", "789", "a7", "7a=", "=-", "\u94f6", "\u94f6\u884c", "\U0001f642"),
+    *(" ", "\n", " \n", "\n  ", "a ", "e\u0301"),
+]
+
+
+def random_pairs(draw: random.Random, letters: str, others: str, most: int, splits: list[str]) -> Tokenizer:
+    """Byte pairs merged at random, of bytes or characters, in any order of ranks."""
+    kind = draw.choice(["bytes", "bytes", "characters", "ends"])
+    bytewise = pre_tokenizers.ByteLevel(False, use_regex=False)
+    spelled, entries = [*letters], sorted({*letters, *others})
+    if kind == "bytes":
+        spelled, entries = (
+            [*bytewise.pre_tokenize_str(letters)[0][0]],
+            sorted(pre_tokenizers.ByteLevel.alphabet()),
+        )
+    end = "</w>" if kind == "ends" else ""
+    last = [letter + end for letter in spelled]
+    entries += [entry + end for entry in entries] if end else []
+    pairs: list[tuple[str, str]] = []
+    for _ in range(draw.randint(1, most)):
+        pair = draw.choice(spelled), draw.choice(last if draw.random() < 0.3 else spelled)
+        if pair not in pairs and len("".join(pair)) < 14:
+            pairs.append(pair)
+            if "".join(pair) not in entries:
+                entries.append("".join(pair))
+                (last if end and pair[1].endswith(end) else spelled).append(entries[-1])
+    if draw.random() < 0.3:
+        draw.shuffle(pairs)
+    marked = {"end_of_word_suffix": end} if end else {}
+    tokenizer = Tokenizer(models.BPE({entry: i for i, entry in enumerate(entries)}, pairs, **marked))
+    words = pre_tokenizers.Split(Regex(draw.choice(splits)), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, bytewise] if kind == "bytes" else [words])
+    if kind == "bytes":
+        tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    if draw.random() < 0.3:
+        tokenizer.normalizer = normalizers.NFC()
+    return tokenizer
+
+
+def same(tokenizer: Tokenizer, text: str, side: str) -> bool:
+    """Whether a part was read, which has the tokens of the whole."""
+    cutting = TextTokenizer(tokenizer, 16, side=side)
+    (found,) = cutting.encode([text])
+    expected = cutting._tokenizer.encode(text, add_special_tokens=cutting._special)
+    for name in ("ids", "tokens", "offsets"):
+        assert getattr(found, name) == getattr(expected, name), name
+    assert counted(found.word_ids) == counted(expected.word_ids)
+    told, cut = cutting.tokens_cut(found), cutting.tokens_cut(expected)  # type: ignore[arg-type]
+    assert told == cut or 24 <= told <= cut
+    return isinstance(found, JoinedEncoding)
+
+
+@pytest.mark.parametrize("trials", [60, pytest.param(3000, marks=pytest.mark.slow)])
+def test_repetitions_cut_on_the_left(trials: int) -> None:
+    """Whatever stands before them and behind them, and however words and tokens lie in them."""
+    draw = random.Random(trials)
+    parts = 0
+    for _ in range(trials):
+        letters = draw.choice(SORTS)
+        tokenizer = random_pairs(draw, letters, "the bankz", 25, SPLITS)
+        unit = draw.choice([letters, "".join(draw.choices(letters, k=draw.randint(1, 5)))])
+        before = draw.choice(
+            [
+                "",
+                "the bank ",
+                "z",
+                "b" * draw.randint(1, 50),
+                "".join(draw.choices(letters + " b", k=draw.randint(1, 3000))),
+                "a b " * 2000 + "b",
+            ]
+        )
+        behind = draw.choice(
+            [
+                "",
+                unit[:1],
+                "b",
+                " the bank",
+                "".join(draw.choices(letters + " z", k=draw.randint(1, 60))),
+                "".join(draw.choices(letters, k=draw.randint(1, 60))),
+            ]
+        )
+        parts += same(tokenizer, before + unit * (draw.randint(9000, 40_000) // len(unit)) + behind, "left")
+    assert parts > trials // 2
+
+
+@pytest.mark.parametrize("trials", [60, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_spaces_that_end_far_away(side: str, trials: int) -> None:
+    """Whether they are one word with what stands before them depends on their end, and on the last line's."""
+    draw = random.Random(side)
+    parts = 0
+    for _ in range(trials):
+        tokenizer = random_pairs(draw, " \na \n", "b\t\r\u3000", 25, LINES)
+
+        def stretch() -> str:
+            count = draw.choice([1, 2, 5, 60, 290, 700, 3000])
+            return draw.choice(
+                [
+                    " " * count,
+                    "\n" * count,
+                    "".join(draw.choices(" \n", k=count)),
+                    "".join(draw.choices("    a", k=count)),
+                    "a" * count,
+                    "b",
+                    "".join(draw.choices(" \t\u3000\r\n", [9, 1, 1, 0.1, 0.1], k=count)),
+                    "\n" + " " * count + "\n",
+                ]
+            )
+
+        text = "".join(stretch() for _ in range(draw.randint(2, 20)))
+        parts += same(tokenizer, text + draw.choice(["", "", " " * 4000]), side)
+    assert parts > trials // 3
+
+
+@pytest.mark.parametrize("text", ["a\n" + " " * 400_000 + "\nb", "a" + " " * 400_000, "ab" * 200_000])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_of_real_length(side: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    pairs = [("\u010a", "\u0120"), ("\u0120", "\u0120"), ("a", "b"), ("ab", "ab")]
+    entries = [*sorted(pre_tokenizers.ByteLevel.alphabet()), *map("".join, pairs)]
+    tokenizer = Tokenizer(models.BPE({entry: i for i, entry in enumerate(entries)}, pairs))
+    words = pre_tokenizers.Split(Regex(QWEN), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [words, pre_tokenizers.ByteLevel(False, use_regex=False)]
+    )
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    assert same(tokenizer, text, side)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (QWEN, Sight.BLANK),
+        (CLIP, Sight.NEAR),
+        *((p, Sight.BLANK) for p in (r" *\n", r"(\s*)\n", r"[ \t]+:|x", r"(?:\s+|a)b")),
+        *((p, Sight.NEAR) for p in (r"", r" {2,}", r"[[:alpha:]]+", r"(?i)a+", r"\p{L}+(?:'s)?", r"(?:a+|b)")),
+        *((p, Sight.NEAR) for p in (r"(a+)?b?", r"a+(?:b)?|c", r"a+b?c*", r"[]a]+", r"a|b+", r"\x41+|\u0042*")),
+        *((p, Sight.FAR) for p in (r"a+b|a", r"[a-z]+!|[a-z]", r"(?:ab)+c", r"(ab)+c|a", r"\p{L}+!", r"x*y")),
+        *((p, Sight.FAR) for p in (r"(a+|b)c", r"(a+)?b", r"(a|b+)+", r"(?:[a-z]+-)+[a-z]", r"a{2,}b", r"a+(b|c)")),
+        *((p, Sight.FAR) for p in (r"^a", r"a$", r"\bab", r"\Aa", r"a.b", r"[a-z&&[^b]]+", r"(a", r"a{", r"(?>a+)")),
+        *((p, Sight.FAR) for p in (r"\p{Lu}*\p{Ll}+|\p{Lu}+", r"((?:a+)b)?", r"(x|(y|a+)z)", r"a+(?!\S)b")),
+    ],
+)  # fmt: skip
+def test_how_far_a_pattern_looks(pattern: str, expected: Sight) -> None:
+    assert sight(pattern) is expected
+
+
+@pytest.mark.parametrize("text", ["", "a" * 50, "river" * 1000 + "bank" * 10, "ab" * 20 + "c" * 3000])
+def test_no_repetition(text: str) -> None:
+    assert end_of_repetition(text, len(text) // 4, 10, 80, lambda _: 0, lambda _: []) == []
