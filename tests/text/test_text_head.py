@@ -23,7 +23,7 @@ from tokenizer_folders import (
     trained_clip,
     trained_pieces,
 )
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 pytestmark = pytest.mark.usefixtures("short_texts_are_long")
 FIELDS = ("ids", "tokens", "offsets", "word_ids", "type_ids", "sequence_ids", "special_tokens_mask")
@@ -197,6 +197,31 @@ def test_cut_on_the_left_in_a_word(kind: str, part: str, tmp_path: Path) -> None
     # unknown characters have names that don't spell them.
     marks, unknown = "\u0301" in part and kind in ("albert", "deberta-v2", "gemma"), "\ue000" in part
     assert parts >= (0 if marks or (unknown and kind == "gemma") else 3)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_acts_from_far(kind: str, side: str, tmp_path: Path) -> None:
+    """Marks that normalization sorts, and added tokens that take spaces: from the other end of a long run."""
+    tokenizer = KINDS[kind](tmp_path / "m")
+    tokenizer.add_special_tokens([AddedToken("<both>", lstrip=True, rstrip=True)])
+    cutting = TextTokenizer(tokenizer, 16, side=side)
+    pairs = [
+        ("x", "\u0327"),
+        ("\u0327\u0301", "x"),
+        ("<both>", "x"),
+        ("x", "<both>"),
+        ("\n", "\n"),
+        ("<both>", "<both>"),
+    ]
+    for run in ("\u0301", "\u0327", " ", "\n "):
+        for before, behind in pairs:
+            text = "e" + before + run * 4000 + behind + " the bank" * 5
+            for one in (text, text[: text.rindex(behind) + len(behind)]):
+                (found,), expected = cutting.encode([one]), whole(cutting, one)
+                for name in ("ids", "tokens", "offsets"):
+                    assert getattr(found, name) == getattr(expected, name), (name, run, before, behind)
+                assert counted(found.word_ids) == counted(expected.word_ids)  # type: ignore[attr-defined]
 
 
 SPLITS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from unicodedata import normalize
 
 import pytest
 from polysemy.text.joined import JoinedEncoding
@@ -29,7 +30,7 @@ def random_pairs(draw: random.Random, letters: str, others: str, most: int, spli
     """Byte pairs merged at random, of bytes or characters, in any order of ranks."""
     kind = draw.choice(["bytes", "bytes", "characters", "ends"])
     bytewise = pre_tokenizers.ByteLevel(False, use_regex=False)
-    spelled, entries = [*letters], sorted({*letters, *others})
+    spelled, entries = [*letters], sorted({*letters, *others, *normalize("NFC", letters)})
     if kind == "bytes":
         spelled, entries = (
             [*bytewise.pre_tokenize_str(letters)[0][0]],

@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from unicodedata import combining, normalize
 
 from .calls import encode_texts
 from .library import library
@@ -142,8 +143,11 @@ class LongTexts:
         tokens = some[: self.needed]
         if len(tokens) < self.needed:
             return None
+        rest = text[tokens[-1][2] : less - known.margin]
+        if known.sorted and not _has_starter(rest):
+            return None
         behind = ""
-        if known.blank and not self._has_letter(text[tokens[-1][2] : less - known.margin]):
+        if (known.blank or known.stripped) and not self._has_letter(rest):
             behind = self._behind(text, less, size, known)
             some = self._tokens(text[:less] + behind) if behind else []
             tokens = some[: self.needed]
@@ -197,7 +201,7 @@ class LongTexts:
             if len(tokens) < self.needed or tokens[0][1] < window.stop or (found and tokens != found):
                 return []
             found = tokens
-        return found
+        return found if self._stands_alone(text[window.stop : found[0][1]], known) else []
 
     def _same_by_words(self, text: str, size: int, known: Reach) -> Tokens:
         """The same where there is no such character, or where words can only be cut between letters of the model.
@@ -221,6 +225,8 @@ class LongTexts:
             window = range(word[0][1] - known.margin - _WORD, word[0][1] - known.margin)
         if window.start < start or len(window) * (len(text) - window.start) > len(text):
             return []
+        if not self._stands_alone(text[window.stop : found[0][1]], known):
+            return []
         found = moved(found, 0, -(found[0][3] or 0))
         for place in window:
             tokens = self._tokens(text[place:])
@@ -242,6 +248,12 @@ class LongTexts:
         probe = len(text) - self._most
         tokens = end_of_repetition(text, probe, self.needed, around, begin, self._tokens)
         return (tokens[-most:] if most else [], len(tokens) - most) if tokens else None
+
+    def _stands_alone(self, text: str, known: Reach) -> bool:
+        """Does nothing that is far before this text, and in the same run of marks or spaces, act beyond it?"""
+        return not (known.sorted and not _has_starter(text)) and not (
+            known.followed and not self._has_letter(text)
+        )
 
     def _window(self, text: str, start: int, size: int) -> range:
         """Places from ``start`` on, as many as the longest token has characters.
@@ -324,14 +336,19 @@ class LongTexts:
         return len(self._normalized(text))
 
     def _has_letter(self, text: str) -> bool:
-        """Or anything but spaces?"""
-        return self._normalized(text).strip() != ""
+        """Or anything but spaces, both before normalization and after it?"""
+        return text.strip() != "" and self._normalized(text).strip() != ""
 
     def _normalized(self, text: str) -> str:
         normalizer = self._tokenizer.normalizer
         with library("tokenizer: a text can't be normalized"):
             spelled: str = text if normalizer is None else normalizer.normalize_str(text)
         return spelled
+
+
+def _has_starter(text: str) -> bool:
+    """Anything but marks, which alone are sorted?"""
+    return any(not combining(normalize("NFKD", char)[0]) for char in text)
 
 
 def _space(text: str, start: int, stop: int = sys.maxsize) -> re.Match[str] | None:

@@ -34,8 +34,10 @@ def pieces(
         first, undecided = tokens[0][1], _first_undecided(tokens, size, reach.margin)
         if reach.stripped:
             undecided = len(text[start : start + undecided].rstrip())
+        found = [token for token in tokens if token[1] < undecided]
+        if found and found[-1][0] in reach.followed and not text[start + found[-1][2] : stop].strip():
+            undecided = found.pop()[1]  # its spaces go on
         if undecided:
-            found = [token for token in tokens if token[1] < undecided]
             end = start + undecided
         elif tokens[0][3] == tokens[-1][3] and length(text[start + first : stop]) > reach.word + reach.margin:
             end = _end_of_word(text, start + first, stop, reach.margin, encode)

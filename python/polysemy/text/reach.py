@@ -27,7 +27,8 @@ _SPLITTERS = {
 _STATELESS_NORMALIZERS = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
 _STATELESS_SPLITTERS = {"BertPreTokenizer", "WhitespaceSplit"}
 
-# A letter and all of its marks, or an emoji of several parts, is shorter.
+_SORTING = {"NFC", "NFD", "NFKC", "NFKD"}
+# A letter and its marks, or an emoji of several parts, is shorter.
 _MARGIN = 64
 
 
@@ -41,6 +42,10 @@ class Reach:
     """Words are found and spelled each by itself: pieces of a text have the tokens of the whole."""
     stripped: bool
     """An added token takes the spaces before it."""
+    followed: frozenset[int]
+    """Added tokens that take the spaces behind them."""
+    sorted: bool
+    """Normalization sorts the marks of a letter, however many they are."""
     word: int
     """Words of more characters are unknown, as a whole; 0: there is no such limit."""
     blank: bool
@@ -64,7 +69,8 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         return None
     model = tokenizer.model
     with library("tokenizer: its added tokens can't be read"):
-        added = tokenizer.get_added_tokens_decoder().values()
+        numbered = tokenizer.get_added_tokens_decoder()
+    added = numbered.values()
     parted = (
         _known(normalizers, _STATELESS_NORMALIZERS)
         and len(splitters) == 1
@@ -74,9 +80,17 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
     )
     bytewise = any(step["type"] == "ByteLevel" for step in (*normalizers, *splitters))
     return Reach(
-        max([_MARGIN, *(2 * len(token.content) for token in added)]),
+        max(
+            [
+                _MARGIN,
+                *(2 * len(literal) for literal in (*_literals(normalizers), *_literals(splitters))),
+                *(2 * len(token.content) for token in added),
+            ]
+        ),
         parted,
         any(token.lstrip for token in added),
+        frozenset(number for number, token in numbered.items() if token.rstrip),
+        any(step["type"] in _SORTING for step in normalizers),
         model.max_input_chars_per_word if parted else 0,
         _farthest(splitters) is Sight.BLANK,
         _paired(model) or (type(model).__name__ == "Unigram" and not bytewise),
@@ -106,6 +120,10 @@ def _farthest(steps: list[dict[str, Any]]) -> Sight:
     """Of the regular expressions in them."""
     patterns = [step["pattern"]["Regex"] for step in steps if "Regex" in (step.get("pattern") or ())]
     return max(map(sight, patterns), key=lambda s: s.value, default=Sight.NEAR)
+
+
+def _literals(steps: list[dict[str, Any]]) -> list[str]:
+    return [step["pattern"]["String"] for step in steps if "String" in (step.get("pattern") or ())]
 
 
 def _paired(model: Any) -> bool:
