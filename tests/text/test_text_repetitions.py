@@ -17,6 +17,12 @@ pytestmark = pytest.mark.usefixtures("short_texts_are_long")
 QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 CLIP = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 LINES = [QWEN, QWEN.replace(r"\p{N}", r"\p{N}{1,3}")]
+BLANKS = [
+    *LINES,
+    r"a?\s*\n|\p{L}|\s+|[^\s\p{L}]+",
+    r"\s*[\t,]|\p{L}+|\s+(?!\S)|\s+|,",
+    r"a?\s*,|\s*\t\s*|\s+|\w|,",
+]
 SPLITS = [
     *LINES, r"\p{L}{1,7}|\p{N}+|[^\p{L}\p{N}]", r"[^\n]+|\n", r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\p{L}+|\s+",
 ]  # fmt: skip
@@ -113,7 +119,7 @@ def test_spaces_that_end_far_away(side: str, trials: int) -> None:
     draw = random.Random(side)
     parts = 0
     for _ in range(trials):
-        tokenizer = random_pairs(draw, " \na \n", "b\t\r\u3000", 25, LINES)
+        tokenizer = random_pairs(draw, " \na \n\t", "b\r\u3000,", 25, BLANKS)
 
         def stretch() -> str:
             count = draw.choice([1, 2, 5, 60, 290, 700, 3000])
@@ -124,9 +130,9 @@ def test_spaces_that_end_far_away(side: str, trials: int) -> None:
                     "".join(draw.choices(" \n", k=count)),
                     "".join(draw.choices("    a", k=count)),
                     "a" * count,
-                    "b",
+                    draw.choice("ab,"),
                     "".join(draw.choices(" \t\u3000\r\n", [9, 1, 1, 0.1, 0.1], k=count)),
-                    "\n" + " " * count + "\n",
+                    draw.choice("\n\ta") + " " * count + draw.choice("\n\t,"),
                 ]
             )
 
@@ -155,7 +161,9 @@ def test_of_real_length(side: str, text: str, monkeypatch: pytest.MonkeyPatch) -
     [
         (QWEN, Sight.BLANK),
         (CLIP, Sight.NEAR),
-        *((p, Sight.BLANK) for p in (r" *\n", r"(\s*)\n", r"[ \t]+:|x", r"(?:\s+|a)b")),
+        *((p, Sight.BLANK) for p in (r"\s*\n", r"(\s*)\n", r"\s+:|x", r"(?:\s+|a)b", r"\s*\n\s*", r"\s+(?!\S)|\s*,")),
+        *((p, Sight.FAR) for p in (r" *\n", r"[ \t]+:|x", r"\s*\n\s*\t", r"\s*\n{2}", r"\s*(ab)", r"\p{L}+(?!\S)")),
+        *((p, Sight.FAR) for p in (r"(?:\s*a?){2}b", r"(?:a+){3}", r"a(?!\d)", r"\s+(?![^a])", r"(\s+(?!\S)b)?")),
         *((p, Sight.NEAR) for p in (r"", r" {2,}", r"[[:alpha:]]+", r"(?i)a+", r"\p{L}+(?:'s)?", r"(?:a+|b)")),
         *((p, Sight.NEAR) for p in (r"(a+)?b?", r"a+(?:b)?|c", r"a+b?c*", r"[]a]+", r"a|b+", r"\x41+|\u0042*")),
         *((p, Sight.FAR) for p in (r"a+b|a", r"[a-z]+!|[a-z]", r"(?:ab)+c", r"(ab)+c|a", r"\p{L}+!", r"x*y")),

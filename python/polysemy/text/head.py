@@ -165,14 +165,14 @@ class LongTexts:
     def _behind(self, text: str, start: int, stop: int, known: Reach) -> str:
         """What stands behind the spaces from ``start`` to beyond ``stop``, and the last of them.
 
-        Whether a run of spaces is one word depends on what ends it, and on the last of them that ends a line. Empty
-        where there is no such run, or where normalization may change it.
+        Whether a run of spaces is one word depends on what ends it, and on the last one of a kind in it, such as that
+        ends a line. Empty where there is no such run, or where normalization may change it.
         """
         letter = re.compile(f"[^{_WHITE}]").search(text, start)
         end = len(text) if letter is None else letter.start()
-        lines = max(text.rfind(line, start, end) for line in "\r\n")
-        last = max(min(end, lines if lines >= 0 else end) - known.margin, stop)
-        kept = all(self._normalized(f"a{space}a")[1:-1].isspace() for space in {*text[start:end]})
+        kinds = {*text[start:end]}
+        last = max(min((text.rfind(kind, start, end) for kind in kinds), default=end) - known.margin, stop)
+        kept = all(self._normalized(f"a{kind}a")[1:-1].isspace() for kind in kinds)
         behind = text[last : end + known.margin]
         return behind if kept and stop < end and (letter is None or self._has_letter(behind)) else ""
 

@@ -22,8 +22,6 @@ class Sight(Enum):
     """On what stands anywhere, or this is not known."""
 
 
-# One character outside of a set does not follow: that is near.
-_NO_MORE = re.compile(r"\(\?!(?:\\S|\[\^(?:\\.|[^\]\\])*\])\)")
 # Looking ahead, behind or back; borders of words and texts; and numbers of ten and more.
 _LOOKS = re.compile(r"\(\?(?![a-z]*:|[a-z]+\))|\\[1-9AbBGkKRXzZ]|\{\d*,?\d{2,}")
 _ATOM = (
@@ -33,7 +31,9 @@ _ATOM = (
 _ITEM = re.compile(rf"(?P<atom>{_ATOM})(?P<times>[*+?]|\{{\d*,?\d*\}})?[?+]?", re.DOTALL)
 _FLAGS = re.compile(r"\(\?[a-z]+\)")
 _ANYTHING = {".", "^", "$"}
-_SPACE = re.compile(r" |\\[nrst]|\[(?: |\\[nrst])+\]")
+_SPACE = r"\s"
+# No letter follows, written as a character that no pattern has.
+_NO_LETTER, _NONE = r"(?!\S)", "\U0010ffff"
 
 
 @record
@@ -41,11 +41,12 @@ class _Item:
     atom: str
     optional: bool
     endless: bool
+    counted: bool
 
 
 def sight(pattern: str) -> Sight:
     """That of a regular expression."""
-    pattern = _FLAGS.sub("", _NO_MORE.sub("", pattern))
+    pattern = _FLAGS.sub("", pattern.replace(_NO_LETTER, _NONE))
     if _LOOKS.search(pattern):
         return Sight.FAR
     items = [*_items(pattern)]
@@ -62,39 +63,42 @@ def _items(pattern: str) -> Iterator[_Item]:
         times = match["times"] or ""
         least = re.match(r"\{(\d+)", times)
         optional = times in ("*", "?") or (times.startswith("{") and (not least or int(least[1]) == 0))
-        yield _Item(match["atom"], optional, times in ("*", "+") or times.endswith(",}"))
+        endless = times in ("*", "+") or times.endswith(",}")
+        yield _Item(match["atom"], optional, endless, times.startswith("{"))
         place = match.end()
     if place < len(pattern):
-        yield _Item(".", False, True)  # what is not understood
+        yield _Item(".", optional=False, endless=True, counted=False)  # what is not understood
 
 
 def _needed(item: _Item, items: list[_Item], place: int) -> Sight:
     """What an item looks at: if it may go on for ever and something must follow, at all up to there."""
     if item.atom in _ANYTHING:
         return Sight.FAR
-    if not item.endless or not _must_follow(items, place):
+    following = _following(items, place) if item.endless else []
+    if not following or (item.atom == _SPACE and following == [_NONE]):  # of spaces all but the last one
         return Sight.NEAR
-    return Sight.BLANK if _SPACE.fullmatch(item.atom) else Sight.FAR
+    blank = item.atom == _SPACE and len(following) == 1 and following[0] not in ("(", _NONE)
+    return Sight.BLANK if blank else Sight.FAR
 
 
-def _must_follow(items: list[_Item], place: int) -> bool:
-    """Does something have to follow this item, which ends a group or stands in one, or in none?"""
+def _following(items: list[_Item], place: int) -> list[str]:
+    """What has to follow this item, which may stand in a group. A parenthesis is more than one character."""
+    found: list[str] = []
     depth = 0  # of groups that are skipped
     skipping = False  # the other alternatives of the group that the item is in
     for item in items[place + 1 :]:
         if item.atom.startswith("("):
             depth += 1
+        elif item.atom == ")" and depth:
+            depth -= 1
+            if not depth and not skipping and not item.optional:
+                found.append("(")
         elif item.atom == ")":
-            if depth:
-                depth -= 1
-                if not depth and not skipping and not item.optional:
-                    return True
-            else:
-                skipping = False
-                if item.endless:
-                    return True  # the group itself follows
+            skipping = False
+            if item.endless or item.counted:
+                found.append("(")  # the group itself
         elif not depth and item.atom == "|":
             skipping = True
         elif not depth and not skipping and not item.optional:
-            return True
-    return False
+            found.append("(" if item.counted else item.atom)
+    return found
