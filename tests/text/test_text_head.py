@@ -358,7 +358,7 @@ def test_patterns(pattern: str, near: bool) -> None:
     ("change", "expected"),
     [
         ("nothing", (True, True)), ("pattern", None), ("pattern ahead", None), ("pre-tokenizer", None),
-        ("added token", (True, False)), ("dropout", (False, True)), ("suffix", (True, True)),
+        ("added token", (True, False)), ("added word", (True, False)), ("dropout", (False, True)), ("suffix", (True, True)),
     ],
 )  # fmt: skip
 def test_what_may_look_anywhere(change: str, expected: tuple[bool, bool] | None) -> None:
@@ -374,6 +374,8 @@ def test_what_may_look_anywhere(change: str, expected: tuple[bool, bool] | None)
             tokenizer.pre_tokenizer = pre_tokenizers.FixedLength(length=7)
         case "added token":
             tokenizer.add_tokens(["river bank"])
+        case "added word":
+            tokenizer.add_tokens([AddedToken("river", rstrip=True)])
         case "dropout":
             tokenizer.model.dropout = 1.0  # of every merge, so that the same text has the same tokens
         case "suffix":

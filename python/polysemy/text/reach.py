@@ -96,7 +96,7 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         _paired(model) or (type(model).__name__ == "Unigram" and not bytewise),
         _paired(model),
         bytewise or _marked(model),
-        *_spaces(tokenizer, any(re.search(r"\s", token.content) for token in added)),
+        *_spaces(tokenizer, any(_takes_spaces(token) for token in added)),
     )
 
 
@@ -134,8 +134,13 @@ def _marked(model: Any) -> bool:
     return type(model).__name__ == "BPE" and bool(model.end_of_word_suffix)
 
 
+def _takes_spaces(added: Any) -> bool:
+    """One between letters?"""
+    return bool(re.search(r"\s", added.content)) or (added.rstrip and added.content[-1:].isalnum())
+
+
 def _spaces(tokenizer: Tokenizer, across: bool) -> tuple[bool, bool]:
-    """`Reach.spaces` and `Reach.placed`; ``across``: an added token may go across a space."""
+    """`Reach.spaces` and `Reach.placed`; ``across``: an added token may take one that ends a word."""
     with library("tokenizer: a text can't be tokenized"):
         both, first, second = (
             tokenizer.encode(text, add_special_tokens=False) for text in ("be at", "be", " at")
