@@ -23,13 +23,13 @@ class Sight(Enum):
 
 
 # Looking ahead, behind or back; borders of words and texts; and numbers of ten and more.
-_LOOKS = re.compile(r"\(\?(?![a-z]*:|[a-z]+\))|\\[1-9AbBGkKRXzZ]|\{\d*,?\d{2,}")
+_LOOKS = r"\(\?(?![a-z]*:|[a-z]+\))|\\[1-9AbBGkKRXzZ]|\{\d*,?\d{2,}"
 _ATOM = (
     r"\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\[\\])*\]|\\[pP]\{\^?\w+\}|\\x\{\w+\}|\\x\w\w|\\u\w{4}|\\.|"
     r"\(\?[a-z]*:|[^*+?{\[]"
 )
-_ITEM = re.compile(rf"(?P<atom>{_ATOM})(?P<times>[*+?]|\{{\d*,?\d*\}})?[?+]?", re.DOTALL)
-_FLAGS = re.compile(r"\(\?[a-z]+\)")
+_ITEM = rf"(?s:(?P<atom>{_ATOM})(?P<times>[*+?]|\{{\d*,?\d*\}})?[?+]?)"
+_FLAGS = r"\(\?[a-z]+\)"
 _ANYTHING = {".", "^", "$"}
 _SPACE = r"\s"
 # No letter follows, written as a character that no pattern has.
@@ -46,8 +46,8 @@ class _Item:
 
 def sight(pattern: str) -> Sight:
     """That of a regular expression."""
-    pattern = _FLAGS.sub("", pattern.replace(_NO_LETTER, _NONE))
-    if _LOOKS.search(pattern):
+    pattern = re.sub(_FLAGS, "", pattern.replace(_NO_LETTER, _NONE))
+    if re.search(_LOOKS, pattern):
         return Sight.FAR
     items = [*_items(pattern)]
     if sum(item.atom.startswith("(") for item in items) != sum(item.atom == ")" for item in items):
@@ -58,8 +58,8 @@ def sight(pattern: str) -> Sight:
 
 
 def _items(pattern: str) -> Iterator[_Item]:
-    place = 0
-    while match := _ITEM.match(pattern, place):
+    place, item = 0, re.compile(_ITEM)  # here, not on import: that takes milliseconds
+    while match := item.match(pattern, place):
         times = match["times"] or ""
         least = re.match(r"\{(\d+)", times)
         optional = times in ("*", "?") or (times.startswith("{") and (not least or int(least[1]) == 0))
