@@ -358,7 +358,8 @@ def test_patterns(pattern: str, near: bool) -> None:
     ("change", "expected"),
     [
         ("nothing", (True, True)), ("pattern", None), ("pattern ahead", None), ("pre-tokenizer", None),
-        ("added token", (True, False)), ("added word", (True, False)), ("dropout", (False, True)), ("suffix", (True, True)),
+        ("added token", (True, False)), ("added word", (True, False)), ("dropout", (False, True)),
+        ("suffix", (True, True)),
     ],
 )  # fmt: skip
 def test_what_may_look_anywhere(change: str, expected: tuple[bool, bool] | None) -> None:

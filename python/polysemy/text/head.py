@@ -15,6 +15,7 @@ from unicodedata import combining, normalize
 
 from .calls import encode_texts
 from .library import library
+from .patterns import MOST_COUNTED
 from .pieces import Tokens, moved, pieces
 from .reach import Reach, longest_token, reach
 from .repetitions import end_of_repetition
@@ -38,7 +39,7 @@ _SPACE = f"(?<={_LETTER}) (?={_LETTER})"  # compiled where it is needed first: t
 # What regular expressions call white space.
 _WHITE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # More characters than the longest word whose length a pattern counts.
-_WORD = 16
+_WORD = MOST_COUNTED + 1
 
 
 def counted_up_to(max_length: int) -> int:

@@ -8,7 +8,10 @@ from enum import Enum
 
 from ..record import record
 
-__all__ = ["Sight", "sight"]
+__all__ = ["MOST_COUNTED", "Sight", "sight"]
+
+MOST_COUNTED = 15
+"""Characters that a pattern may count, so that where words begin depends on where the first one does."""
 
 
 class Sight(Enum):
@@ -41,7 +44,8 @@ class _Item:
     atom: str
     optional: bool
     endless: bool
-    counted: bool
+    counted: int
+    """The largest number of times; 0 where there are no numbers."""
 
 
 def sight(pattern: str) -> Sight:
@@ -52,9 +56,23 @@ def sight(pattern: str) -> Sight:
     items = [*_items(pattern)]
     if sum(item.atom.startswith("(") for item in items) != sum(item.atom == ")" for item in items):
         return Sight.FAR
+    if _longest_count(items) > MOST_COUNTED:
+        return Sight.FAR
     return max(
         (_needed(item, items, i) for i, item in enumerate(items)), key=lambda s: s.value, default=Sight.NEAR
     )
+
+
+def _longest_count(items: list[_Item]) -> int:
+    """Characters that are counted in one match; too many for a group that is."""
+    longest = count = 0
+    for item in items:
+        if item.atom == "|":
+            count = 0
+        elif item.counted:
+            count += MOST_COUNTED + 1 if item.atom == ")" else item.counted
+        longest = max(longest, count)
+    return longest
 
 
 def _items(pattern: str) -> Iterator[_Item]:
@@ -64,10 +82,11 @@ def _items(pattern: str) -> Iterator[_Item]:
         least = re.match(r"\{(\d+)", times)
         optional = times in ("*", "?") or (times.startswith("{") and (not least or int(least[1]) == 0))
         endless = times in ("*", "+") or times.endswith(",}")
-        yield _Item(match["atom"], optional, endless, times.startswith("{"))
+        counted = max(map(int, re.findall(r"\d+", times)), default=0)
+        yield _Item(match["atom"], optional, endless, counted)
         place = match.end()
     if place < len(pattern):
-        yield _Item(".", optional=False, endless=True, counted=False)  # what is not understood
+        yield _Item(".", optional=False, endless=True, counted=0)  # what is not understood
 
 
 def _needed(item: _Item, items: list[_Item], place: int) -> Sight:
