@@ -178,6 +178,13 @@ def test_how_far_a_pattern_looks(pattern: str, expected: Sight) -> None:
     assert sight(pattern) is expected
 
 
+@pytest.mark.parametrize("part", ["a*", "(", "[", "(a*|", "\\", "a{1,", "[^]"])
+def test_long_patterns(part: str) -> None:
+    """Nobody waits for one that somebody made to be waited for."""
+    assert sight(part * 1_000_000) is Sight.FAR
+    sight(part * (1024 // len(part)))
+
+
 @pytest.mark.parametrize("text", ["", "a" * 50, "river" * 1000 + "bank" * 10, "ab" * 20 + "c" * 3000])
 def test_no_repetition(text: str) -> None:
     assert end_of_repetition(text, len(text) // 4, 10, 80, lambda _: 0, lambda _: []) == []

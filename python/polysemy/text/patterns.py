@@ -25,6 +25,8 @@ class Sight(Enum):
     """On what stands anywhere, or this is not known."""
 
 
+# Characters of a pattern that is looked at: those of known models have some hundred.
+_LONGEST = 1024
 # Looking ahead, behind or back; borders of words and texts; and numbers of ten and more.
 _LOOKS = r"\(\?(?![a-z]*:|[a-z]+\))|\\[1-9AbBGkKRXzZ]|\{\d*,?\d{2,}"
 _ATOM = (
@@ -50,6 +52,8 @@ class _Item:
 
 def sight(pattern: str) -> Sight:
     """That of a regular expression."""
+    if len(pattern) > _LONGEST:
+        return Sight.FAR
     pattern = re.sub(_FLAGS, "", pattern.replace(_NO_LETTER, _NONE))
     if re.search(_LOOKS, pattern):
         return Sight.FAR
