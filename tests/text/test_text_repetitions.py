@@ -170,6 +170,7 @@ def test_of_real_length(side: str, text: str, monkeypatch: pytest.MonkeyPatch) -
         *((p, Sight.FAR) for p in (r"(a+|b)c", r"(a+)?b", r"(a|b+)+", r"(?:[a-z]+-)+[a-z]", r"a{2,}b", r"a+(b|c)")),
         *((p, Sight.FAR) for p in (r"\p{L}{1,9}\p{N}{9}", r"(?:ab){9}", r"(?:a{2}b){2}", r"(a|b){2}")),
         *((p, Sight.NEAR) for p in (r"\p{L}{1,9}|\p{N}{9}", r"(?:a{9}|b)?", r"\p{L}{1,3}\p{N}{,9}", r"\p{L}{2}\p{N}+")),
+        *((p, Sight.FAR) for p in ("\\s+\U0010ffff", r"(?<n>a)\g<n>", r"(?~a)", r"(?x)a+ b")),
         *((p, Sight.FAR) for p in (r"^a", r"a$", r"\bab", r"\Aa", r"a.b", r"[a-z&&[^b]]+", r"(a", r"a{", r"(?>a+)")),
         *((p, Sight.FAR) for p in (r"\p{Lu}*\p{Ll}+|\p{Lu}+", r"((?:a+)b)?", r"(x|(y|a+)z)", r"a+(?!\S)b")),
     ],

@@ -27,8 +27,8 @@ class Sight(Enum):
 
 # Characters of a pattern that is looked at: those of known models have some hundred.
 _LONGEST = 1024
-# Looking ahead, behind or back; borders of words and texts; and numbers of ten and more.
-_LOOKS = r"\(\?(?![a-z]*:|[a-z]+\))|\\[1-9AbBGkKRXzZ]|\{\d*,?\d{2,}"
+# Looking ahead, behind or back; calls; borders of words and texts; and numbers of ten and more.
+_LOOKS = r"\(\?(?![a-z]*:|[a-z]+\))|\\[1-9AbBgGkKRXzZ]|\{\d*,?\d{2,}"
 _ATOM = (
     r"\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\[\\])*\]|\\[pP]\{\^?\w+\}|\\x\{\w+\}|\\x\w\w|\\u\w{4}|\\.|"
     r"\(\?[a-z]*:|[^*+?{\[]"
@@ -52,7 +52,7 @@ class _Item:
 
 def sight(pattern: str) -> Sight:
     """That of a regular expression."""
-    if len(pattern) > _LONGEST:
+    if len(pattern) > _LONGEST or _NONE in pattern:
         return Sight.FAR
     pattern = re.sub(_FLAGS, "", pattern.replace(_NO_LETTER, _NONE))
     if re.search(_LOOKS, pattern):
