@@ -217,3 +217,37 @@ def test_an_interrupt_between_any_two_steps_leaves_nothing(
         step += 1
     assert step > 100, "an interrupt at none of the steps was tried"
     assert only(tmp_path, *([path.name] if work is write else []))
+
+
+ENDED = """
+import os, signal, sys
+from polysemy.cli import main
+
+opened = os.open
+
+def open_and_end(path, *arguments, **keywords):
+    file = opened(path, *arguments, **keywords)
+    if str(path).endswith(".part"):
+        os.kill(os.getpid(), int(sys.argv[1]))
+    return file
+
+os.open = open_and_end
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "command",
+    [["encode", "-", "-o", "v.npy"], ["compare", "a bank", "the bank", "--word", "bank", "--plot", "p.png"]],
+)
+def test_a_signal_while_it_is_tried_whether_a_file_can_be_put_there(
+    tmp_path: Path, command: list[str], number: signal.Signals
+) -> None:
+    """That is before anything is loaded."""
+    code = [sys.executable, "-c", ENDED, str(int(number)), *command]
+    done = subprocess.run(
+        code, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 128 + number, done.stderr
+    assert not list(tmp_path.iterdir())

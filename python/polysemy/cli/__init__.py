@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import PolysemyError, TruncationWarning
 from .parser import build_parser
+from .signals import ends_cleanly
 from .streams import discard_output, prepare_streams
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "polysemy") -> int:
     """Run the command and return its exit status: 0, or 1 after an error, which was reported."""
     prepare_streams()
     try:
-        arguments = _parsed(build_parser(prog), argv)
-        with _warnings_in_words(prog):
+        with ends_cleanly(), _warnings_in_words(prog):
+            arguments = _parsed(build_parser(prog), argv)
             status: int = arguments.run(arguments) if arguments.run else _print_help(arguments.parser)
             sys.stdout.flush()  # here, where a failure can still be reported
             return status

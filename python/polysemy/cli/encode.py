@@ -14,7 +14,7 @@ from ..encoding.encoder import Encoder
 from ..encoding.sink import LineSink, NpySink
 from ..encoding.stream import Stream
 from .lines import open_texts
-from .outfile import check_writable, ends_cleanly, replacing, scratch
+from .outfile import check_writable, replacing, scratch
 
 __all__ = ["run"]
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         truncate_dim=arguments.truncate_dim,
         prompt_name=arguments.prompt,
     )
-    with ends_cleanly(), _delivered(output) as target, target.open("wb") as file:
+    with _delivered(output) as target, target.open("wb") as file:
         sink = _sink(kind, file, stream)
         stream.pour(sink, show_progress=arguments.progress)
         sink.finish()

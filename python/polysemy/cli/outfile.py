@@ -7,16 +7,13 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import stat
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
-__all__ = ["check_writable", "ends_cleanly", "replacing", "scratch"]
+__all__ = ["check_writable", "replacing", "scratch"]
 
 _PART = re.compile(r"\.polysemy\.([0-9]{1,10})\.[0-9a-f]{16}\.part")
 _RESTED = 60.0  # seconds
@@ -176,22 +173,3 @@ def _target(path: Path) -> Path:
 
 def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
-
-
-@contextlib.contextmanager
-def ends_cleanly() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that unfinished files are removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), leave) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
