@@ -215,6 +215,7 @@ def test_ids_of_every_dtype(dtype: type[np.integer], rows: int) -> None:
     limits = np.iinfo(dtype)
     last = min(rows - 1, int(limits.max))
     assert ops.embedding(np.array([0, last], dtype=dtype), table).shape == (2, 1)
+    assert ops.embedding(np.array(last, dtype=dtype), table).shape == (1,)
     outside = [v for v in (-1, int(limits.min), rows, int(limits.max)) if limits.min <= v <= limits.max]
     for value in (v for v in outside if not 0 <= v < rows):
         with pytest.raises(ValueError, match=rf"must be integers from 0 to {rows - 1}, got {value}"):

@@ -112,7 +112,7 @@ def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDAr
     if given.dtype.kind not in "iu":
         raise TypeError(f"{op}: {argument} must have an integer dtype, got {given.dtype}")
     # Not copy(): memcpy, which takes eight times as long on a Zen 3 for some distances of two arrays.
-    array: NDArray[Any] = np.positive(given)
+    array: NDArray[Any] = np.asarray(np.positive(given))
     if array.size:
         unsigned, largest = _UNSIGNED.get(array.dtype, (None, 0))
         if low == 0 and unsigned is not None and int(array.view(unsigned).max()) <= min(high, largest):
