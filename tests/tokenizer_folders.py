@@ -11,6 +11,8 @@ from pathlib import Path
 from polysemy.io.hub import resolve
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+# How Qwen 2 and 3 split words.
+QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 TEXTS = (Path(__file__).parent / "data" / "texts.txt").read_text("utf-8").split("\n")[:-1]
 ODD = [
     "", " ", "\t\n", "  two  spaces  ", "a" * 300, "😀👩‍👩‍👧‍👦", "Ünïcödé ＦＵＬＬ ½ ﬁ ﷺ", "İstanbul ıI ß",

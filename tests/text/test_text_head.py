@@ -12,6 +12,7 @@ from polysemy.text.joined import JoinedEncoding
 from polysemy.text.reach import reach
 from polysemy.text.tokenizer import TextTokenizer
 from tokenizer_folders import (
+    QWEN,
     TEXTS,
     bert,
     clip,
@@ -27,7 +28,6 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 
 pytestmark = pytest.mark.usefixtures("short_texts_are_long")
 FIELDS = ("ids", "tokens", "offsets", "word_ids", "type_ids", "sequence_ids", "special_tokens_mask")
-QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 WORDS = [
     *(
         "τράπεζα",

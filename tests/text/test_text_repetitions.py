@@ -10,11 +10,10 @@ from polysemy.text.joined import JoinedEncoding
 from polysemy.text.patterns import Sight, sight
 from polysemy.text.repetitions import end_of_repetition
 from polysemy.text.tokenizer import TextTokenizer
-from tokenizer_folders import counted
+from tokenizer_folders import QWEN, counted
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 pytestmark = pytest.mark.usefixtures("short_texts_are_long")
-QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 CLIP = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 LINES = [QWEN, QWEN.replace(r"\p{N}", r"\p{N}{1,3}")]
 BLANKS = [

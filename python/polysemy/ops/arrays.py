@@ -111,7 +111,7 @@ def as_integers(op: str, argument: str, value: Any, low: int, high: int) -> NDAr
     given = as_array(op, argument, value)
     if given.dtype.kind not in "iu":
         raise TypeError(f"{op}: {argument} must have an integer dtype, got {given.dtype}")
-    # Not copy(): memcpy, which takes eight times as long on a Zen 3 for some distances of two arrays.
+    # Not copy(): memcpy is slow on a Zen 3 for some distances of two arrays. A single one must not become a scalar.
     array: NDArray[Any] = np.asarray(np.positive(given))
     if array.size:
         unsigned, largest = _UNSIGNED.get(array.dtype, (None, 0))

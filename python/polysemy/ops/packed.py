@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polysemy import _core
+from polysemy.arguments import is_one_of
 from polysemy.ops.arrays import as_float32, contiguous
 from polysemy.shown import shown
-
-_PRECISIONS = _core.PRECISIONS
 
 
 class PackedWeight:
@@ -74,8 +73,10 @@ class PackedWeight:
 
 def known_precision(op: str, precision: object) -> str:
     """That precision. Raises ``ValueError`` for what is none."""
-    if not isinstance(precision, str) or precision not in _PRECISIONS:
-        raise ValueError(f"{op}: precision must be one of {', '.join(_PRECISIONS)}, got {shown(precision)}")
+    if not is_one_of(precision, _core.PRECISIONS):
+        raise ValueError(
+            f"{op}: precision must be one of {', '.join(_core.PRECISIONS)}, got {shown(precision)}"
+        )
     return precision
 
 

@@ -35,7 +35,8 @@ _ATOM = (
 )
 _ITEM = rf"(?s:(?P<atom>{_ATOM})(?P<times>[*+?]|\{{\d*,?\d*\}})?[?+]?)"
 _FLAGS = r"\(\?[a-z]+\)"
-_ANYTHING = {".", "^", "$"}
+# Matching any character, all that follows among them, or where a line or a part of a text begins or ends.
+_FAR_ATOMS = {".", "^", "$"}
 _SPACE = r"\s"
 # No letter follows, written as a character that no pattern has.
 _NO_LETTER, _NONE = r"(?!\S)", "\U0010ffff"
@@ -95,7 +96,7 @@ def _items(pattern: str) -> Iterator[_Item]:
 
 def _needed(item: _Item, items: list[_Item], place: int) -> Sight:
     """What an item looks at: if it may go on for ever and something must follow, at all up to there."""
-    if item.atom in _ANYTHING:
+    if item.atom in _FAR_ATOMS:
         return Sight.FAR
     following = _following(items, place) if item.endless else []
     if not following or (item.atom == _SPACE and following == [_NONE]):  # of spaces all but the last one
