@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from polysemy.text import head as head_module
+from polysemy.text import extent
 from polysemy.text.joined import JoinedEncoding
 from polysemy.text.reach import reach
 from polysemy.text.tokenizer import TextTokenizer
@@ -296,7 +296,7 @@ def test_all_tokens_in_pieces(
 
     Llama's normalizer strips the space before a piece, which is the place of its first token.
     """
-    monkeypatch.setattr(head_module, "_LONG", 300)
+    monkeypatch.setattr(extent, "_MOST", 300)
     tokenizer = TextTokenizer(KINDS[kind](tmp_path / "m"), 16, side=side).unlimited()
     draw = random.Random(kind)
     parts = 0
@@ -330,10 +330,10 @@ def test_same_pairs(kind: str, trials: int, tmp_path: Path) -> None:
                 len(e) + sum(map(len, e.overflowing))
                 for e in tokenizer._encode(pair, spans=True, num_threads=1, special=False)
             ]
-            assert (counts[0] > counts[1]) == tokenizer._long.first_is_longer(*pair)
-            long, tokenizer._long._most = tokenizer._long._most, 1 << 40
+            assert (counts[0] > counts[1]) == tokenizer._long_texts().first_is_longer(*pair)
+            part, tokenizer._part = tokenizer._part, 1 << 40
             (expected,) = tokenizer.encode([pair])
-            tokenizer._long._most = long
+            tokenizer._part = part
             for name in FIELDS:
                 assert getattr(found, name) == getattr(expected, name), name
 

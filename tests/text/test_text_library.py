@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import tokenizers
 from polysemy import TokenizerError
-from polysemy.text import head as head_module
+from polysemy.text import extent
 from polysemy.text.folder import read_tokenizer, special_ids
 from polysemy.text.tokenizer import TextTokenizer
 from tokenizer_folders import bert, clip, roberta, sentencepiece
@@ -91,8 +91,8 @@ def everything(folder: Path, model_type: str, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [*KINDS, "tokenizer.json"])
 def test_every_call_of_the_library_fails(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_module, "_SHORT", 300)
-    monkeypatch.setattr(head_module, "_LONG", 600)
+    monkeypatch.setattr(extent, "SHORT", 300)
+    monkeypatch.setattr(extent, "_MOST", 600)
     make, name = KINDS.get(kind, (bert, ""))
     folder = make(tmp_path / "m", *([name] if name else []))
     model_type = name or make.__name__

@@ -93,7 +93,8 @@ def test_shortened(kind: str, side: str) -> None:
             (found,) = tokenizer.encode([text])
             complete = tokenizer.unlimited()._tokenizer.encode(text)
             (window,) = tokenizer.unlimited().encode([text])
-            if tokenizer._long._runs is not None and tokenizer._long._runs.shortened(text) is not None:
+            runs = tokenizer._long and tokenizer._long._runs
+            if runs is not None and runs.shortened(text) is not None:
                 shortened += 1
             for name in FIELDS:
                 values = getattr(found, name), getattr(whole, name)

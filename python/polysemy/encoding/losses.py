@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TruncationWarning
-from ..text.head import counted_up_to
+from ..text.extent import counted_up_to
 
 __all__ = ["Losses", "frames_inside"]
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ..arguments import whole
 from ..text.check import check_text, check_texts
 from ..text.inputs import read_texts
-from ..text.words import WordUse, uses_of_word
 from .losses import Losses
 from .output import EncoderOutput, layer_number, layer_numbers
 from .passes import forward_pass
@@ -19,6 +18,7 @@ from .passes import forward_pass
 if TYPE_CHECKING:
     from ..model.network import Network
     from ..text.tokenizer import TextTokenizer
+    from ..text.words import WordUse
 
 __all__ = ["token_number", "uses_in", "vectors_of_uses", "word_vectors"]
 
@@ -43,6 +43,8 @@ def uses_in(
 
     Raises ``ValueError``, which begins with ``name``, when the word is empty or there is none.
     """
+    from ..text.words import uses_of_word
+
     return uses_of_word(
         text,
         word,

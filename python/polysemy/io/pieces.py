@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from threading import Event, Semaphore
 
 from .tensor import StoredTensor
 
-__all__ = ["ROWS", "Piece", "Ring", "Wanted", "memory"]
+__all__ = ["ROWS", "Piece", "Ring", "Wanted", "free_in_huge_pages", "memory"]
 
 Take = Callable[[str, int, StoredTensor], None]
 
@@ -17,6 +19,10 @@ ROWS = 16
 # Buffers at a time. While a large table is hashed, 16 MB of what follows it are packed.
 _MOST = 32
 _SPARE = 2
+# Memory that is worth a look at the system's.
+_MUCH = 8 << 20
+# A huge page has as many ordinary ones as entries of 8 bytes fit on one of them: 512 of 4 kB.
+_HUGE_ORDER = (mmap.PAGESIZE // 8).bit_length() - 1
 
 
 class Wanted:
@@ -80,9 +86,32 @@ class Ring:
 def memory(size: int) -> memoryview:
     """New memory, which goes back to the system as soon as nothing refers to it.
 
-    On ordinary pages: huge ones save 0.04 s of 90 MB where the system has some at hand, and cost 0.3 s where it has
-    none, as in a virtual machine after a large process has ended.
+    Much of it on huge pages, where the system has them at hand: to read 47 MB into those takes 18 ms instead of 45.
+    Where it must first move other memory to make them, as in a virtual machine after a large process has ended, they
+    cost 0.3 s.
     """
     if not size:
         return memoryview(b"")
-    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if size >= _MUCH and size <= free_in_huge_pages() // 2:
+        with suppress(OSError):  # advice: a kernel may be without them
+            area.madvise(mmap.MADV_HUGEPAGE)
+    return memoryview(area)
+
+
+def free_in_huge_pages(table: Path = Path("/proc/buddyinfo")) -> int:
+    """Bytes of free memory in blocks of a huge page or more, on the NUMA node that has fewest; 0 where nothing says so.
+
+    The table has a line for each zone of a node: "Node 0, zone Normal", and the number of free blocks of 1, 2, 4 and so
+    on pages.
+    """
+    free: dict[str, int] = {}
+    try:
+        for line in table.read_text().splitlines():
+            _, node, _, _, *counts = line.split()
+            blocks = enumerate(map(int, counts))
+            size = sum(count * mmap.PAGESIZE << order for order, count in blocks if order >= _HUGE_ORDER)
+            free[node] = free.get(node, 0) + size
+    except (OSError, ValueError):  # not Linux, a sandbox, a table of another form
+        return 0
+    return min(free.values(), default=0)

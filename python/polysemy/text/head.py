@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from unicodedata import combining, normalize
 
+from . import extent
 from .calls import encode_texts
 from .library import library
 from .patterns import MOST_COUNTED
@@ -25,10 +26,8 @@ from .spelling import Spelling
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["LongTexts", "counted_up_to"]
+__all__ = ["LongTexts"]
 
-# A text of which a part is enough is longer than this.
-_CHARACTERS_PER_TOKEN, _SHORT, _LONG = 16, 16_384, 131_072
 # A space between ordinary letters: no mark, no run of spaces, nothing that a pattern could join across. Those of Latin,
 # Greek, Cyrillic, Hebrew, Arabic, Devanagari, kana, Chinese characters, and Hangul.
 _LETTER = (
@@ -42,11 +41,6 @@ _WHITE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _WORD = MOST_COUNTED + 1
 
 
-def counted_up_to(max_length: int) -> int:
-    """As many tokens beyond ``max_length`` are counted exactly; where more are cut, the count is a lower bound."""
-    return max(max_length, 1024)
-
-
 class LongTexts:
     """What of a long text is read."""
 
@@ -55,28 +49,23 @@ class LongTexts:
         "_longest",
         "_most",
         "_names",
+        "_needed",
         "_reach",
         "_runs",
         "_spelling",
         "_tokenizer",
-        "needed",
     )
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, *, keep_end: bool) -> None:
         self._tokenizer = tokenizer
         self._keep_end = keep_end
-        self._most = min(max(_CHARACTERS_PER_TOKEN * max_length, _SHORT), _LONG)
+        self._most = extent.part_of(max_length)
+        self._needed = extent.tokens_needed(max_length)
         self._reach: Reach | bool | None = False  # not known yet
         self._longest = 0
         self._runs: Runs | None = None
         self._spelling: Spelling | None = None
         self._names: dict[int, str] = {}  # each once, not once per token
-        self.needed = max_length + counted_up_to(max_length)
-        """So many tokens of a part are those of the whole, or the part has all of them."""
-
-    def is_long(self, text: str) -> bool:
-        """Whether a part may be enough."""
-        return len(text) > 2 * self._most
 
     def read(self, text: str, most: int) -> tuple[Tokens, int] | None:
         """At most ``most`` tokens of the text, and how many are left out; None where the library has to say it.
@@ -88,7 +77,7 @@ class LongTexts:
             return None
         if known.parted:
             return self._streamed(text, most, known)
-        windows = self.needed >= len(text)
+        windows = self._needed >= len(text)
         found = None if windows else self._part(text, most, known, self._most)
         if found is None and not windows and self._keep_end and known.paired:
             found = self._repetition(text, most, known)
@@ -103,8 +92,8 @@ class LongTexts:
 
     def _part(self, text: str, most: int, known: Reach, largest: int) -> tuple[Tokens, int] | None:
         """What `read` gives, where at most ``largest`` characters show it, or a part at a time."""
-        if self.needed >= len(text):  # all of it is read
-            spaces = known.placed and _space(text, _SHORT)
+        if self._needed >= len(text):  # all of it is read
+            spaces = known.placed and _space(text, extent.SHORT)
             return self._streamed(text, most, known) if spaces else None
         read = self._tail if self._keep_end else self._head
         size = self._most
@@ -129,7 +118,7 @@ class LongTexts:
         for part in self._parts(text, known):
             parts.append(part)
             count += len(part)
-            if not self._keep_end and count >= self.needed:
+            if not self._keep_end and count >= self._needed:
                 break
             while self._keep_end and count - first - len(parts[0]) >= most:
                 first += len(parts.popleft())
@@ -141,8 +130,8 @@ class LongTexts:
         """The first tokens, from ``size`` characters; None where what follows could still change them."""
         less = size - size // 8
         some = self._tokens(text[:less])
-        tokens = some[: self.needed]
-        if len(tokens) < self.needed:
+        tokens = some[: self._needed]
+        if len(tokens) < self._needed:
             return None
         rest = text[tokens[-1][2] : less - known.margin]
         if known.sorted and not _has_starter(rest):
@@ -151,9 +140,9 @@ class LongTexts:
         if (known.blank or known.stripped) and not self._has_letter(rest):
             behind = self._behind(text, less, size, known)
             some = self._tokens(text[:less] + behind) if behind else []
-            tokens = some[: self.needed]
+            tokens = some[: self._needed]
         more = self._tokens(text[:size] + behind)
-        if not tokens or tokens != more[: self.needed]:
+        if not tokens or tokens != more[: self._needed]:
             return None
         _, _, end, word, _ = tokens[-1]
         if word == some[-1][3] or behind:
@@ -184,10 +173,10 @@ class LongTexts:
             tokens = moved(self._tokens(text[border.start() :]), border.start())
         else:
             tokens = self._same_to_the_end(text, size, known) if known.spliced else []
-        return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self.needed else None
+        return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self._needed else None
 
     def _same_to_the_end(self, text: str, size: int, known: Reach) -> Tokens:
-        """The last `needed` tokens, if they are the same wherever a token begins near here; else none.
+        """The last `tokens_needed` tokens, if they are the same wherever a token begins near here; else none.
 
         Before each beginning stands a character of which no token is a part that has others.
         """
@@ -197,9 +186,9 @@ class LongTexts:
             return self._same_by_words(text, size, known)
         found: Tokens = []
         for start in window:
-            tokens = self._tokens(mark + text[start:])[-self.needed :]
+            tokens = self._tokens(mark + text[start:])[-self._needed :]
             tokens = moved(tokens, start - len(mark), -(tokens[0][3] or 0))
-            if len(tokens) < self.needed or tokens[0][1] < window.stop or (found and tokens != found):
+            if len(tokens) < self._needed or tokens[0][1] < window.stop or (found and tokens != found):
                 return []
             found = tokens
         return found if self._stands_alone(text[window.stop : found[0][1]], known) else []
@@ -212,9 +201,9 @@ class LongTexts:
         """
         start = len(text) - size
         tokens = moved(self._tokens(text[start:]), start)
-        if len(tokens) < self.needed:
+        if len(tokens) < self._needed:
             return []
-        found = tokens[-self.needed :]
+        found = tokens[-self._needed :]
         word = [token for token in tokens if token[3] == found[0][3]]
         inside = word[0][3] == tokens[0][3]
         if inside:
@@ -231,7 +220,7 @@ class LongTexts:
         found = moved(found, 0, -(found[0][3] or 0))
         for place in window:
             tokens = self._tokens(text[place:])
-            last = tokens[-self.needed :]
+            last = tokens[-self._needed :]
             if not last or moved(last, place, -(last[0][3] or 0)) != found:
                 return []
             if not inside and last[0][3] == tokens[0][3]:
@@ -247,7 +236,7 @@ class LongTexts:
 
         around = max(self._longest_token(), known.margin) + _WORD
         probe = len(text) - self._most
-        tokens = end_of_repetition(text, probe, self.needed, around, begin, self._tokens)
+        tokens = end_of_repetition(text, probe, self._needed, around, begin, self._tokens)
         return (tokens[-most:] if most else [], len(tokens) - most) if tokens else None
 
     def _stands_alone(self, text: str, known: Reach) -> bool:
@@ -303,7 +292,7 @@ class LongTexts:
             return
         start = words = 0
         while start < len(text):
-            border = _space(text, start + _SHORT) if known is not None and known.spaces else None
+            border = _space(text, start + extent.SHORT) if known is not None and known.spaces else None
             stop = len(text) if border is None else border.start()
             tokens = self._tokens(text[start:stop])
             yield moved(tokens, start, words)

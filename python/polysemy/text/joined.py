@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..record import record
-from .pieces import Tokens
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
+
+    from .pieces import Tokens
 
 __all__ = ["JoinedEncoding", "Special", "special_around", "special_tokens"]
 

@@ -11,14 +11,16 @@ from ..errors import TokenizerError
 from .calls import encode_texts
 from .check import Text, shortened
 from .decoding import decode, joined
+from .extent import is_long, part_of, tokens_needed
 from .folder import read_plain_tokenizer, read_tokenizer, special_ids
-from .head import LongTexts
 from .joined import JoinedEncoding, Special, special_around
 from .library import library
 from .pairs import Encoded, PairEncoding, PairTemplate, cut_tokens, pair_template
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
+
+    from .head import LongTexts
 
 __all__ = ["TextTokenizer"]
 
@@ -41,6 +43,7 @@ class TextTokenizer:
         "_keep_end",
         "_long",
         "_pairs",
+        "_part",
         "_special",
         "_tokenizer",
         "_unlimited",
@@ -73,7 +76,8 @@ class TextTokenizer:
         self._keep_end = side == "left"
         self._cleaned = cleaned
         self.roles = dict(roles or {})
-        self._long = LongTexts(tokenizer, max_length, keep_end=self._keep_end)
+        self._part = part_of(max_length)
+        self._long: LongTexts | None = None
         self.max_length = max_length
         with library("tokenizer: it can't cut a text"):
             tokenizer.no_padding()
@@ -178,18 +182,18 @@ class TextTokenizer:
         self, texts: Sequence[str], *, spans: bool, num_threads: int, special: bool
     ) -> list[Encoding | JoinedEncoding]:
         """As much of each text as decides what the model reads, and of what is cut enough to be counted."""
-        if not any(map(self._long.is_long, texts)):
+        if not any(is_long(text, self._part) for text in texts):
             return [*self._encode(texts, spans=spans, num_threads=num_threads, special=special)]
-        parts = [self._part(text, special=special) for text in texts]
+        parts = [self._read_part(text, special=special) for text in texts]
         wholes = [text for text, part in zip(texts, parts, strict=True) if part is None]
         others = iter(self._encode(wholes, spans=spans, num_threads=num_threads, special=special))
         return [next(others) if part is None else part for part in parts]
 
-    def _part(self, text: str, *, special: bool) -> JoinedEncoding | None:
-        if not self._long.is_long(text):
+    def _read_part(self, text: str, *, special: bool) -> JoinedEncoding | None:
+        if not is_long(text, self._part):
             return None
         around = self._around if special else (Special([], [], []), Special([], [], []))
-        read = self._long.read(text, self.max_length - sum(len(part.ids) for part in around))
+        read = self._long_texts().read(text, self.max_length - sum(len(part.ids) for part in around))
         return None if read is None else JoinedEncoding(*read, around)
 
     def _encode(
@@ -225,13 +229,20 @@ class TextTokenizer:
     ) -> tuple[int, int]:
         """Tokens of each text: of a long one as many as are known, but more than the other's if it has more."""
         first, second = (len(encoding) + cut_tokens(encoding) for encoding in encodings)
-        counted = not any(map(self._long.is_long, pair))
+        counted = not any(is_long(text, self._part) for text in pair)
         even = form.room(self.max_length) % 2 == 0  # both have the same
-        if counted or even or min(first, second) < self._long.needed:
+        if counted or even or min(first, second) < tokens_needed(self.max_length):
             return first, second
-        if self._long.first_is_longer(*pair):
+        if self._long_texts().first_is_longer(*pair):
             return first, min(second, first - 1)
         return min(first, second), second
+
+    def _long_texts(self) -> LongTexts:
+        if self._long is None:  # two threads at once make two: either will do
+            from .head import LongTexts
+
+            self._long = LongTexts(self._tokenizer, self.max_length, keep_end=self._keep_end)
+        return self._long
 
     def prompt_tokens(self, prompt: str) -> int:
         """How many tokens a prompt has at the beginning of a text, with the special ones before it."""

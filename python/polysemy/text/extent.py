@@ -1,0 +1,29 @@
+"""How much of a long text is read. What reads it is imported with the first one: few programs have any."""
+
+from __future__ import annotations
+
+__all__ = ["SHORT", "counted_up_to", "is_long", "part_of", "tokens_needed"]
+
+SHORT = 16_384
+"""Characters of which every text has more that is read in part."""
+_CHARACTERS_PER_TOKEN, _MOST = 16, 131_072
+
+
+def part_of(max_length: int) -> int:
+    """So many characters are read first, for a model that reads ``max_length`` tokens."""
+    return min(max(_CHARACTERS_PER_TOKEN * max_length, SHORT), _MOST)
+
+
+def is_long(text: str, part: int) -> bool:
+    """Whether ``part`` characters, see `part_of`, may be enough of a text."""
+    return len(text) > 2 * part
+
+
+def counted_up_to(max_length: int) -> int:
+    """As many tokens beyond ``max_length`` are counted exactly; where more are cut, the count is a lower bound."""
+    return max(max_length, 1024)
+
+
+def tokens_needed(max_length: int) -> int:
+    """So many tokens of a part are those of the whole, or the part has all of them."""
+    return max_length + counted_up_to(max_length)
