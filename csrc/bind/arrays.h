@@ -37,6 +37,16 @@ inline std::string shape_text(std::initializer_list<int64_t> shape) {
 
 inline std::string who(const char* operation, const char* name) { return std::string(operation) + ": " + name; }
 
+// Are the elements T, in native byte order? To compare dtypes takes NumPy longer than a small product takes: it is
+// asked only about those of another number, such as another name of the same integer.
+template <class T>
+bool holds(const py::array& a) {
+  const py::dtype dtype = a.dtype();
+  const char order = dtype.byteorder();
+  const bool same = dtype.num() == py::dtype::num_of<T>() && (order == '=' || order == '|');
+  return same || py::isinstance<py::array_t<T>>(a);
+}
+
 template <class T>
 py::array array_of(const py::handle& object, const char* operation, const char* name) {
   using Value = std::remove_const_t<T>;
@@ -45,7 +55,7 @@ py::array array_of(const py::handle& object, const char* operation, const char* 
                          std::string(py::str(py::type::of(object))));
   }
   auto a = py::reinterpret_borrow<py::array>(object);
-  if (!py::isinstance<py::array_t<Value>>(a)) {
+  if (!holds<Value>(a)) {
     throw py::type_error(who(operation, name) + " must have dtype " + std::string(py::str(py::dtype::of<Value>())) +
                          ", got " + std::string(py::str(a.dtype())));
   }

@@ -18,6 +18,8 @@ using Name = std::optional<std::string>;
 
 // Floats packed between two polls for Ctrl-C: a few milliseconds of work.
 constexpr int64_t kFloatsPerStep = int64_t{1} << 22;
+// Floats that are packed with the interpreter lock: some microseconds, in which nobody misses it.
+constexpr int64_t kAtOnce = int64_t{1} << 14;
 
 struct BoundWeight {
   PackedWeight packed;
@@ -45,14 +47,19 @@ struct BoundWeight {
     const auto stored = enum_of<Precision>(precision, "PackedWeight: precision");
     const int64_t n = w.shape[0], k = w.shape[1];
     const int64_t step = round_up(kFloatsPerStep / std::max<int64_t>(1, k) + 1, kLanes);
-    unlocked([&] {
+    const auto pack = [&] {
       packed = PackedWeight(n, k, stored);
       const Stop stop;
       for (int64_t first = 0; first < n && !stop(); first += step) {
         const Tensor rows{.data = w.data + first * k, .rows = std::min(step, n - first), .columns = k};
         packed.panels().pack(default_kernels(), rows, first / kLanes);
       }
-    });
+    };
+    if (w.size <= kAtOnce) {
+      pack();
+    } else {
+      unlocked(pack);
+    }
   }
 };
 

@@ -35,8 +35,7 @@ class PackedWeight:
         matrix = as_float32("PackedWeight", "weight", weight)
         if matrix.ndim != 2:
             raise ValueError(f"PackedWeight: weight must have shape (out, in), got {matrix.shape}")
-        outputs, inputs = matrix.shape
-        self._shape = outputs, inputs
+        self._shape = matrix.shape
         self._precision = known_precision("PackedWeight", precision)
         self._packed = pack(matrix, precision)
 
