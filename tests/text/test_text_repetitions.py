@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 import pytest
 from polysemy.text.joined import JoinedEncoding
-from polysemy.text.patterns import Sight, sight
+from polysemy.text.patterns import Sight, names_digit, sight
 from polysemy.text.repetitions import end_of_repetition
 from polysemy.text.tokenizer import TextTokenizer
 from tokenizer_folders import QWEN, counted
@@ -25,6 +25,9 @@ BLANKS = [
 SPLITS = [
     *LINES, r"\p{L}{1,7}|\p{N}+|[^\p{L}\p{N}]", r"[^\n]+|\n", r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\p{L}+|\s+",
 ]  # fmt: skip
+COUNTS = [QWEN.replace(r"\p{N}", f"\\p{{N}}{{1,{count}}}") for count in (2, 3, 3, 7)] + [
+    r"[0-9]{1,3}|\p{N}+|[^\p{N}]", r"[0-46]{1,3}|\d|[^\d]+?", r" ?\p{N}{1,3}| ?\p{L}+|[^\p{L}\p{N}]",
+]  # fmt: skip
 SORTS = [
     *("a", "ab", "aab", "aaab", "7", "789", "a7", "7a=", "=-", "\u94f6", "\u94f6\u884c", "\U0001f642"),
     *(" ", "\n", " \n", "\n  ", "a ", "e\u0301"),
@@ -33,7 +36,7 @@ SORTS = [
 
 def random_pairs(draw: random.Random, letters: str, others: str, most: int, splits: list[str]) -> Tokenizer:
     """Byte pairs merged at random, of bytes or characters, in any order of ranks."""
-    kind = draw.choice(["bytes", "bytes", "characters", "ends"])
+    kind = draw.choice(["bytes", "bytes", "characters", "ends", "unknown"])
     bytewise = pre_tokenizers.ByteLevel(False, use_regex=False)
     spelled, entries = [*letters], sorted({*letters, *others, *normalize("NFC", letters)})
     if kind == "bytes":
@@ -41,6 +44,9 @@ def random_pairs(draw: random.Random, letters: str, others: str, most: int, spli
             [*bytewise.pre_tokenize_str(letters)[0][0]],
             sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
+    if kind == "unknown":
+        spelled = [letter for letter in letters if draw.random() < 0.5] or [*letters[:1]]
+        entries = [*sorted({*spelled, *others[::2]}), *(f"<0x{byte:02X}>" for byte in range(256))]
     end = "</w>" if kind == "ends" else ""
     last = [letter + end for letter in spelled]
     entries += [entry + end for entry in entries] if end else []
@@ -54,12 +60,12 @@ def random_pairs(draw: random.Random, letters: str, others: str, most: int, spli
                 (last if end and pair[1].endswith(end) else spelled).append(entries[-1])
     if draw.random() < 0.3:
         draw.shuffle(pairs)
-    marked = {"end_of_word_suffix": end} if end else {}
+    marked = {"end_of_word_suffix": end} if end else {"byte_fallback": kind == "unknown"}
     tokenizer = Tokenizer(models.BPE({entry: i for i, entry in enumerate(entries)}, pairs, **marked))
     words = pre_tokenizers.Split(Regex(draw.choice(splits)), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, bytewise] if kind == "bytes" else [words])
     if kind == "bytes":
-        tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+        tokenizer.post_processor = processors.ByteLevel(trim_offsets=draw.random() < 0.3)
     if draw.random() < 0.3:
         tokenizer.normalizer = normalizers.NFC()
     return tokenizer
@@ -140,6 +146,44 @@ def test_spaces_that_end_far_away(side: str, trials: int) -> None:
     assert parts > trials // 3
 
 
+@pytest.mark.parametrize("trials", [60, pytest.param(3000, marks=pytest.mark.slow)])
+def test_digits_by_threes(trials: int) -> None:
+    """Where a word begins in a run of them depends on where the run does. One of some scripts, in any order."""
+    draw = random.Random(trials)
+    parts = 0
+    for _ in range(trials):
+        ten = draw.choice(
+            ["0123456789", "0123456789", "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"]
+        )
+        tokenizer = random_pairs(draw, ten, "the bankz ,.", 40, COUNTS)
+        if draw.random() < 0.3:
+            tokenizer.add_tokens([draw.choice(["k7", "77", "<7>", "1 "])])
+        run = "".join(draw.choices(ten, k=draw.randint(9000, 40_000)))
+        before = draw.choice(["", "the bank ", "k7", "b7,", "a 1 b " * 2000, "z" * 3000, ten * 30 + ". "])
+        behind = draw.choice(["", " the bank", "k", ten * 5 + " ", "".join(draw.choices(ten + " z,.", k=60))])
+        parts += same(tokenizer, before + run + behind, "left")
+    assert parts > trials // 2
+
+
+@pytest.mark.parametrize("trials", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_letters_spelled_as_bytes(side: str, trials: int) -> None:
+    """Many different ones, which no entry has, and others among them."""
+    draw = random.Random(side)
+    parts = 0
+    for _ in range(trials):
+        letters = "ab" + "".join(chr(0x13000 + draw.randrange(1000)) for _ in range(draw.randint(1, 200)))
+        spelled = draw.choice(["ab", "abc", f"ab{letters[2]}"])
+        entries = [*sorted({*spelled}), *(f"<0x{byte:02X}>" for byte in range(256)), "ab", "ba", "abab"]
+        if draw.random() < 0.2:
+            entries.append(draw.choice(["<0x41>a", "a<0xF0>"]))  # as if a merge made it
+        pairs = [("a", "b"), ("b", "a"), ("ab", "ab")]
+        tokenizer = Tokenizer(models.BPE({e: i for i, e in enumerate(entries)}, pairs, byte_fallback=True))
+        text = "".join(draw.choices(letters, k=draw.randint(9000, 40_000)))
+        parts += same(tokenizer, "ab" * draw.randint(0, 2000) + text, side)
+    assert parts > trials // 2
+
+
 @pytest.mark.parametrize("text", ["a\n" + " " * 400_000 + "\nb", "a" + " " * 400_000, "ab" * 200_000])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_of_real_length(side: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +220,18 @@ def test_of_real_length(side: str, text: str, monkeypatch: pytest.MonkeyPatch) -
 )  # fmt: skip
 def test_how_far_a_pattern_looks(pattern: str, expected: Sight) -> None:
     assert sight(pattern) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        *((p, False) for p in (QWEN, CLIP, *COUNTS[:5], r"\d{1,3}", r"[0-9]+", r"[^0-9a-f]{2,}", r"a{,3}")),
+        *((p, True) for p in (r"1", r"[1-9]\d*", r"[0-46]", r"0-95", r"\x{31}", r"\o{61}", r"[\u0660-\u0663]")),
+        *((p, True) for p in ("[\u0660-\u0662]", r"(a)\1")),
+    ],
+)  # fmt: skip
+def test_patterns_that_name_a_digit(pattern: str, expected: bool) -> None:
+    assert names_digit(pattern) is expected
 
 
 @pytest.mark.parametrize("part", ["a*", "(", "[", "(a*|", "\\", "a{1,", "[^]"])

@@ -15,6 +15,7 @@ from unicodedata import combining, normalize
 
 from . import extent
 from .calls import encode_texts
+from .digits import run_of_digits, script_of, with_one_digit
 from .library import library
 from .patterns import MOST_COUNTED
 from .pieces import Tokens, moved, pieces
@@ -22,6 +23,7 @@ from .reach import Reach, longest_token, reach
 from .repetitions import end_of_repetition
 from .runs import Runs, Shortened, may_have_run
 from .spelling import Spelling
+from .trimming import trimmed, untrimmed
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -80,7 +82,7 @@ class LongTexts:
         windows = self._needed >= len(text)
         found = None if windows else self._part(text, most, known, self._most)
         if found is None and not windows and self._keep_end and known.paired:
-            found = self._repetition(text, most, known)
+            found = self._repetition(text, most, known) or self._digits(text, most, known)
         if found is not None:
             return found
         short = self._shortened(text, known)
@@ -229,15 +231,46 @@ class LongTexts:
 
     def _repetition(self, text: str, most: int, known: Reach) -> tuple[Tokens, int] | None:
         """The last tokens of a text that repeats itself near its end."""
+        tokens = self._repeated(text, known)
+        return (tokens[-most:] if most else [], len(tokens) - most) if tokens else None
 
+    def _digits(self, text: str, most: int, known: Reach) -> tuple[Tokens, int] | None:
+        """The last tokens of a text with a run of digits near its end, of which some at a time are a word."""
+        run = run_of_digits(text, len(text) - self._most) if known.digits else None
+        if run is None or not self._spells_digits(text[run.start]):
+            return None
+        kept = self._repeated(with_one_digit(text, run, known.margin), known)
+        tokens = self._from_a_word(text, kept, run.stop - known.margin)
+        return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self._needed else None
+
+    def _from_a_word(self, text: str, like: Tokens, before: int) -> Tokens:
+        """Tokens of the text from one of its words on, all of which begin ``like`` these; one ``before`` this place."""
+        begins = _word_starts(like)
+        first = begins[_WORD] if len(begins) > _WORD else before
+        if first >= before:
+            return []
+        tokens = moved(self._tokens(text[begins[0] :]), begins[0])
+        if [place for place in _word_starts(tokens) if place >= first] != begins[_WORD:]:
+            return []
+        kept = [token for token in tokens if token[1] >= first]
+        return moved(kept, 0, -(kept[0][3] or 0))
+
+    def _spells_digits(self, digit: str) -> bool:
+        """Does normalization leave each of the ten digits of its script as it is, or put another in its place?"""
+        ten = [self._normalized(f"a{other}a")[1:-1] for other in script_of(digit)]
+        return all(map(str.isdecimal, ten)) and "".join(ten) == script_of(ten[0])
+
+    def _repeated(self, text: str, known: Reach) -> Tokens:
         def begin(place: int) -> int | None:
             border = _space(text, place - self._most, place) if known.spaces and place > self._most else None
             return border.start() if border is not None else 0 if place <= self._most else None
 
+        def encode(part: str) -> Tokens:
+            return untrimmed(self._tokens(part), part) if known.trimmed else self._tokens(part)
+
         around = max(self._longest_token(), known.margin) + _WORD
-        probe = len(text) - self._most
-        tokens = end_of_repetition(text, probe, self._needed, around, begin, self._tokens)
-        return (tokens[-most:] if most else [], len(tokens) - most) if tokens else None
+        tokens = end_of_repetition(text, len(text) - self._most, self._needed, around, begin, encode)
+        return trimmed(tokens, text) if known.trimmed else tokens
 
     def _stands_alone(self, text: str, known: Reach) -> bool:
         """Does nothing that is far before this text, and in the same run of marks or spaces, act beyond it?"""
@@ -258,7 +291,9 @@ class LongTexts:
 
     def _letters(self, known: Reach) -> Spelling:
         if self._spelling is None:  # two threads at once make two: either will do
-            self._spelling = Spelling(self._tokenizer.model, self._longest_token(), known.margin)
+            with library("tokenizer: its vocabulary can't be read"):
+                vocabulary = self._tokenizer.get_vocab()
+            self._spelling = Spelling(self._tokenizer.model, vocabulary, self._longest_token(), known.margin)
         return self._spelling
 
     def _longest_token(self) -> int:
@@ -334,6 +369,11 @@ class LongTexts:
         with library("tokenizer: a text can't be normalized"):
             spelled: str = text if normalizer is None else normalizer.normalize_str(text)
         return spelled
+
+
+def _word_starts(tokens: Tokens) -> list[int]:
+    words = [token[3] for token in tokens]
+    return [token[1] for token, word, last in zip(tokens[1:], words[1:], words, strict=False) if word != last]
 
 
 def _has_starter(text: str) -> bool:

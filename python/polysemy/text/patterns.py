@@ -8,7 +8,7 @@ from enum import Enum
 
 from ..record import record
 
-__all__ = ["MOST_COUNTED", "Sight", "sight"]
+__all__ = ["MOST_COUNTED", "Sight", "names_digit", "sight"]
 
 MOST_COUNTED = 15
 """Characters that a pattern may count, so that where words begin depends on where the first one does."""
@@ -66,6 +66,12 @@ def sight(pattern: str) -> Sight:
     return max(
         (_needed(item, items, i) for i, item in enumerate(items)), key=lambda s: s.value, default=Sight.NEAR
     )
+
+
+def names_digit(pattern: str) -> bool:
+    """Whether a regular expression may treat some digits of a script otherwise than others."""
+    counts = r"(?<!\\[xou])\{\d*,?\d*\}"  # and no codes
+    return re.search(r"\d", re.sub(f"{counts}|0-9", "", pattern)) is not None
 
 
 def _longest_count(items: list[_Item]) -> int:

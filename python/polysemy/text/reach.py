@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..record import record
 from .library import library, steps
-from .patterns import Sight, sight
+from .patterns import Sight, names_digit, sight
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -56,6 +56,10 @@ class Reach:
     """An encoding is what any two neighbours of it are, see `repetitions`."""
     lettered: bool
     """A word can only be cut between the letters that the model reads: they stand for bytes, or the last is marked."""
+    digits: bool
+    """Words don't depend on which digits of a script a run of them consists of."""
+    trimmed: bool
+    """The places of tokens leave out the spaces that they begin with."""
     spaces: bool
     """A space between two letters ends a word, and the next word has the same tokens at the beginning of a text."""
     placed: bool
@@ -78,12 +82,13 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         and type(model).__name__ == "WordPiece"
         and not any(token.single_word for token in added)
     )
+    literals = _literals([*normalizers, *splitters])
     bytewise = any(step["type"] == "ByteLevel" for step in (*normalizers, *splitters))
     return Reach(
         max(
             [
                 _MARGIN,
-                *(2 * len(literal) for literal in (*_literals(normalizers), *_literals(splitters))),
+                *(2 * len(literal) for literal in literals),
                 *(2 * len(token.content) for token in added),
             ]
         ),
@@ -96,6 +101,9 @@ def reach(tokenizer: Tokenizer) -> Reach | None:
         _paired(model) or (type(model).__name__ == "Unigram" and not bytewise),
         _paired(model),
         bytewise or _marked(model),
+        not any(map(names_digit, _patterns([*normalizers, *splitters])))
+        and not any(map(str.isdecimal, (*literals, *(token.content for token in added)))),
+        any(step.get("trim_offsets") for step in steps(tokenizer.post_processor)),
         *_spaces(tokenizer, any(_takes_spaces(token) for token in added)),
     )
 
@@ -118,8 +126,11 @@ def _known(steps: list[dict[str, Any]], names: set[str], most: Sight = Sight.NEA
 
 def _farthest(steps: list[dict[str, Any]]) -> Sight:
     """Of the regular expressions in them."""
-    patterns = [step["pattern"]["Regex"] for step in steps if "Regex" in (step.get("pattern") or ())]
-    return max(map(sight, patterns), key=lambda s: s.value, default=Sight.NEAR)
+    return max(map(sight, _patterns(steps)), key=lambda s: s.value, default=Sight.NEAR)
+
+
+def _patterns(steps: list[dict[str, Any]]) -> list[str]:
+    return [step["pattern"]["Regex"] for step in steps if "Regex" in (step.get("pattern") or ())]
 
 
 def _literals(steps: list[dict[str, Any]]) -> list[str]:

@@ -10,6 +10,7 @@ alone, it would come there, too. The converse holds likewise. More repetitions h
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from unicodedata import combining
 
 from ..record import record
@@ -103,15 +104,14 @@ def _most(count: int, holds: Callable[[int], bool]) -> int:
 
 
 def _block(tokens: Tokens, start: int, stop: int, around: int) -> _Block | None:
-    """The shortest one between these places."""
+    """The shortest one between these places, from the first token on, or from the first one of a word."""
     inside = [i for i, token in enumerate(tokens) if start <= token[1] and token[2] <= stop]
-    if not inside:
-        return None
-    first = inside[0]
-    for count in range(1, len(inside) // 2):
-        if _repeats(tokens, first, count, around):
-            place = tokens[first + count][1]
-            return _Block(place, count, place - tokens[first][1])
+    begins = (i for i in inside if i and tokens[i][3] != tokens[i - 1][3])
+    for first in [*inside[:1], *islice(begins, 1)]:
+        for count in range(1, (inside[-1] - first) // 2):
+            if _repeats(tokens, first, count, around):
+                place = tokens[first + count][1]
+                return _Block(place, count, place - tokens[first][1])
     return None
 
 

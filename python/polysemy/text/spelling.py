@@ -6,13 +6,15 @@ such an end.
 
 Tokens beside each other in a word are a byte-pair encoding of what they spell, and any that are so beside each other,
 two by two, are an encoding of a word (see `repetitions`). So only the last token that is kept is tried, and what may
-stand behind it.
+stand behind it. A byte of an unknown letter is in no merge: what stands on its two sides has nothing to do with each
+other.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from .library import library
@@ -23,16 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["Spelling"]
 
 _BYTE = "<0x"  # entries that spell unknown letters
+_BYTE_LENGTH = len("<0x00>")
 
 
 class Spelling:
     """Tries a long word's letters."""
 
-    __slots__ = ("_bytes", "_inner", "_longest", "_margin", "_model", "_suffix", "_unknown")
+    __slots__ = ("_apart", "_bytes", "_inner", "_longest", "_margin", "_model", "_suffix", "_unknown")
 
-    def __init__(self, model: Any, longest: int, margin: int) -> None:
+    def __init__(self, model: Any, vocabulary: Collection[str], longest: int, margin: int) -> None:
         """``longest``: letters of the longest token, see `reach.longest_token`; ``margin``: `reach.Reach.margin`."""
         self._model = model
+        # A merge of a byte would be an entry, too.
+        self._apart = not any(_BYTE in entry and len(entry) > _BYTE_LENGTH for entry in vocabulary)
         self._longest = longest
         self._margin = margin
         self._suffix: str = getattr(model, "end_of_word_suffix", None) or ""
@@ -53,7 +58,10 @@ class Spelling:
     def same_before(self, word: Tokens, kept: int) -> bool:
         """Has a word that ends like this one, but at its first characters, its last ``kept`` tokens?"""
         sure = [token for token in word if token[1] >= word[0][1] + self._margin]
-        first, letters = word[-kept], self._spelled(sure[: len(sure) - kept + 1], -3 * self._longest)
+        before = sure[: len(sure) - kept + 1]
+        if any(map(self._is_byte, before)):
+            return True
+        first, letters = word[-kept], self._spelled(before, -3 * self._longest)
         last = len(letters) - len(self._spelled([first])) - self._longest
         starts = range(last - self._longest, last)
         model = self._inner if kept > 1 else self._model
@@ -62,6 +70,11 @@ class Spelling:
             and starts.start >= 0
             and all(self._read(model, letters[start:])[-1:] == [first[0]] for start in starts)
         )
+
+    def _is_byte(self, token: tuple[int, int, int, int | None, str]) -> bool:
+        """That of a letter? In a text that says "<0x41>" it would be several letters."""
+        _, start, end, _, name = token
+        return self._bytes and self._apart and name.startswith(_BYTE) and end - start == 1
 
     def _spelled(self, tokens: Tokens, most: int = sys.maxsize) -> str:
         """The first ``most`` letters, or last ones, as far as they are known: the names of unknown ones are others."""
