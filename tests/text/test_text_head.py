@@ -170,15 +170,18 @@ def test_same_tokens(kind: str, side: str, trials: int, tmp_path: Path) -> None:
         parts += isinstance(found, JoinedEncoding)
         told, cut = tokenizer.tokens_cut(found), tokenizer.tokens_cut(expected)  # type: ignore[arg-type]
         assert told == cut or ((side == "right" or tail) and 24 <= told <= cut)
-    # Most of these texts are too short for one that takes a text as one word.
-    assert parts > (0 if side == "left" and kind == "gemma" else 5)
+    assert parts > 5
 
 
 @pytest.mark.parametrize(
     "kind", ["xlm-roberta", "camembert", "albert", "t5", "deberta-v2", "roberta", "qwen", "gemma", "clip"]
 )
 @pytest.mark.parametrize(
-    "part", ["\u94f6\u884c\u6cb3\u5cb8\u3002", "bank", "the\u3002riverbank", "\U0001f642a\ue000", "a\u0301b"]
+    "part",
+    [
+        *("\u94f6\u884c\u6cb3\u5cb8\u3002", "bank", "the\u3002riverbank", "\U0001f642a\ue000", "a\u0301b"),
+        "bank\u034f\u034f\u034f\ufe0f\ufe0f\ufe0f",
+    ],
 )
 def test_cut_on_the_left_in_a_word(kind: str, part: str, tmp_path: Path) -> None:
     """Where no space ends a word near the end, tokens are read from inside of one."""
@@ -193,10 +196,7 @@ def test_cut_on_the_left_in_a_word(kind: str, part: str, tmp_path: Path) -> None
         assert counted(found.word_ids) == counted(expected.word_ids)  # type: ignore[attr-defined]
         assert 24 <= tokenizer.tokens_cut(found) <= tokenizer.tokens_cut(expected)  # type: ignore[arg-type]
         parts += isinstance(found, JoinedEncoding)
-    # Normalization leaves fewer characters than the longest token has, where it puts marks to their letters; bytes of
-    # unknown characters have names that don't spell them.
-    marks, unknown = "\u0301" in part and kind in ("albert", "deberta-v2", "gemma"), "\ue000" in part
-    assert parts >= (0 if marks or (unknown and kind == "gemma") else 3)
+    assert parts >= 3
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

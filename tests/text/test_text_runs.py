@@ -60,6 +60,7 @@ CASES: dict[str, tuple[Callable[[], Tokenizer], str, bool]] = {
     "letters": (lambda: unigram([METASPACE], None), "the", False),
     "gone": (lambda: unigram([METASPACE], normalizers.BertNormalizer()), "\x00\u200b", True),
     "gone, split": (lambda: unigram([pre_tokenizers.Punctuation()], normalizers.BertNormalizer()), "\x00", True),
+    "unknown and gone": (lambda: unigram([METASPACE], normalizers.BertNormalizer()), 9 * EMOJI + "\x00\u200b", True),
     "spaces": (lambda: unigram([METASPACE], None), " ", False),
     "spaces, split": (lambda: unigram([SPLIT, METASPACE], None), " \n\u3000", True),
     "spaces, joined": (lambda: unigram([METASPACE], some_spaces(r"\s{2,}")), " \t", True),
@@ -104,6 +105,40 @@ def test_shortened(kind: str, side: str) -> None:
             told, cut = tokenizer.tokens_cut(found), tokenizer.tokens_cut(whole)
             assert told == cut or 24 <= told < cut
     assert shortened == (20 if expected else 0)
+
+
+@pytest.mark.usefixtures("short_texts_are_long")
+@pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_unknown_characters_and_others_that_are_gone(side: str, trials: int) -> None:
+    """Wherever a token begins and ends in a run of both, and whether it has any."""
+    draw = random.Random(side)
+    gone = "\x00\u200b\ufe0f"
+    shortened = 0
+    for _ in range(trials):
+        steps = draw.choice(
+            [[normalizers.BertNormalizer()], [normalizers.NFKD(), normalizers.StripAccents()]]
+        )
+        tokenizer = TextTokenizer(
+            unigram([METASPACE], normalizers.Sequence(steps)), 16, side=side, special=False
+        )
+
+        def stretch() -> str:
+            count = draw.choice([1, 3, 60, 70, 130, 300, 1000, 3000])
+            if draw.random() < 0.2:
+                return draw.choice(["the bank", " ", "t", " of "])
+            return "".join(draw.choices(draw.choice([EMOJI, gone, EMOJI + gone, 5 * EMOJI + gone]), k=count))
+
+        text = "".join(stretch() for _ in range(draw.randint(3, 20)))
+        whole = tokenizer._tokenizer.encode(text)
+        (found,) = tokenizer.encode([text])
+        for name in FIELDS:
+            values = getattr(found, name), getattr(whole, name)
+            one, other = map(counted, values) if side == "left" and name == "word_ids" else values
+            assert one == other, name
+        runs = tokenizer._long and tokenizer._long._runs
+        shortened += runs is not None and runs.shortened(text) is not None
+    assert shortened > trials // 2
 
 
 def test_names_and_places(tmp_path: Path) -> None:

@@ -279,15 +279,16 @@ class LongTexts:
         )
 
     def _window(self, text: str, start: int, size: int) -> range:
-        """Places from ``start`` on, as many as the longest token has characters.
+        """Places from ``start`` on, between which normalization leaves as many characters as the longest token has.
 
-        None where to read ``size`` characters for each would take longer than to read the text, or where normalization
-        leaves fewer.
+        None where to read ``size`` characters for each would take longer than to read the text.
         """
-        longest = self._longest_token()
-        window = range(start, start + longest)
-        enough = longest * size < len(text) and self._length(text[window.start : window.stop]) >= longest
-        return window if enough else range(0)
+        longest = count = self._longest_token()
+        while count * size < len(text) and start + count <= len(text):
+            if self._length(text[start : start + count]) >= longest:
+                return range(start, start + count)
+            count *= 2
+        return range(0)
 
     def _letters(self, known: Reach) -> Spelling:
         if self._spelling is None:  # two threads at once make two: either will do

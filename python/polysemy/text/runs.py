@@ -24,8 +24,8 @@ _LETTER = "a"
 _BLANK = re.compile(r"[\s\u2581]+")
 # Splitters that treat all characters alike that are no spaces.
 _PLAIN = {"Metaspace", "WhitespaceSplit"}
-# Hieroglyphs, of which hardly any vocabulary has one.
-_MARKS = [chr(number) for number in range(0x13000, 0x13100)]
+# Hieroglyphs and characters for private use, of which hardly any vocabulary has one.
+_MARKS = [*map(chr, (*range(0x13000, 0x13100), *range(0x10F000, 0x10F100)))]
 _BYTE = "<0x"  # entries that spell unknown characters
 
 
@@ -112,7 +112,7 @@ class Runs:
         parts, end, length = [], 0, 0
         for run in self._runs(text, names):
             around = text[max(run.start() - 1, 0) : run.start()], text[run.end() : run.end() + 1]
-            if not self._shortens(run[0], names) or (run[0].isspace() and self._stripped(*around)):
+            if run[0].isspace() and self._stripped(*around):
                 continue
             start, stop = run.start() + self._margin, run.end() - self._margin
             name = "" if text[start].isspace() else _spelled(text[start:stop], names)
@@ -144,12 +144,28 @@ class Runs:
         return name if self._fused and self._letters.isdisjoint(name) and not _BLANK.search(name) else None
 
     def _runs(self, text: str, names: dict[str, str]) -> Iterator[re.Match[str]]:
+        """Those whose length makes no difference: of spaces, of what normalization takes away, of unknown characters.
+
+        Of the last two also in one run, if it begins and ends, but for a margin, with unknown ones: so does its token.
+        """
         spaces = {char for char in names if char.isspace()}
         gone = {char for char, name in names.items() if not name} - spaces
         unknown = {*names} - spaces - gone
         least = max(_LONG, 4 * self._margin)
-        kinds = ["".join(map(re.escape, kind)) for kind in (spaces, gone, unknown) if kind]
-        return re.finditer("|".join(f"[{kind}]{{{least},}}" for kind in kinds), text) if kinds else iter(())
+
+        def of(*kinds: set[str]) -> re.Pattern[str]:
+            parts = ("".join(map(re.escape, kind)) for kind in kinds if kind)
+            return re.compile("|".join(f"[{part}]{{{least},}}" for part in parts) or "(?!)")
+
+        pure = of(spaces, gone, unknown)
+        for run in of(spaces, gone | unknown).finditer(text):
+            ends = run[0][: self._margin], run[0][-self._margin :]
+            whole = all(any(map(names.get, end)) for end in ends) or not any(map(names.get, run[0]))
+            if whole and self._shortens(run[0], names):
+                yield run
+                continue
+            parts = pure.finditer(text, run.start(), run.end())
+            yield from (part for part in parts if part[0] != run[0] and self._shortens(part[0], names))
 
     def _shortens(self, run: str, names: dict[str, str]) -> bool:
         """Does its length make no difference?"""
