@@ -174,7 +174,8 @@ class LongTexts:
         if border is not None:
             tokens = moved(self._tokens(text[border.start() :]), border.start())
         else:
-            tokens = self._same_to_the_end(text, size, known) if known.spliced else []
+            same = self._same_to_the_end if known.spliced else self._same_by_words
+            tokens = same(text, size, known)
         return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self._needed else None
 
     def _same_to_the_end(self, text: str, size: int, known: Reach) -> Tokens:
