@@ -165,6 +165,29 @@ def test_digits_by_threes(trials: int) -> None:
     assert parts > trials // 2
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        pre_tokenizers.CharDelimiterSplit("7"),
+        pre_tokenizers.Split("77", "isolated"),
+        normalizers.Replace("7", "12"),
+        normalizers.Replace(Regex("[78]"), "k"),
+        normalizers.Replace("8", "7"),
+    ],
+)
+def test_a_digit_that_is_no_other(step: pre_tokenizers.PreTokenizer | normalizers.Normalizer) -> None:
+    """Where steps treat digits differently, a run of one digit shows nothing."""
+    draw = random.Random(str(step))
+    for _ in range(10):
+        tokenizer = random_pairs(draw, "0123456789", "k", 40, COUNTS[2:3])
+        if isinstance(step, normalizers.Normalizer):
+            tokenizer.normalizer = step
+        else:
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence([step, tokenizer.pre_tokenizer])
+        for run in ("0123456", "0123456789"):
+            same(tokenizer, "k" * 50 + "".join(draw.choices(run, k=12_001)) + " k", "left")
+
+
 @pytest.mark.parametrize("trials", [60, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_letters_spelled_as_bytes(side: str, trials: int) -> None:

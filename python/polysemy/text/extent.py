@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SHORT", "counted_up_to", "is_long", "part_of", "tokens_needed"]
 
 SHORT = 16_384
-"""Characters of which every text has more that is read in part."""
+"""A text that is read in part has more characters."""
 _CHARACTERS_PER_TOKEN, _MOST = 16, 131_072
 
 

@@ -259,9 +259,12 @@ class LongTexts:
     def _spells_digits(self, digit: str) -> bool:
         """Does normalization leave each of the ten digits of its script as it is, or put another in its place?"""
         ten = [self._normalized(f"a{other}a")[1:-1] for other in script_of(digit)]
-        return all(map(str.isdecimal, ten)) and "".join(ten) == script_of(ten[0])
+        single = all(len(other) == 1 and other.isdecimal() for other in ten)
+        return single and "".join(ten) == script_of(ten[0])
 
     def _repeated(self, text: str, known: Reach) -> Tokens:
+        """The last `tokens_needed` tokens and more of such a text, none of another one."""
+
         def begin(place: int) -> int | None:
             border = _space(text, place - self._most, place) if known.spaces and place > self._most else None
             return border.start() if border is not None else 0 if place <= self._most else None

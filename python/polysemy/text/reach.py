@@ -134,7 +134,8 @@ def _patterns(steps: list[dict[str, Any]]) -> list[str]:
 
 
 def _literals(steps: list[dict[str, Any]]) -> list[str]:
-    return [step["pattern"]["String"] for step in steps if "String" in (step.get("pattern") or ())]
+    patterns = [step["pattern"]["String"] for step in steps if "String" in (step.get("pattern") or ())]
+    return patterns + [step["delimiter"] for step in steps if "delimiter" in step]
 
 
 def _paired(model: Any) -> bool:
