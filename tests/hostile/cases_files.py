@@ -7,12 +7,13 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from folders import FILES, Build, put, put_json, replaced
-from tiny_models import bert_config, stored, write_json
+from tiny_models import SPEC, bert_config, stored, write_json
 
 __all__ = ["config_fields", "contents", "headers", "shards", "things"]
 
@@ -150,7 +151,17 @@ def headers() -> Iterator[tuple[str, Build]]:
             f"weights cut by {cut} bytes",
             put("model.safetensors", struct.pack("<Q", len(text)) + text + data[:-cut]),
         )
+    yield "a table that huge pages may hold", large_table
     yield "weights with a tail", put("model.safetensors", struct.pack("<Q", len(text)) + text + data + b"x")
+
+
+def large_table(folder: Path) -> None:
+    """Nothing is wrong with it; the kernel is asked for memory in another way."""
+    spec = replace(SPEC, embedding=replace(SPEC.embedding, vocab=100_000))
+    header, data = with_value(stored(spec), "<f4", 1.0)
+    text = json.dumps(header).encode()
+    put_json("config.json", bert_config(spec))(folder)
+    put("model.safetensors", struct.pack("<Q", len(text)) + text + data)(folder)
 
 
 def with_value(tensors: dict[str, Any], dtype: str, value: float) -> tuple[dict[str, object], bytes]:
