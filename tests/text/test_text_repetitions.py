@@ -208,6 +208,29 @@ def test_letters_spelled_as_bytes(side: str, trials: int) -> None:
     assert parts > trials // 2
 
 
+@pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=pytest.mark.slow)])
+def test_words_that_are_split_again(trials: int) -> None:
+    """Two steps that count give words that repeat themselves some times, and then don't."""
+    draw = random.Random(trials)
+    parts = 0
+    for _ in range(trials):
+        letters = draw.choice(["7", "789", "a", "a7"])
+        tokenizer = random_pairs(
+            draw, letters, "k ", 10, [r"[\p{L}\p{N}]{1,3}|[^\p{L}\p{N}]", r"\p{N}{1,2}|\D+?"]
+        )
+        counts = draw.choice([r"\p{N}{1,8}|\P{N}", r"[a7]{1,7}", r"aaaaa|77777"])
+        first = pre_tokenizers.Split(Regex(counts), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([first, tokenizer.pre_tokenizer])
+        run = "".join(draw.choices(letters, k=draw.choice([1, 2, 5, 40_000])))
+        text = (
+            "k " * draw.randint(0, 3)
+            + (run * 40_000)[: draw.randint(30_000, 40_000)]
+            + draw.choice(["", " k"])
+        )
+        parts += same(tokenizer, text, "left")
+    assert parts > trials // 2
+
+
 @pytest.mark.parametrize("text", ["a\n" + " " * 400_000 + "\nb", "a" + " " * 400_000, "ab" * 200_000])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_of_real_length(side: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,10 +109,31 @@ def _block(tokens: Tokens, start: int, stop: int, around: int) -> _Block | None:
     begins = (i for i in inside if i and tokens[i][3] != tokens[i - 1][3])
     for first in [*inside[:1], *islice(begins, 1)]:
         for count in range(1, (inside[-1] - first) // 2):
-            if _repeats(tokens, first, count, around):
+            if _repeats(tokens, first, count, around) and _goes_on(tokens, first, inside[-1], count):
                 place = tokens[first + count][1]
                 return _Block(place, count, place - tokens[first][1])
     return None
+
+
+def _goes_on(tokens: Tokens, first: int, last: int, count: int) -> bool:
+    """Does each token from ``first`` to ``last`` stand ``count`` tokens later, too, at the same distance?
+
+    Words that two steps count, one after the other, repeat themselves some times before they differ: as often as a
+    pattern counts characters, of which many more are looked at.
+    """
+    size = tokens[first + count][1] - tokens[first][1]
+    return all(
+        one[0] == other[0]
+        and other[1] - one[1] == size
+        and (one[3] == before[3]) == (other[3] == other_before[3])
+        for before, one, other_before, other in zip(
+            tokens[first - 1 : last],
+            tokens[first : last + 1 - count],
+            tokens[first + count - 1 :],
+            tokens[first + count : last + 1],
+            strict=False,
+        )
+    )
 
 
 def _repeats(tokens: Tokens, first: int, count: int, around: int) -> bool:
