@@ -79,6 +79,21 @@ def test_import_is_light(statement: str, absent: set[str]) -> None:
     assert not loaded & absent
 
 
+def test_what_reads_long_texts_is_imported_with_the_first_one() -> None:
+    """It takes milliseconds, which a first embedding of a sentence need not wait for."""
+    code = (
+        "import sys, polysemy\n"
+        "names = {f'polysemy.text.{name}' for name in ('head', 'runs', 'spelling', 'repetitions', 'words')}\n"
+        "encoder = polysemy.Encoder.from_pretrained()\n"
+        "encoder.encode('the bank')\n"
+        "print(names & {*sys.modules})\n"
+        "encoder.encode('the bank ' * 20_000)\n"
+        "print('polysemy.text.head' in sys.modules)\n"
+    )
+    done = python("-W", "ignore", "-c", code)
+    assert done.stdout.split() == ["set()", "True"], done.stderr
+
+
 def test_every_public_name_can_be_imported() -> None:
     done = python("-W", "error", "-c", "from polysemy import *; import polysemy; print(*(polysemy.__all__))")
     assert done.returncode == 0, done.stderr

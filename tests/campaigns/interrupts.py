@@ -114,7 +114,7 @@ def interrupts(count: int, seed: int = 0) -> dict[str, object]:
         "max": {name: round(max(part, default=0.0), 1) for name, part in delays.items()},
         # The least, since a text that is read whole is let go of some time after its interrupt.
         "pages grown in the last quarter": min(pages[3 * count // 4 :])
-        - min(pages[count // 2 : 3 * count // 4]),
+        - min(pages[count // 2 : 3 * count // 4], default=pages[0]),
     }
 
 

@@ -43,7 +43,7 @@ _FORBIDDEN = (
 )  # fmt: skip
 #: Marks in a trace of system calls.
 BEGIN, END = "/load begins", "/load ends"
-#: The kernel's table, which is read before a large one of a model is.
+#: The kernel's table of free memory, which is read before a large table of a model.
 _FREE_MEMORY = "/proc/buddyinfo"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 

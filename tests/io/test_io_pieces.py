@@ -9,7 +9,9 @@ import pytest
 from polysemy.io import pieces
 
 PAGE = mmap.PAGESIZE
-HUGE_ORDER = (PAGE // 8).bit_length() - 1
+# Bytes of a huge page, by the bytes of an ordinary one.
+HUGE = {4 << 10: 2 << 20, 16 << 10: 32 << 20, 64 << 10: 512 << 20}[PAGE]
+ORDERS = (HUGE // PAGE).bit_length() - 1  # of smaller blocks
 
 
 def line(node: int, zone: str, counts: list[int]) -> str:
@@ -17,12 +19,11 @@ def line(node: int, zone: str, counts: list[int]) -> str:
 
 
 def test_free_in_huge_pages(tmp_path: Path) -> None:
-    table, small = tmp_path / "buddyinfo", [9] * HUGE_ORDER
+    table, small = tmp_path / "buddyinfo", [9] * ORDERS
     table.write_text(line(0, "DMA", [*small, 1]) + line(0, "Normal", [*small, 0, 3]))
-    huge = PAGE << HUGE_ORDER
-    assert pieces.free_in_huge_pages(table) == huge * (1 + 2 * 3)
+    assert pieces.free_in_huge_pages(table) == HUGE * (1 + 2 * 3)
     table.write_text(table.read_text() + line(1, "Normal", [*small, 2, 0]))
-    assert pieces.free_in_huge_pages(table) == huge * 2  # whichever node a thread runs on
+    assert pieces.free_in_huge_pages(table) == HUGE * 2  # whichever node a thread runs on
     table.write_text(line(0, "Normal", small))
     assert pieces.free_in_huge_pages(table) == 0
 

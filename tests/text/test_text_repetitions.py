@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from unicodedata import normalize
 
 import pytest
@@ -44,7 +45,7 @@ def random_pairs(draw: random.Random, letters: str, others: str, most: int, spli
             [*bytewise.pre_tokenize_str(letters)[0][0]],
             sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
-    if kind == "unknown":
+    elif kind == "unknown":
         spelled = [letter for letter in letters if draw.random() < 0.5] or [*letters[:1]]
         entries = [*sorted({*spelled, *others[::2]}), *(f"<0x{byte:02X}>" for byte in range(256))]
     end = "</w>" if kind == "ends" else ""
@@ -84,12 +85,17 @@ def same(tokenizer: Tokenizer, text: str, side: str) -> bool:
     return isinstance(found, JoinedEncoding)
 
 
+def read_in_part(trials: int, side: str, case: Callable[[], tuple[Tokenizer, str]]) -> int:
+    """Of so many texts, each of which has the tokens of the whole."""
+    return sum(same(*case(), side) for _ in range(trials))
+
+
 @pytest.mark.parametrize("trials", [60, pytest.param(3000, marks=pytest.mark.slow)])
 def test_repetitions_cut_on_the_left(trials: int) -> None:
     """Whatever stands before them and behind them, and however words and tokens lie in them."""
     draw = random.Random(trials)
-    parts = 0
-    for _ in range(trials):
+
+    def case() -> tuple[Tokenizer, str]:
         letters = draw.choice(SORTS)
         tokenizer = random_pairs(draw, letters, "the bankz", 25, SPLITS)
         unit = draw.choice([letters, "".join(draw.choices(letters, k=draw.randint(1, 5)))])
@@ -113,8 +119,9 @@ def test_repetitions_cut_on_the_left(trials: int) -> None:
                 "".join(draw.choices(letters, k=draw.randint(1, 60))),
             ]
         )
-        parts += same(tokenizer, before + unit * (draw.randint(9000, 40_000) // len(unit)) + behind, "left")
-    assert parts > trials // 2
+        return tokenizer, before + unit * (draw.randint(9000, 40_000) // len(unit)) + behind
+
+    assert read_in_part(trials, "left", case) > trials // 2
 
 
 @pytest.mark.parametrize("trials", [60, pytest.param(3000, marks=pytest.mark.slow)])
@@ -122,8 +129,8 @@ def test_repetitions_cut_on_the_left(trials: int) -> None:
 def test_spaces_that_end_far_away(side: str, trials: int) -> None:
     """Whether they are one word with what stands before them depends on their end, and on the last line's."""
     draw = random.Random(side)
-    parts = 0
-    for _ in range(trials):
+
+    def case() -> tuple[Tokenizer, str]:
         tokenizer = random_pairs(draw, " \na \n\t", "b\r\u3000,", 25, BLANKS)
 
         def stretch() -> str:
@@ -142,16 +149,17 @@ def test_spaces_that_end_far_away(side: str, trials: int) -> None:
             )
 
         text = "".join(stretch() for _ in range(draw.randint(2, 20)))
-        parts += same(tokenizer, text + draw.choice(["", "", " " * 4000]), side)
-    assert parts > trials // 3
+        return tokenizer, text + draw.choice(["", "", " " * 4000])
+
+    assert read_in_part(trials, side, case) > trials // 3
 
 
 @pytest.mark.parametrize("trials", [60, pytest.param(3000, marks=pytest.mark.slow)])
 def test_digits_by_threes(trials: int) -> None:
     """Where a word begins in a run of them depends on where the run does. One of some scripts, in any order."""
     draw = random.Random(trials)
-    parts = 0
-    for _ in range(trials):
+
+    def case() -> tuple[Tokenizer, str]:
         ten = draw.choice(
             ["0123456789", "0123456789", "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"]
         )
@@ -161,8 +169,9 @@ def test_digits_by_threes(trials: int) -> None:
         run = "".join(draw.choices(ten, k=draw.randint(9000, 40_000)))
         before = draw.choice(["", "the bank ", "k7", "b7,", "a 1 b " * 2000, "z" * 3000, ten * 30 + ". "])
         behind = draw.choice(["", " the bank", "k", ten * 5 + " ", "".join(draw.choices(ten + " z,.", k=60))])
-        parts += same(tokenizer, before + run + behind, "left")
-    assert parts > trials // 2
+        return tokenizer, before + run + behind
+
+    assert read_in_part(trials, "left", case) > trials // 2
 
 
 @pytest.mark.parametrize(
@@ -194,8 +203,8 @@ def test_a_digit_that_is_no_other(step: pre_tokenizers.PreTokenizer | normalizer
 def test_letters_spelled_as_bytes(side: str, trials: int) -> None:
     """Many different ones, which no entry has, and others among them."""
     draw = random.Random(side)
-    parts = 0
-    for _ in range(trials):
+
+    def case() -> tuple[Tokenizer, str]:
         letters = "ab" + "".join(chr(0x13000 + draw.randrange(1000)) for _ in range(draw.randint(1, 200)))
         spelled = draw.choice(["ab", "abc", f"ab{letters[2]}"])
         entries = [*sorted({*spelled}), *(f"<0x{byte:02X}>" for byte in range(256)), "ab", "ba", "abab"]
@@ -204,16 +213,17 @@ def test_letters_spelled_as_bytes(side: str, trials: int) -> None:
         pairs = [("a", "b"), ("b", "a"), ("ab", "ab")]
         tokenizer = Tokenizer(models.BPE({e: i for i, e in enumerate(entries)}, pairs, byte_fallback=True))
         text = "".join(draw.choices(letters, k=draw.randint(9000, 40_000)))
-        parts += same(tokenizer, "ab" * draw.randint(0, 2000) + text, side)
-    assert parts > trials // 2
+        return tokenizer, "ab" * draw.randint(0, 2000) + text
+
+    assert read_in_part(trials, side, case) > trials // 2
 
 
 @pytest.mark.parametrize("trials", [40, pytest.param(1000, marks=pytest.mark.slow)])
 def test_words_that_are_split_again(trials: int) -> None:
     """Two steps that count give words that repeat themselves some times, and then don't."""
     draw = random.Random(trials)
-    parts = 0
-    for _ in range(trials):
+
+    def case() -> tuple[Tokenizer, str]:
         letters = draw.choice(["7", "789", "a", "a7"])
         tokenizer = random_pairs(
             draw, letters, "k ", 10, [r"[\p{L}\p{N}]{1,3}|[^\p{L}\p{N}]", r"\p{N}{1,2}|\D+?"]
@@ -227,8 +237,9 @@ def test_words_that_are_split_again(trials: int) -> None:
             + (run * 40_000)[: draw.randint(30_000, 40_000)]
             + draw.choice(["", " k"])
         )
-        parts += same(tokenizer, text, "left")
-    assert parts > trials // 2
+        return tokenizer, text
+
+    assert read_in_part(trials, "left", case) > trials // 2
 
 
 @pytest.mark.parametrize("text", ["a\n" + " " * 400_000 + "\nb", "a" + " " * 400_000, "ab" * 200_000])

@@ -43,7 +43,9 @@ def uses_in(
 
     Raises ``ValueError``, which begins with ``name``, when the word is empty or there is none.
     """
-    from ..text.words import uses_of_word
+    from ..text.words import (
+        uses_of_word,
+    )  # its patterns take a millisecond, which most programs need not spend
 
     return uses_of_word(
         text,

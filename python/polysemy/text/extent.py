@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["SHORT", "counted_up_to", "is_long", "part_of", "tokens_needed"]
+__all__ = ["SHORT", "counted_up_to", "is_long", "part_size", "tokens_needed"]
 
 SHORT = 16_384
 """A text that is read in part has more characters."""
 _CHARACTERS_PER_TOKEN, _MOST = 16, 131_072
 
 
-def part_of(max_length: int) -> int:
+def part_size(max_length: int) -> int:
     """So many characters are read first, for a model that reads ``max_length`` tokens."""
     return min(max(_CHARACTERS_PER_TOKEN * max_length, SHORT), _MOST)
 
 
-def is_long(text: str, part: int) -> bool:
-    """Whether ``part`` characters, see `part_of`, may be enough of a text."""
-    return len(text) > 2 * part
+def is_long(text: str, size: int) -> bool:
+    """Whether ``size`` characters, see `part_size`, may be enough of a text."""
+    return len(text) > 2 * size
 
 
 def counted_up_to(max_length: int) -> int:

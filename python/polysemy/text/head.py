@@ -61,7 +61,7 @@ class LongTexts:
     def __init__(self, tokenizer: Tokenizer, max_length: int, *, keep_end: bool) -> None:
         self._tokenizer = tokenizer
         self._keep_end = keep_end
-        self._most = extent.part_of(max_length)
+        self._most = extent.part_size(max_length)
         self._needed = extent.tokens_needed(max_length)
         self._reach: Reach | bool | None = False  # not known yet
         self._longest = 0
@@ -176,6 +176,10 @@ class LongTexts:
         else:
             same = self._same_to_the_end if known.spliced else self._same_by_words
             tokens = same(text, size, known)
+        return self._last(tokens, most)
+
+    def _last(self, tokens: Tokens, most: int) -> tuple[Tokens, int] | None:
+        """What `read` gives, of tokens that are the last ones of the text; None if there are too few."""
         return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self._needed else None
 
     def _same_to_the_end(self, text: str, size: int, known: Reach) -> Tokens:
@@ -232,8 +236,7 @@ class LongTexts:
 
     def _repetition(self, text: str, most: int, known: Reach) -> tuple[Tokens, int] | None:
         """The last tokens of a text that repeats itself near its end."""
-        tokens = self._repeated(text, known)
-        return (tokens[-most:] if most else [], len(tokens) - most) if tokens else None
+        return self._last(self._repeated(text, known), most)
 
     def _digits(self, text: str, most: int, known: Reach) -> tuple[Tokens, int] | None:
         """The last tokens of a text with a run of digits near its end, of which some at a time are a word."""
@@ -241,11 +244,13 @@ class LongTexts:
         if run is None or not self._spells_digits(text[run.start]):
             return None
         kept = self._repeated(with_one_digit(text, run, known.margin), known)
-        tokens = self._from_a_word(text, kept, run.stop - known.margin)
-        return (tokens[-most:] if most else [], len(tokens) - most) if len(tokens) >= self._needed else None
+        return self._last(self._from_a_word(text, kept, run.stop - known.margin), most)
 
     def _from_a_word(self, text: str, like: Tokens, before: int) -> Tokens:
-        """Tokens of the text from one of its words on, all of which begin ``like`` these; one ``before`` this place."""
+        """Tokens of the text from one of its words on, if all of these begin where words of ``like`` do.
+
+        The first of them lies ``before`` this place, or there are none.
+        """
         begins = _word_starts(like)
         first = begins[_WORD] if len(begins) > _WORD else before
         if first >= before:

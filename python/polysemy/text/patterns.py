@@ -70,7 +70,7 @@ def sight(pattern: str) -> Sight:
 
 def names_digit(pattern: str) -> bool:
     """Whether a regular expression may treat some digits of a script otherwise than others."""
-    counts = r"(?<!\\[xou])\{\d*,?\d*\}"  # and no codes
+    counts = r"(?<!\\[xou])\{\d*,?\d*\}"  # not of characters: \x{31} is a 1
     return re.search(r"\d", re.sub(f"{counts}|0-9", "", pattern)) is not None
 
 

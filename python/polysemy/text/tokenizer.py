@@ -11,7 +11,7 @@ from ..errors import TokenizerError
 from .calls import encode_texts
 from .check import Text, shortened
 from .decoding import decode, joined
-from .extent import is_long, part_of, tokens_needed
+from .extent import is_long, part_size, tokens_needed
 from .folder import read_plain_tokenizer, read_tokenizer, special_ids
 from .joined import JoinedEncoding, Special, special_around
 from .library import library
@@ -43,7 +43,7 @@ class TextTokenizer:
         "_keep_end",
         "_long",
         "_pairs",
-        "_part",
+        "_part_size",
         "_special",
         "_tokenizer",
         "_unlimited",
@@ -76,7 +76,7 @@ class TextTokenizer:
         self._keep_end = side == "left"
         self._cleaned = cleaned
         self.roles = dict(roles or {})
-        self._part = part_of(max_length)
+        self._part_size = part_size(max_length)
         self._long: LongTexts | None = None
         self.max_length = max_length
         with library("tokenizer: it can't cut a text"):
@@ -182,7 +182,7 @@ class TextTokenizer:
         self, texts: Sequence[str], *, spans: bool, num_threads: int, special: bool
     ) -> list[Encoding | JoinedEncoding]:
         """As much of each text as decides what the model reads, and of what is cut enough to be counted."""
-        if not any(is_long(text, self._part) for text in texts):
+        if not any(is_long(text, self._part_size) for text in texts):
             return [*self._encode(texts, spans=spans, num_threads=num_threads, special=special)]
         parts = [self._read_part(text, special=special) for text in texts]
         wholes = [text for text, part in zip(texts, parts, strict=True) if part is None]
@@ -190,7 +190,7 @@ class TextTokenizer:
         return [next(others) if part is None else part for part in parts]
 
     def _read_part(self, text: str, *, special: bool) -> JoinedEncoding | None:
-        if not is_long(text, self._part):
+        if not is_long(text, self._part_size):
             return None
         around = self._around if special else (Special([], [], []), Special([], [], []))
         read = self._long_texts().read(text, self.max_length - sum(len(part.ids) for part in around))
@@ -229,7 +229,7 @@ class TextTokenizer:
     ) -> tuple[int, int]:
         """Tokens of each text: of a long one as many as are known, but more than the other's if it has more."""
         first, second = (len(encoding) + cut_tokens(encoding) for encoding in encodings)
-        counted = not any(is_long(text, self._part) for text in pair)
+        counted = not any(is_long(text, self._part_size) for text in pair)
         even = form.room(self.max_length) % 2 == 0  # both have the same
         if counted or even or min(first, second) < tokens_needed(self.max_length):
             return first, second

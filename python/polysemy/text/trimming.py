@@ -13,7 +13,7 @@ __all__ = ["trimmed", "untrimmed"]
 def untrimmed(tokens: Tokens, text: str) -> Tokens:
     """The tokens of the text, each from where the one before it ends if only spaces are between.
 
-    None if `trimmed` does not give back all but the first one, which some tokenizers treat otherwise.
+    Nothing if `trimmed` does not give back all but the first one, which some tokenizers treat otherwise.
     """
     found: Tokens = []
     before = 0
